@@ -1,0 +1,27 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace pca {
+
+using Sha256 = std::array<std::uint8_t, 32>;
+
+[[nodiscard]] Sha256 sha256(std::string_view data);
+[[nodiscard]] std::string to_hex(std::span<const std::uint8_t> bytes);  // lower case
+
+// Standard alphabet with padding. Decoding accepts line breaks and refuses everything else.
+[[nodiscard]] std::string base64_encode(std::span<const std::uint8_t> bytes);
+[[nodiscard]] Result<std::string> base64_decode(std::string_view text);
+
+// Unpredictable bytes from the operating system by way of libcrypto. Thread safe.
+void fill_random(std::span<std::uint8_t> out);
+[[nodiscard]] std::string random_hex(std::size_t bytes);
+
+}  // namespace pca

@@ -1,0 +1,37 @@
+#include "base/secret.hpp"
+
+#include <openssl/crypto.h>
+
+#include <utility>
+
+namespace pca {
+
+void wipe(std::string& text) {
+  // capacity, not size: a shrunk string still holds its old tail, and small strings live inside
+  // the object, where a move leaves a copy behind.
+  text.resize(text.capacity());
+  OPENSSL_cleanse(text.data(), text.size());
+  text.clear();
+}
+
+Secret::Secret(Secret&& other) noexcept : text_(other.text_) { other.wipe(); }
+
+Secret& Secret::operator=(Secret&& other) noexcept {
+  if (this != &other) {
+    wipe();
+    text_ = other.text_;
+    other.wipe();
+  }
+  return *this;
+}
+
+Secret::~Secret() { wipe(); }
+
+bool Secret::equals(const Secret& other) const {
+  return text_.size() == other.text_.size() &&
+         CRYPTO_memcmp(text_.data(), other.text_.data(), text_.size()) == 0;
+}
+
+void Secret::wipe() { pca::wipe(text_); }
+
+}  // namespace pca

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <stop_token>
+
+namespace pca {
+
+// Turns SIGINT, SIGTERM and SIGHUP into a stop request, so that the work ends in order: the GitHub
+// runner sends SIGINT, after 7.5 s SIGTERM, 2.5 s later it kills. The first signal starts the
+// clean-up, which has 7 s; a watchdog thread then ends the process with 128 + signal, so a hung
+// clean-up cannot keep a runner. SIGPIPE is ignored. One object a process, made by tool_main.
+class SignalWatcher {
+ public:
+  SignalWatcher();
+  ~SignalWatcher();
+  SignalWatcher(const SignalWatcher&) = delete;
+  SignalWatcher& operator=(const SignalWatcher&) = delete;
+  [[nodiscard]] std::stop_token token() const;
+  [[nodiscard]] int signal() const;  // 0 while none came
+
+ private:
+  struct Impl;
+  Impl* impl_;
+};
+
+}  // namespace pca

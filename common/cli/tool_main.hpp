@@ -1,0 +1,28 @@
+#pragma once
+
+#include <functional>
+#include <stop_token>
+
+#include "cli/inputs.hpp"
+#include "cli/options.hpp"
+#include "runner/reporter.hpp"
+
+namespace pca {
+
+// What a command gets to work with; all borrowed from tool_main, which outlives it.
+struct ToolContext {
+  Reporter& reporter;
+  Redactor& redactor;
+  const Environment& environment;
+  std::stop_token stop;
+};
+
+// Runs one command; gives the exit code of success (0, or another of the table) or the Error.
+using RunCommand = std::function<Result<int>(ToolContext&, Inputs)>;
+
+// The whole life of a tool's process: early_init, signals, inputs (--help and --version included),
+// run, report the error, exit code. The only place that decides how the process ends; an exception
+// that reaches it is exit 70.
+int tool_main(int argc, char** argv, const ToolSpec& tool, const RunCommand& run);
+
+}  // namespace pca

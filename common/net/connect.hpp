@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/backoff.hpp"
+#include "net/access_tunnel.hpp"
+#include "net/ssh.hpp"
+
+namespace pca {
+
+enum class Via : std::uint8_t { access, direct };
+
+// One hop of a jump chain: [user@]name[:port] with its own key and pins where they differ.
+struct HostAddress {
+  std::string user;  // empty = the connection's user
+  std::string name;  // no brackets, also for IPv6
+  std::uint16_t port = 22;
+  [[nodiscard]] std::string text() const;  // user@[v6]:port, port left out when 22
+};
+
+// "[user@]name[:port]", "[v6]:port"; bad_input otherwise (a bare IPv6 address needs no brackets when
+// it has no port).
+[[nodiscard]] Result<HostAddress> parse_host_address(std::string_view text);
+
+// Everything needed to log in to hosts: what all tools take as connection inputs. Checked when
+// made (cli/connection_inputs), shared read-only by all workers.
+struct ConnectionSettings {
+  std::vector<HostAddress> hosts;
+  Via via = Via::direct;
+  AccessSettings access;       // hostname empty = the host's own name
+  struct Hop {
+    HostAddress address;
+    Secret key;                // empty = the connection's own
+    Secret passphrase;
+  };
+  std::vector<Hop> jumps;      // in the order they are passed through; Access leads to the first
+  std::string user;
+  Secret key;
+  Secret passphrase;
+  Secret password;
+  std::string certificate;
+  std::string agent_socket;
+  HostKeyPins pins;            // for hosts and hops alike, looked up by name
+  HostKeyPolicy policy = HostKeyPolicy::strict;
+  Milliseconds connect_timeout{15000};  // each try
+  RetryPolicy retry;
+};
+
+// What happened on the way, in order, for `check` and progress: "tcp", "tls", "upgrade", "kex",
+// "host key", "auth".
+struct ConnectEvent {
+  std::string phase;
+  std::string detail;
+  double ms = 0;
+};
+struct ConnectObserver {
+  std::function<void(const ConnectEvent&)> on_phase;                          // may be empty
+  std::function<void(const std::string& warning)> on_warning;                 // may be empty
+  OnRetry on_retry;                                                           // may be empty
+  SshFacts* facts = nullptr;                                                  // of the last hop
+};
+
+// Access or TCP, then every jump, then the host; with tries, as the settings say. Never retries
+// authentication or a refusal by Access.
+[[nodiscard]] Result<std::unique_ptr<SshSession>> connect_ssh(const Budget& budget,
+                                                              const ConnectionSettings& settings,
+                                                              const HostAddress& host,
+                                                              const ConnectObserver& observer = {});
+// Only the byte stream to the host's SSH port, for `stdio`: no SSH to `host` itself (jumps log in).
+[[nodiscard]] Result<std::unique_ptr<ByteStream>> connect_stream(const Budget& budget,
+                                                                 const ConnectionSettings& settings,
+                                                                 const HostAddress& host,
+                                                                 const ConnectObserver& observer = {});
+
+}  // namespace pca

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/secret.hpp"
+#include "net/byte_stream.hpp"
+#include "net/host_key.hpp"
+
+namespace pca {
+
+// Who to log in as, by what, and which host keys to trust. Several ways to authenticate may be set;
+// they are tried in the order certificate+key, key, agent, password, and each at most once (sshd
+// penalises failures).
+struct SshLogin {
+  std::string user;
+  Secret key;             // private key text as repair_key() gives it
+  Secret passphrase;
+  std::string certificate;  // OpenSSH user certificate text, belongs to `key`
+  Secret password;
+  std::string agent_socket;  // SSH_AUTH_SOCK of an agent to use; empty = none
+  std::string host;          // the name and port that host keys are looked up by
+  std::uint16_t port = 22;
+  const HostKeyPins* pins = nullptr;  // borrowed, outlives the session
+  HostKeyPolicy policy = HostKeyPolicy::strict;
+};
+
+// What was learnt while connecting, for `check`, `pin`, warnings and JSON results.
+struct SshFacts {
+  HostKey host_key;
+  HostKeyVerdict verdict = HostKeyVerdict::unknown;
+  std::string server_banner;   // made visible()
+  std::string auth_method;     // "publickey (ed25519)", "password", ...
+  std::string cipher, kex;
+  double kex_ms = 0, auth_ms = 0;
+};
+
+class SshChannel;
+
+// One SSH connection and everything on it, driven by one thread: channels, keepalive (15 s, 4
+// unanswered end it), forwards. Owns its ByteStream. Not thread safe.
+class SshSession {
+ public:
+  // Exchanges keys, checks the host key, authenticates. Errors: permission (host key, login),
+  // unreachable (transient for banner and kex failures, never for authentication), bad_input.
+  // `facts` is filled as far as it got, also on failure.
+  static Result<std::unique_ptr<SshSession>> open(const Budget& budget,
+                                                  std::unique_ptr<ByteStream> stream,
+                                                  const SshLogin& login, SshFacts* facts = nullptr);
+  virtual ~SshSession() = default;
+
+  // Starts `command` on a new channel. Sends `input` behind it without waiting for the answer.
+  virtual Result<std::unique_ptr<SshChannel>> exec(const Budget& budget,
+                                                   const std::string& command) = 0;
+  // direct-tcpip (RFC 4254 section 7.2) and OpenSSH's direct-streamlocal@openssh.com.
+  virtual Result<std::unique_ptr<SshChannel>> open_tcp(const Budget& budget, const std::string& host,
+                                                       std::uint16_t port) = 0;
+  virtual Result<std::unique_ptr<SshChannel>> open_unix(const Budget& budget,
+                                                        const std::string& path) = 0;
+  // Asks the server to listen; gives the port it chose. accept() gives the next connection, or
+  // nullptr when there is none now.
+  virtual Result<std::uint16_t> listen_tcp(const Budget& budget, const std::string& address,
+                                           std::uint16_t port) = 0;
+  virtual Result<std::unique_ptr<SshChannel>> accept(std::uint16_t listening_port) = 0;
+
+  // Waits until the connection or one of `others` needs attention, at most until `wake_at`. Sends
+  // keepalives when due. Gives the poll() revents of `others`.
+  virtual Result<std::vector<short>> wait(const Budget& budget, std::span<const PollHandle> others,
+                                          Clock::time_point wake_at, const std::string& doing) = 0;
+  // SSH disconnect, then close of the stream. Safe to call twice.
+  virtual Result<> close(const Budget& budget) = 0;
+
+ protected:
+  friend class SshChannel;
+  // What a channel used as a transport (jump host) has to poll for.
+  [[nodiscard]] virtual PollHandle poll_handle() const = 0;
+  virtual Result<bool> service() = 0;
+};
+
+// One channel of a session. Reads and writes never block; SshSession::wait() between. Must not
+// outlive its session unless it was made by channel_stream().
+class SshChannel {
+ public:
+  virtual ~SshChannel() = default;
+  virtual Result<ByteStream::Read> read(std::span<char> into) = 0;
+  virtual Result<ByteStream::Read> read_stderr(std::span<char> into) = 0;
+  virtual Result<std::size_t> write(std::span<const char> from) = 0;
+  // No more input from us. False: would block, call again.
+  virtual Result<bool> send_eof() = 0;
+  // Asks the server to send `signal` ("TERM") to what runs on this channel. May be ignored by it.
+  virtual Result<bool> send_signal(const std::string& signal) = 0;
+  struct Exit {
+    int code = 0;
+    std::string signal;  // "TERM" when a signal ended it, then code = 128 + number
+  };
+  // Set once the server has said how the command ended.
+  [[nodiscard]] virtual std::optional<Exit> exit() const = 0;
+  [[nodiscard]] virtual bool is_at_end() const = 0;  // the server will send no more data
+  virtual Result<bool> close() = 0;                  // false: would block, call again
+};
+
+// A channel as a ByteStream that owns both itself and the session under it: the transport to the
+// next hop of a jump chain.
+[[nodiscard]] std::unique_ptr<ByteStream> channel_stream(std::unique_ptr<SshSession> session,
+                                                         std::unique_ptr<SshChannel> channel,
+                                                         std::string peer);
+
+}  // namespace pca

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace pca {
+
+// Where trusted CA certificates come from. Exactly one of the two is set.
+struct TrustStore {
+  std::string file;       // a PEM bundle
+  std::string directory;  // hashed names (c_rehash)
+  [[nodiscard]] std::string describe() const;
+};
+
+// Finds the CA certificates of this machine: $SSL_CERT_FILE, $SSL_CERT_DIR, $CURL_CA_BUNDLE, then the
+// places the Linux distributions use. A set variable that names nothing readable is an error, never
+// skipped. `root` prefixes the usual places (tests). Kind permission, with the list of places and
+// the package to install.
+[[nodiscard]] Result<TrustStore> find_trust_store(const std::string& root = "");
+
+// Must be the first thing main() does in a static executable: keeps glibc from loading NSS modules
+// of the host, and OpenSSL from loading its configuration; either may belong to another libc and
+// crash the process. Also initialises libcurl and libssh2. Names known only to mDNS or sssd do not
+// resolve afterwards; files and DNS do.
+void early_init();
+
+}  // namespace pca

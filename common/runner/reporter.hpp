@@ -1,0 +1,89 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/json.hpp"
+#include "runner/redactor.hpp"
+
+namespace pca {
+
+// Where a Reporter writes; everything injected so that tests see it.
+struct ReporterSettings {
+  std::function<void(std::string_view)> out;  // stdout
+  std::function<void(std::string_view)> err;  // stderr
+  bool in_actions = false;       // GITHUB_ACTIONS=true: workflow commands, groups, masks
+  bool json_on_stdout = false;   // --json: all log text goes to err, the report to out
+  bool is_terminal = false;      // progress may be redrawn each second; else a line each 10 s
+  bool debug = false;            // RUNNER_DEBUG=1 or --debug
+  std::string output_file;       // GITHUB_OUTPUT, or empty
+  std::string summary_file;      // GITHUB_STEP_SUMMARY, or empty
+  // Reads GITHUB_* and the terminal.
+  static ReporterSettings from_environment();
+};
+
+class RemoteOutput;
+
+// The only thing that prints. Redacts everything; wraps remote text in stop-commands with a random
+// token; announces new secrets to the runner before anything else is written. Plain text outside
+// Actions. Thread safe: each call's text stays together.
+class Reporter {
+ public:
+  Reporter(ReporterSettings settings, Redactor& redactor);
+  ~Reporter();
+  Reporter(const Reporter&) = delete;
+  Reporter& operator=(const Reporter&) = delete;
+
+  void info(std::string_view text);
+  void debug(std::string_view text);
+  void notice(std::string_view text);
+  void warning(std::string_view text, std::string_view title = {});
+  // One annotation: message, then the hint on a line of its own.
+  void error(const Error& error);
+  void group(std::string_view title);  // no nesting: an open group is ended first
+  void end_group();
+  // A step's progress; shown at most once a second on a terminal, once in 10 s elsewhere.
+  void progress(std::string_view text);
+
+  // An output of the action. A value that holds a secret is redacted (with a warning).
+  void output(std::string_view name, std::string_view value);
+  void summary(std::string_view markdown);
+  // The machine-readable report: printed on stdout when json_on_stdout, redacted.
+  void report(const Json& json);
+
+  // Text from a remote host, shown line by line with `prefix` ("web1: ", or nothing). Destroying it
+  // flushes. Several may be open at once from several threads.
+  [[nodiscard]] std::unique_ptr<RemoteOutput> remote(std::string prefix);
+
+  // All log text so far was written; commands that were stopped are resumed. Called by tool_main on
+  // every way out.
+  void finish();
+
+  // With all secrets blanked, for what others write (JSON files, captured outputs).
+  [[nodiscard]] std::string redact(std::string_view text) const;
+
+ private:
+  friend class RemoteOutput;
+  struct Impl;
+  std::shared_ptr<Impl> impl_;  // shared with its RemoteOutputs, which may end after it
+};
+
+// A remote host's output on its way to the log. Redacts, makes safe, prefixes. Not thread safe.
+class RemoteOutput {
+ public:
+  ~RemoteOutput();
+  void feed(std::string_view chunk);
+  void finish();
+
+ private:
+  friend class Reporter;
+  struct Impl;
+  explicit RemoteOutput(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pca

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -43,12 +44,13 @@ class Json {
 
   // The member of an object, or nullptr (also when this is no object).
   [[nodiscard]] const Json* find(std::string_view key) const;
-  // Adds or replaces; turns null into an object.
+  // Adds or replaces; turns null into an object. No effect on other kinds.
   Json& set(std::string key, Json value);
-  // Appends; turns null into an array.
+  // Appends; turns null into an array. No effect on other kinds.
   Json& push(Json value);
 
-  // Text with no line breaks, or indented by two. Strings are written as valid UTF-8.
+  // Text with no line breaks, or indented by two. Strings are written as valid UTF-8, numbers that
+  // JSON cannot spell (NaN) as null.
   [[nodiscard]] std::string dump() const;
   [[nodiscard]] std::string dump_pretty() const;
 
@@ -59,11 +61,12 @@ class Json {
 struct JsonLimits {
   std::size_t bytes = std::size_t{8} * 1024 * 1024;
   int depth = 64;
+  std::size_t values = 1'000'000;  // so that "[1,1,1,..." cannot take a hundred times its size
 };
 
 // Parses hostile text: refuses what is larger or deeper than the limits, trailing text, NaN and
-// invalid UTF-8. The error names line and column. A number that does not fit in 64 bits becomes a
-// double.
+// invalid UTF-8. The error (kind failed) names line and column. A number that does not fit in 64
+// bits becomes a double. Of members with the same key the last one counts.
 [[nodiscard]] Result<Json> parse_json(std::string_view text, JsonLimits limits = {});
 
 }  // namespace pca

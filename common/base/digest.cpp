@@ -29,6 +29,14 @@ Sha256 sha256(std::string_view data) {
   return out;
 }
 
+Sha1 sha1(std::string_view data) {
+  Sha1 out{};
+  if (EVP_Digest(data.data(), data.size(), out.data(), nullptr, EVP_sha1(), nullptr) != 1) {
+    std::abort();
+  }
+  return out;
+}
+
 std::string to_hex(std::span<const std::uint8_t> bytes) {
   constexpr std::string_view digits = "0123456789abcdef";
   std::string out;

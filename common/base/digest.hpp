@@ -12,8 +12,11 @@
 namespace pca {
 
 using Sha256 = std::array<std::uint8_t, 32>;
+using Sha1 = std::array<std::uint8_t, 20>;
 
 [[nodiscard]] Sha256 sha256(std::string_view data);
+// Only where a protocol fixes it and nothing rests on it: the WebSocket handshake.
+[[nodiscard]] Sha1 sha1(std::string_view data);
 [[nodiscard]] std::string to_hex(std::span<const std::uint8_t> bytes);  // lower case
 
 // Standard alphabet with padding. Decoding accepts line breaks and refuses everything else.

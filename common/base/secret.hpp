@@ -24,6 +24,10 @@ class Secret {
   [[nodiscard]] bool empty() const { return text_.empty(); }
   [[nodiscard]] std::size_t size() const { return text_.size(); }
 
+  // A second Secret with the same text, by name because each one is another place to wipe: for
+  // settings that several hosts share.
+  [[nodiscard]] Secret clone() const { return Secret(text_); }
+
   // The text itself, for the one call that hands it to a library or puts it on the wire. The view
   // lives as long as this object is neither moved nor destroyed.
   [[nodiscard]] std::string_view expose() const { return text_; }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -9,10 +10,11 @@
 
 namespace pca {
 
-// Knows every secret of this run and blanks each of its forms out of what is shown: the text, each
-// of its lines of at least 4 characters (no PEM armour), base64 in its three alignments, percent-
-// and JSON-escaped. main owns the only one; it outlives whoever borrows it.
-// Thread safe.
+// Knows every secret of this run and blanks each of its forms out of what is shown: the text and each
+// of its lines of at least 4 characters (no PEM armour), both also as base64 in its three alignments
+// (standard and URL alphabet), percent- and JSON-escaped. Shorter ones stay: blanking every "1" out
+// of a log ruins it and still tells the secret. main owns the only one; it outlives whoever borrows
+// it. Thread safe.
 class Redactor {
  public:
   Redactor();
@@ -23,12 +25,15 @@ class Redactor {
   // Registers `text` and wraps it. The given string is wiped.
   [[nodiscard]] Secret protect(std::string text);
 
-  // `text` with every secret replaced by ***.
+  // `text` with every secret replaced by ***; forms that overlap share one.
   [[nodiscard]] std::string redact(std::string_view text) const;
 
   // What the runner has to be told to mask (::add-mask::), for secrets protected since the last
-  // call.
+  // call: lines, because older runners mask a text with line breaks only as a whole.
   [[nodiscard]] std::vector<std::string> take_new_masks();
+
+  // True once, when a secret came that is too short to blank: the user should know.
+  [[nodiscard]] bool take_short_secret_notice();
 
  private:
   friend class RedactingStream;
@@ -36,8 +41,9 @@ class Redactor {
   std::unique_ptr<Impl> impl_;
 };
 
-// Redacts text that comes in chunks: holds back just as much as could be the beginning of a secret.
-// Not thread safe. `redactor` is borrowed.
+// Redacts text that comes in chunks: holds back just as much as could be the beginning of a secret,
+// so all outputs together are what redact() gives for all chunks together. Not thread safe.
+// `redactor` is borrowed.
 class RedactingStream {
  public:
   explicit RedactingStream(const Redactor& redactor);
@@ -47,6 +53,7 @@ class RedactingStream {
  private:
   const Redactor& redactor_;
   std::string held_;
+  std::size_t covered_ = 0;  // of held_: bytes that a *** already given stands for
 };
 
 }  // namespace pca

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/budget.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "runner/redactor.hpp"
@@ -22,6 +23,7 @@ struct ReporterSettings {
   bool debug = false;            // RUNNER_DEBUG=1 or --debug
   std::string output_file;       // GITHUB_OUTPUT, or empty
   std::string summary_file;      // GITHUB_STEP_SUMMARY, or empty
+  std::function<Clock::time_point()> now = Clock::now;  // for the pace of progress()
   // Reads GITHUB_* and the terminal.
   static ReporterSettings from_environment();
 };
@@ -29,8 +31,12 @@ struct ReporterSettings {
 class RemoteOutput;
 
 // The only thing that prints. Redacts everything; wraps remote text in stop-commands with a random
-// token; announces new secrets to the runner before anything else is written. Plain text outside
-// Actions. Thread safe: each call's text stays together.
+// token; announces new secrets to the runner before anything else is written. Outside Actions plain
+// text: problems and notes on stderr, the rest on stdout. All that the runner reads goes to one
+// stream (stdout; stderr with --json), because it reads the two apart and could meet a command
+// before the stop-commands meant for it. Text of our own that looks like a command (it may quote a
+// host) is shown inside such a region too. Both settings' functions and `redactor` are borrowed and
+// outlive the Reporter and its RemoteOutputs. Thread safe: each call's text stays together.
 class Reporter {
  public:
   Reporter(ReporterSettings settings, Redactor& redactor);
@@ -52,7 +58,8 @@ class Reporter {
   // An output of the action. A value that holds a secret is redacted (with a warning).
   void output(std::string_view name, std::string_view value);
   void summary(std::string_view markdown);
-  // The machine-readable report: printed on stdout when json_on_stdout, redacted.
+  // The machine-readable report: printed on stdout when json_on_stdout, its texts redacted, and
+  // spelled so that no text in it is a command for the runner.
   void report(const Json& json);
 
   // Text from a remote host, shown line by line with `prefix` ("web1: ", or nothing). Destroying it

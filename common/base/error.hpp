@@ -67,7 +67,8 @@ struct Error {
   return {ErrorKind::cancelled, std::move(message), std::move(hint), false};
 }
 [[nodiscard]] inline Error tool_bug(std::string message) {
-  return {ErrorKind::bug, std::move(message), "This is a bug in the tool: please report it.", false};
+  return {ErrorKind::bug, std::move(message), "This is a bug in the tool: please report it.",
+          false};
 }
 
 }  // namespace pca

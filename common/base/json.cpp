@@ -232,15 +232,14 @@ Result<Json> parse_json(std::string_view text, JsonLimits limits) {
   TreeBuilder builder(limits);
   const rapidjson::ParseResult parsed = reader.Parse<flags>(stream, builder);
   if (parsed.IsError()) {
-    const std::string problem = builder.problem().empty()
-                                    ? rapidjson::GetParseError_En(parsed.Code())
-                                    : builder.problem();
+    const std::string problem =
+        builder.problem().empty() ? rapidjson::GetParseError_En(parsed.Code()) : builder.problem();
     return failed(fmt::format("invalid JSON at {}: {}", place(text, parsed.Offset()), problem));
   }
   // The reader takes a NUL byte for the end of the text.
   if (stream.Tell() != text.size()) {
-    return failed(fmt::format("invalid JSON at {}: text behind the value",
-                              place(text, stream.Tell())));
+    return failed(
+        fmt::format("invalid JSON at {}: text behind the value", place(text, stream.Tell())));
   }
   return builder.take();
 }

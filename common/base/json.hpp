@@ -20,17 +20,17 @@ class Json {
   using Array = std::vector<Json>;
   using Object = std::vector<std::pair<std::string, Json>>;
 
-  Json() = default;  // null
-  Json(bool value) : value_(value) {}                          // NOLINT
-  Json(int value) : value_(std::int64_t{value}) {}             // NOLINT
-  Json(std::int64_t value) : value_(value) {}                  // NOLINT
+  Json() = default;                                                        // null
+  Json(bool value) : value_(value) {}                                      // NOLINT
+  Json(int value) : value_(std::int64_t{value}) {}                         // NOLINT
+  Json(std::int64_t value) : value_(value) {}                              // NOLINT
   Json(std::uint64_t value) : value_(static_cast<std::int64_t>(value)) {}  // NOLINT
-  Json(double value) : value_(value) {}                        // NOLINT
-  Json(const char* value) : value_(std::string(value)) {}      // NOLINT
-  Json(std::string value) : value_(std::move(value)) {}        // NOLINT
-  Json(std::string_view value) : value_(std::string(value)) {} // NOLINT
-  Json(Array value) : value_(std::move(value)) {}              // NOLINT
-  Json(Object value) : value_(std::move(value)) {}             // NOLINT
+  Json(double value) : value_(value) {}                                    // NOLINT
+  Json(const char* value) : value_(std::string(value)) {}                  // NOLINT
+  Json(std::string value) : value_(std::move(value)) {}                    // NOLINT
+  Json(std::string_view value) : value_(std::string(value)) {}             // NOLINT
+  Json(Array value) : value_(std::move(value)) {}                          // NOLINT
+  Json(Object value) : value_(std::move(value)) {}                         // NOLINT
   static Json array() { return Json(Array{}); }
   static Json object() { return Json(Object{}); }
 

@@ -21,13 +21,13 @@ class [[nodiscard]] Result : public tl::expected<T, Error> {
 // PCA_CHECK(call()) does the same for a Result<> whose value nobody needs.
 #define PCA_CONCAT_INNER(a, b) a##b
 #define PCA_CONCAT(a, b) PCA_CONCAT_INNER(a, b)
-#define PCA_TRY_NAMED(result, target, expression)  \
-  auto result = (expression);                      \
-  if (!result) return std::move(result).error();   \
+#define PCA_TRY_NAMED(result, target, expression) \
+  auto result = (expression);                     \
+  if (!result) return std::move(result).error();  \
   target = *std::move(result)
 #define PCA_TRY(target, expression) \
   PCA_TRY_NAMED(PCA_CONCAT(pca_result_, __LINE__), target, expression)
-#define PCA_CHECK(expression)                                                        \
-  do {                                                                               \
+#define PCA_CHECK(expression)                                                                 \
+  do {                                                                                        \
     if (auto pca_checked = (expression); !pca_checked) return std::move(pca_checked).error(); \
   } while (false)

@@ -173,10 +173,9 @@ Result<std::int64_t> parse_integer(std::string_view text, std::int64_t least, st
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (problem != std::errc() || end != text.data() + text.size() || number < least ||
       number > most) {
-    return bad_input(
-        fmt::format("\"{}\" is not a whole number from {} to {}", visible(cut_utf8(text, 64)),
-                    least, most),
-        fmt::format("Write a number from {} to {}.", least, most));
+    return bad_input(fmt::format("\"{}\" is not a whole number from {} to {}",
+                                 visible(cut_utf8(text, 64)), least, most),
+                     fmt::format("Write a number from {} to {}.", least, most));
   }
   return number;
 }

@@ -26,8 +26,8 @@ namespace pca {
 [[nodiscard]] std::vector<std::string> split(std::string_view text, char separator);
 [[nodiscard]] std::string join(std::span<const std::string> parts, std::string_view separator);
 
-// "90s", "15m", "6h", "7d", "250ms" with a unit always; "0s" is allowed. The error (bad_input) shows
-// the right spelling.
+// "90s", "15m", "6h", "7d", "250ms" with a unit always; "0s" is allowed. The error (bad_input)
+// shows the right spelling.
 [[nodiscard]] Result<std::chrono::milliseconds> parse_duration(std::string_view text);
 // In the largest unit that says it exactly, so that parse_duration() gives the same value back.
 [[nodiscard]] std::string format_duration(std::chrono::milliseconds value);

@@ -11,7 +11,8 @@ namespace pca {
 [[nodiscard]] std::vector<Option> connection_options();
 
 // Reads and checks them: keys are repaired (repairs are told by `say`), passphrases tried, pins
-// parsed, addresses split. All mistakes go to `bad`; the settings are only good when it stays empty.
+// parsed, addresses split. All mistakes go to `bad`; the settings are only good when it stays
+// empty.
 [[nodiscard]] ConnectionSettings read_connection(Inputs& inputs, Redactor& redactor, BadInputs& bad,
                                                  const std::function<void(std::string)>& say);
 

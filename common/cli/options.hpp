@@ -15,7 +15,7 @@ enum class OptionType : std::uint8_t {
   duration,  // "15s"
   size,      // "64KiB"
   choice,
-  list,      // one item a line, or a repeated flag
+  list,  // one item a line, or a repeated flag
 };
 
 // One row of a tool's option table: makes the flag --name, INPUT_NAME, a row in --help, --help
@@ -23,9 +23,9 @@ enum class OptionType : std::uint8_t {
 struct Option {
   std::string name;  // "connect-timeout"
   OptionType type = OptionType::text;
-  std::string default_value;  // as the user would write it; empty = none
-  std::string help;           // one sentence, no full stop at the end of the last
-  std::string placeholder;    // "HOST"; default made from the type
+  std::string default_value;         // as the user would write it; empty = none
+  std::string help;                  // one sentence, no full stop at the end of the last
+  std::string placeholder;           // "HOST"; default made from the type
   std::vector<std::string> choices;  // for OptionType::choice
   std::int64_t least = 0;            // for integer
   std::int64_t most = 2147483647;

@@ -22,8 +22,8 @@ struct HostAddress {
   [[nodiscard]] std::string text() const;  // user@[v6]:port, port left out when 22
 };
 
-// "[user@]name[:port]", "[v6]:port"; bad_input otherwise (a bare IPv6 address needs no brackets when
-// it has no port).
+// "[user@]name[:port]", "[v6]:port"; bad_input otherwise (a bare IPv6 address needs no brackets
+// when it has no port).
 [[nodiscard]] Result<HostAddress> parse_host_address(std::string_view text);
 
 // Everything needed to log in to hosts: what all tools take as connection inputs. Checked when
@@ -31,20 +31,20 @@ struct HostAddress {
 struct ConnectionSettings {
   std::vector<HostAddress> hosts;
   Via via = Via::direct;
-  AccessSettings access;       // hostname empty = the host's own name
+  AccessSettings access;  // hostname empty = the host's own name
   struct Hop {
     HostAddress address;
-    Secret key;                // empty = the connection's own
+    Secret key;  // empty = the connection's own
     Secret passphrase;
   };
-  std::vector<Hop> jumps;      // in the order they are passed through; Access leads to the first
+  std::vector<Hop> jumps;  // in the order they are passed through; Access leads to the first
   std::string user;
   Secret key;
   Secret passphrase;
   Secret password;
   std::string certificate;
   std::string agent_socket;
-  HostKeyPins pins;            // for hosts and hops alike, looked up by name
+  HostKeyPins pins;  // for hosts and hops alike, looked up by name
   HostKeyPolicy policy = HostKeyPolicy::strict;
   Milliseconds connect_timeout{15000};  // each try
   RetryPolicy retry;
@@ -58,10 +58,10 @@ struct ConnectEvent {
   double ms = 0;
 };
 struct ConnectObserver {
-  std::function<void(const ConnectEvent&)> on_phase;                          // may be empty
-  std::function<void(const std::string& warning)> on_warning;                 // may be empty
-  OnRetry on_retry;                                                           // may be empty
-  SshFacts* facts = nullptr;                                                  // of the last hop
+  std::function<void(const ConnectEvent&)> on_phase;           // may be empty
+  std::function<void(const std::string& warning)> on_warning;  // may be empty
+  OnRetry on_retry;                                            // may be empty
+  SshFacts* facts = nullptr;                                   // of the last hop
 };
 
 // Access or TCP, then every jump, then the host; with tries, as the settings say. Never retries
@@ -71,9 +71,8 @@ struct ConnectObserver {
                                                               const HostAddress& host,
                                                               const ConnectObserver& observer = {});
 // Only the byte stream to the host's SSH port, for `stdio`: no SSH to `host` itself (jumps log in).
-[[nodiscard]] Result<std::unique_ptr<ByteStream>> connect_stream(const Budget& budget,
-                                                                 const ConnectionSettings& settings,
-                                                                 const HostAddress& host,
-                                                                 const ConnectObserver& observer = {});
+[[nodiscard]] Result<std::unique_ptr<ByteStream>> connect_stream(
+    const Budget& budget, const ConnectionSettings& settings, const HostAddress& host,
+    const ConnectObserver& observer = {});
 
 }  // namespace pca

@@ -43,8 +43,9 @@ class HostKeyPins {
   ~HostKeyPins();
 
   [[nodiscard]] bool knows(const std::string& host, std::uint16_t port) const;
-  // libssh2 LIBSSH2_METHOD_HOSTKEY list with the pinned types first; empty when nothing is pinned by
-  // type. Without it the server may offer a type the user has no line for, which looks like an attack.
+  // libssh2 LIBSSH2_METHOD_HOSTKEY list with the pinned types first; empty when nothing is pinned
+  // by type. Without it the server may offer a type the user has no line for, which looks like an
+  // attack.
   [[nodiscard]] std::string preferred_types(const std::string& host, std::uint16_t port) const;
   [[nodiscard]] Result<HostKeyVerdict> judge(const std::string& host, std::uint16_t port,
                                              const HostKey& key) const;

@@ -32,7 +32,8 @@ struct HttpResponse {
 
 // Sends HTTP requests; any status is a response, not an error. Proxy from the environment
 // (HTTPS_PROXY, HTTP_PROXY, NO_PROXY), TLS always verified. One request at a time per object.
-// Errors: unreachable (transient for DNS, refused, reset, timed out), permission (TLS), failed (limit).
+// Errors: unreachable (transient for DNS, refused, reset, timed out), permission (TLS), failed
+// (limit).
 class HttpTransport {
  public:
   virtual ~HttpTransport() = default;

@@ -20,7 +20,7 @@ namespace pca {
 // penalises failures).
 struct SshLogin {
   std::string user;
-  Secret key;             // private key text as repair_key() gives it
+  Secret key;  // private key text as repair_key() gives it
   Secret passphrase;
   std::string certificate;  // OpenSSH user certificate text, belongs to `key`
   Secret password;
@@ -35,8 +35,8 @@ struct SshLogin {
 struct SshFacts {
   HostKey host_key;
   HostKeyVerdict verdict = HostKeyVerdict::unknown;
-  std::string server_banner;   // made visible()
-  std::string auth_method;     // "publickey (ed25519)", "password", ...
+  std::string server_banner;  // made visible()
+  std::string auth_method;    // "publickey (ed25519)", "password", ...
   std::string cipher, kex;
   double kex_ms = 0, auth_ms = 0;
 };
@@ -59,7 +59,8 @@ class SshSession {
   virtual Result<std::unique_ptr<SshChannel>> exec(const Budget& budget,
                                                    const std::string& command) = 0;
   // direct-tcpip (RFC 4254 section 7.2) and OpenSSH's direct-streamlocal@openssh.com.
-  virtual Result<std::unique_ptr<SshChannel>> open_tcp(const Budget& budget, const std::string& host,
+  virtual Result<std::unique_ptr<SshChannel>> open_tcp(const Budget& budget,
+                                                       const std::string& host,
                                                        std::uint16_t port) = 0;
   virtual Result<std::unique_ptr<SshChannel>> open_unix(const Budget& budget,
                                                         const std::string& path) = 0;

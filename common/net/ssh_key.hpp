@@ -14,7 +14,7 @@ struct RepairedKey {
   std::string text;                  // secret: the caller makes it a Secret at once
   std::vector<std::string> repairs;  // what was put right, to be told: "CRLF line ends"
   bool encrypted = false;
-  std::string type;                  // "ed25519", "rsa", "ecdsa", or empty when encrypted hides it
+  std::string type;  // "ed25519", "rsa", "ecdsa", or empty when encrypted hides it
 };
 
 // Repairs: CRLF, missing last newline, literal \n, base64 of the whole text, byte order mark,

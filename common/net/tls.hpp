@@ -14,10 +14,10 @@ struct TrustStore {
   [[nodiscard]] std::string describe() const;
 };
 
-// Finds the CA certificates of this machine: $SSL_CERT_FILE, $SSL_CERT_DIR, $CURL_CA_BUNDLE, then the
-// places the Linux distributions use. A set variable that names nothing readable is an error, never
-// skipped. `root` prefixes the usual places (tests). Kind permission, with the list of places and
-// the package to install.
+// Finds the CA certificates of this machine: $SSL_CERT_FILE, $CURL_CA_BUNDLE, $SSL_CERT_DIR, then
+// the places the Linux distributions use. A set variable that names nothing readable is an error,
+// never skipped. `root` prefixes the usual places (tests). Kind permission, with the list of places
+// and the package to install.
 [[nodiscard]] Result<TrustStore> find_trust_store(const std::string& root = "");
 
 // Must be the first thing main() does in a static executable: keeps glibc from loading NSS modules

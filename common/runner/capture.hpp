@@ -26,8 +26,8 @@ class Capture {
  private:
   std::size_t limit_;
   std::optional<RedactingStream> redacting_;
-  std::string kept_;        // at most one code point more than limit_
-  bool overflowed_ = false; // bytes were dropped
+  std::string kept_;         // at most one code point more than limit_
+  bool overflowed_ = false;  // bytes were dropped
 };
 
 }  // namespace pca

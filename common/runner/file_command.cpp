@@ -17,13 +17,14 @@ namespace pca {
 namespace {
 
 constexpr std::size_t summary_limit = std::size_t{1024} * 1024;
-constexpr std::string_view summary_note = "\n\n_The rest was cut: a summary holds at most 1 MiB._\n";
+constexpr std::string_view summary_note =
+    "\n\n_The rest was cut: a summary holds at most 1 MiB._\n";
 
 Error file_error(std::string_view doing, const std::string& path, int code) {
-  return failed(fmt::format("cannot {} {}: {}", doing, visible(path),
-                            std::generic_category().message(code)),
-                "The runner makes this file for each step; check that the variable naming it was "
-                "not changed and that the file is writable.");
+  return failed(
+      fmt::format("cannot {} {}: {}", doing, visible(path), std::generic_category().message(code)),
+      "The runner makes this file for each step; check that the variable naming it was "
+      "not changed and that the file is writable.");
 }
 
 // Owns a file open for appending.
@@ -92,8 +93,8 @@ Result<> append_step_summary(const std::string& path, std::string_view markdown)
   const std::size_t room = used < summary_limit ? summary_limit - used : 0;
   if (markdown.size() <= room) return file.append(markdown);
   if (room < summary_note.size()) return {};  // an earlier part was cut and says so
-  return file.append(fmt::format("{}{}", cut_utf8(markdown, room - summary_note.size()),
-                                 summary_note));
+  return file.append(
+      fmt::format("{}{}", cut_utf8(markdown, room - summary_note.size()), summary_note));
 }
 
 }  // namespace pca

@@ -15,8 +15,8 @@ namespace pca {
 // file itself must exist, as the runner makes it.
 Result<> append_file_command(const std::string& path, std::string_view record);
 
-// Appends Markdown to the job summary, cut on a code point border with a note, so that the whole file
-// stays under GitHub's 1 MiB (a larger file is dropped whole).
+// Appends Markdown to the job summary, cut on a code point border with a note, so that the whole
+// file stays under GitHub's 1 MiB (a larger file is dropped whole).
 Result<> append_step_summary(const std::string& path, std::string_view markdown);
 
 }  // namespace pca

@@ -78,7 +78,8 @@ class Matcher {
   }
 
   [[nodiscard]] std::size_t first_undecided(std::string_view text) const {
-    std::size_t i = text.size() - std::min(text.size(), longest_ - std::min<std::size_t>(longest_, 1));
+    std::size_t i =
+        text.size() - std::min(text.size(), longest_ - std::min<std::size_t>(longest_, 1));
     while (i < text.size() && !may_begin_pattern(text.substr(i))) ++i;
     return i;
   }

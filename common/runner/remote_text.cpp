@@ -21,9 +21,8 @@ constexpr std::array<bool, 256> plain_bytes = [] {
 }();
 
 std::string_view plain_start(std::string_view text) {
-  const auto* const end = std::find_if(text.begin(), text.end(), [](char c) {
-    return !plain_bytes[static_cast<unsigned char>(c)];
-  });
+  const auto* const end = std::find_if(
+      text.begin(), text.end(), [](char c) { return !plain_bytes[static_cast<unsigned char>(c)]; });
   return text.substr(0, static_cast<std::size_t>(end - text.begin()));
 }
 

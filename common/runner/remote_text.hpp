@@ -7,10 +7,10 @@
 namespace pca {
 
 // Makes a remote host's bytes safe to show as lines: \r\n and lone \r end a line (the runner reads
-// them so), "##[" is broken up (the runner takes it for a command anywhere in a line), C0/C1 and bidi
-// controls and NUL become visible, broken UTF-8 becomes U+FFFD, lines are cut at 64 KiB with a note.
-// A line that begins with "::" stays as it is: only stop-commands makes it harmless.
-// Works across chunk borders, memory stays bounded. Not thread safe.
+// them so), "##[" is broken up (the runner takes it for a command anywhere in a line), C0/C1 and
+// bidi controls and NUL become visible, broken UTF-8 becomes U+FFFD, lines are cut at 64 KiB with a
+// note. A line that begins with "::" stays as it is: only stop-commands makes it harmless. Works
+// across chunk borders, memory stays bounded. Not thread safe.
 class RemoteTextFilter {
  public:
   static constexpr std::size_t line_limit = std::size_t{64} * 1024;  // bytes, as shown

@@ -205,7 +205,8 @@ struct Reporter::Impl {
     if (settings.in_actions) {
       command(out, level, title, text);
     } else {
-      const std::string whole = title.empty() ? std::string(text) : fmt::format("{}: {}", title, text);
+      const std::string whole =
+          title.empty() ? std::string(text) : fmt::format("{}: {}", title, text);
       settings.err(labelled(level, whole));
     }
   }
@@ -339,8 +340,8 @@ void Reporter::summary(std::string_view markdown) {
   const auto written = append_step_summary(impl_->settings.summary_file, safe);
   lock.unlock();
   if (!written) {
-    warning(fmt::format("The summary is lost: {}. {}", written.error().message,
-                        written.error().hint));
+    warning(
+        fmt::format("The summary is lost: {}. {}", written.error().message, written.error().hint));
   }
 }
 

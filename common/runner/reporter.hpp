@@ -17,12 +17,12 @@ namespace pca {
 struct ReporterSettings {
   std::function<void(std::string_view)> out;  // stdout
   std::function<void(std::string_view)> err;  // stderr
-  bool in_actions = false;       // GITHUB_ACTIONS=true: workflow commands, groups, masks
-  bool json_on_stdout = false;   // --json: all log text goes to err, the report to out
-  bool is_terminal = false;      // progress may be redrawn each second; else a line each 10 s
-  bool debug = false;            // RUNNER_DEBUG=1 or --debug
-  std::string output_file;       // GITHUB_OUTPUT, or empty
-  std::string summary_file;      // GITHUB_STEP_SUMMARY, or empty
+  bool in_actions = false;      // GITHUB_ACTIONS=true: workflow commands, groups, masks
+  bool json_on_stdout = false;  // --json: all log text goes to err, the report to out
+  bool is_terminal = false;     // progress may be redrawn each second; else a line each 10 s
+  bool debug = false;           // RUNNER_DEBUG=1 or --debug
+  std::string output_file;      // GITHUB_OUTPUT, or empty
+  std::string summary_file;     // GITHUB_STEP_SUMMARY, or empty
   std::function<Clock::time_point()> now = Clock::now;  // for the pace of progress()
   // Reads GITHUB_* and the terminal.
   static ReporterSettings from_environment();

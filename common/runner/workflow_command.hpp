@@ -7,7 +7,8 @@
 
 namespace pca {
 
-// The GitHub runner's workflow commands, "::name key=value::data" (escaping as the runner undoes it).
+// The GitHub runner's workflow commands, "::name key=value::data" (escaping as the runner undoes
+// it).
 [[nodiscard]] std::string escape_command_data(std::string_view data);
 [[nodiscard]] std::string escape_command_property(std::string_view value);
 // One line without its end. Properties with an empty value are left out.

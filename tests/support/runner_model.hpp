@@ -83,9 +83,10 @@ class RunnerModel {
 
   [[nodiscard]] bool is_known(const std::string& name) const {
     static const std::vector<std::string> names{
-        "add-mask", "add-path", "add-matcher", "remove-matcher", "debug", "echo", "endgroup",
-        "error", "group", "internal-set-repo-path", "notice", "save-state", "set-env",
-        "set-output", "stop-commands", "warning"};
+        "add-mask", "add-path",   "add-matcher", "remove-matcher", "debug",
+        "echo",     "endgroup",   "error",       "group",          "internal-set-repo-path",
+        "notice",   "save-state", "set-env",     "set-output",     "stop-commands",
+        "warning"};
     return std::find(names.begin(), names.end(), to_lower(name)) != names.end() ||
            (token_ && equals_ignoring_case(name, *token_));
   }
@@ -124,7 +125,8 @@ class RunnerModel {
     for (const char c : line) {
       if (static_cast<unsigned char>(c) < 0x80) ascii += c;
     }
-    for (std::size_t at = ascii.find("##["); at != std::string::npos; at = ascii.find("##[", at + 1)) {
+    for (std::size_t at = ascii.find("##["); at != std::string::npos;
+         at = ascii.find("##[", at + 1)) {
       const std::size_t end = ascii.find(']', at);
       if (end == std::string::npos) return std::nullopt;
       const auto info = std::string_view(ascii).substr(at + 3, end - at - 3);

@@ -64,18 +64,18 @@ TEST(Backoff, GivesTheLastErrorWhenTriesAreUsedUp) {
 
 TEST(Backoff, DoesNotRetryWhatWillNotPass) {
   int calls = 0;
-  const auto result =
-      retry<void>(Budget::of(Milliseconds{60'000}), no_pause, [&](int) -> Result<> {
-        ++calls;
-        return permission_denied("wrong token");
-      });
+  const auto result = retry<void>(Budget::of(Milliseconds{60'000}), no_pause, [&](int) -> Result<> {
+    ++calls;
+    return permission_denied("wrong token");
+  });
   EXPECT_EQ(calls, 1);
   EXPECT_EQ(result.error().kind, ErrorKind::permission);
 }
 
 TEST(Backoff, DoesNotStartAPauseThatTheBudgetCannotPay) {
   int calls = 0;
-  const RetryPolicy slow{.tries = 3, .first = Milliseconds{3'600'000}, .longest = Milliseconds{3'600'000}};
+  const RetryPolicy slow{
+      .tries = 3, .first = Milliseconds{3'600'000}, .longest = Milliseconds{3'600'000}};
   const auto result = retry<void>(Budget::of(Milliseconds{1000}), slow, [&](int) -> Result<> {
     ++calls;
     return passing("refused");

@@ -41,7 +41,8 @@ TEST(Digest, Base64HandlesMoreThanOneGroup) {
 
 TEST(Digest, Base64TakesLineBreaksAndNothingElse) {
   EXPECT_EQ(base64_decode("Zm9v\r\nYmFy\n"), "foobar");
-  for (const char* text : {"Zm9v YmFy", "Zm9", "Zg=", "Z===", "=", "Zg==Zg==", "Zm-_", "Zm9vYmFy=", "Zg\t=="}) {
+  for (const char* text :
+       {"Zm9v YmFy", "Zm9", "Zg=", "Z===", "=", "Zg==Zg==", "Zm-_", "Zm9vYmFy=", "Zg\t=="}) {
     EXPECT_FALSE(base64_decode(text)) << text;
   }
   EXPECT_EQ(base64_decode("Zm-_").error().message,

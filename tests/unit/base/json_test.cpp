@@ -13,7 +13,8 @@ std::string problem_of(std::string_view text, JsonLimits limits = {}) {
 }
 
 TEST(Json, ReadsEveryKindOfValue) {
-  const auto json = parse_json(R"( {"n":null,"t":true,"i":-3,"d":1.5,"s":"a\u00e4\n","a":[1,[]],"o":{}} )");
+  const auto json =
+      parse_json(R"( {"n":null,"t":true,"i":-3,"d":1.5,"s":"a\u00e4\n","a":[1,[]],"o":{}} )");
   ASSERT_TRUE(json);
   EXPECT_TRUE(json->find("n")->is_null());
   EXPECT_TRUE(*json->find("t")->as_bool());
@@ -42,7 +43,8 @@ TEST(Json, SetAndPushLeaveOtherKindsAlone) {
 
 TEST(Json, NumbersKeepTheirValue) {
   EXPECT_EQ(*parse_json("9223372036854775807")->as_int(), std::numeric_limits<std::int64_t>::max());
-  EXPECT_EQ(*parse_json("-9223372036854775808")->as_int(), std::numeric_limits<std::int64_t>::min());
+  EXPECT_EQ(*parse_json("-9223372036854775808")->as_int(),
+            std::numeric_limits<std::int64_t>::min());
   EXPECT_EQ(*parse_json("9223372036854775808")->as_double(), 9223372036854775808.0);
   EXPECT_EQ(*parse_json("4294967295")->as_int(), 4294967295);
   EXPECT_EQ(Json(0.1).dump(), "0.1");
@@ -65,9 +67,9 @@ TEST(Json, ErrorsNameLineAndColumn) {
 }
 
 TEST(Json, RefusesWhatIsNoJson) {
-  for (const char* text : {" ", "{", "[1,]", "{\"a\":1,}", "nul", "NaN", "Infinity", "-", "01", "1e999",
-                           "\"\x01\"", "'a'", "\"\\ud800\"", "\"\xC0\xAF\"", "\"\xED\xA0\x80\"",
-                           "{} {}", "// c\n1", "\xEF\xBB\xBF{}"}) {
+  for (const char* text : {" ", "{", "[1,]", "{\"a\":1,}", "nul", "NaN", "Infinity", "-", "01",
+                           "1e999", "\"\x01\"", "'a'", "\"\\ud800\"", "\"\xC0\xAF\"",
+                           "\"\xED\xA0\x80\"", "{} {}", "// c\n1", "\xEF\xBB\xBF{}"}) {
     EXPECT_FALSE(parse_json(text)) << text;
   }
   EXPECT_EQ(problem_of(std::string_view("{}\0x", 4)),
@@ -83,7 +85,8 @@ TEST(Json, DepthIsLimitedWithoutRecursion) {
 }
 
 TEST(Json, SizeAndNumberOfValuesAreLimited) {
-  EXPECT_EQ(problem_of("[1,2,3]", {.bytes = 6}), "JSON text of 7 bytes is larger than the limit of 6B");
+  EXPECT_EQ(problem_of("[1,2,3]", {.bytes = 6}),
+            "JSON text of 7 bytes is larger than the limit of 6B");
   EXPECT_EQ(problem_of("[1,2,3]", {.values = 2}),
             "invalid JSON at line 1, column 6: more than 2 values");
   EXPECT_TRUE(parse_json("[1,2,3]", {.bytes = 7, .depth = 1, .values = 4}));

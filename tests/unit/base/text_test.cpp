@@ -110,12 +110,13 @@ TEST(Text, NearestFindsTypingMistakesOnly) {
 
 TEST(Text, BrokenUtf8AndNulBecomeReplacementCharacters) {
   const std::string r = "\xEF\xBF\xBD";
-  EXPECT_EQ(to_valid_utf8("a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80"), "a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80");
+  EXPECT_EQ(to_valid_utf8("a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80"),
+            "a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80");
   EXPECT_EQ(to_valid_utf8(std::string_view("a\0b", 3)), "a" + r + "b");
-  EXPECT_EQ(to_valid_utf8("\xC0\xAF"), r + r);              // overlong
-  EXPECT_EQ(to_valid_utf8("\xED\xA0\x80"), r + r + r);      // surrogate
+  EXPECT_EQ(to_valid_utf8("\xC0\xAF"), r + r);          // overlong
+  EXPECT_EQ(to_valid_utf8("\xED\xA0\x80"), r + r + r);  // surrogate
   EXPECT_EQ(to_valid_utf8("\xF4\x90\x80\x80"), r + r + r + r);
-  EXPECT_EQ(to_valid_utf8("\xE2\x82z"), r + "z");           // a cut sequence is one mistake
+  EXPECT_EQ(to_valid_utf8("\xE2\x82z"), r + "z");  // a cut sequence is one mistake
   EXPECT_EQ(to_valid_utf8("\xE2\x82"), r);
 }
 
@@ -150,7 +151,9 @@ TEST(Text, HiddenCharactersBecomeVisible) {
   EXPECT_EQ(visible("\x1b[31m\r\n\x7f"), "\\x1B[31m\\x0D\\x0A\\x7F");
   EXPECT_EQ(visible(std::string_view("\0", 1)), "\\x00");
   EXPECT_EQ(visible("\xC2\x85"), "\\u{0085}");
-  EXPECT_EQ(visible("\xE2\x80\xAE" "abc"), "\\u{202E}abc");
+  EXPECT_EQ(visible("\xE2\x80\xAE"
+                    "abc"),
+            "\\u{202E}abc");
   EXPECT_EQ(visible("\xE2\x81\xA6\xE2\x80\xA8"), "\\u{2066}\\u{2028}");
   EXPECT_EQ(visible("gr\xC3\xBC\xC3\x9F \xFF"), "gr\xC3\xBC\xC3\x9F \xEF\xBF\xBD");
 }

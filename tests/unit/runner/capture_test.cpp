@@ -30,14 +30,18 @@ TEST(Capture, OneByteMoreIsCutAndMarked) {
 TEST(Capture, IsCutBetweenCodePoints) {
   Capture capture(4);
   capture.feed("ab\xE2\x82");
-  capture.feed("\xAC" "cd");
+  capture.feed(
+      "\xAC"
+      "cd");
   EXPECT_EQ(capture.text(), "ab\n[cut at 4B]");
 }
 
 TEST(Capture, BrokenUtf8AndNulBecomeReplacementCharacters) {
   Capture capture(64);
   capture.feed(std::string_view("a\0b\xFF", 4));
-  EXPECT_EQ(capture.text(), "a\xEF\xBF\xBD" "b\xEF\xBF\xBD");
+  EXPECT_EQ(capture.text(),
+            "a\xEF\xBF\xBD"
+            "b\xEF\xBF\xBD");
   EXPECT_FALSE(capture.truncated());
 }
 

@@ -148,7 +148,10 @@ TEST_F(RedactorTest, ChunkBordersChangeNothing) {
     std::string text;
     while (text.size() < 200) {
       const unsigned choice = static_cast<unsigned>(random()) % 12;
-      text += choice == 0 ? key.substr(0, random() % key.size()) : choice == 1 ? "aabaab" : choice < 8 ? "a" : "b";
+      text += choice == 0   ? key.substr(0, random() % key.size())
+              : choice == 1 ? "aabaab"
+              : choice < 8  ? "a"
+                            : "b";
     }
     RedactingStream stream(redactor_);
     std::string out;

@@ -45,9 +45,7 @@ TEST(RemoteText, HashHashBracketIsBrokenUpAnywhere) {
   EXPECT_EQ(filtered("##\n[x]"), "##\n[x]\n");
 }
 
-TEST(RemoteText, ColonColonStaysReadable) {
-  EXPECT_EQ(filtered("::error::x\n"), "::error::x\n");
-}
+TEST(RemoteText, ColonColonStaysReadable) { EXPECT_EQ(filtered("::error::x\n"), "::error::x\n"); }
 
 TEST(RemoteText, HiddenCharactersAreShown) {
   EXPECT_EQ(filtered(std::string_view("\x1b[31m\0\x07\t\x7f", 9)), "\\x1B[31m\\x00\\x07\t\\x7F\n");

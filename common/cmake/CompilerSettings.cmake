@@ -1,0 +1,28 @@
+# How our own code is compiled. Dependencies are built with their own flags (dependencies/).
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE}")
+endif()
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
+                    -ffunction-sections -fdata-sections -fstack-protector-strong)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 sees overlaps and overruns inside the standard library's own inlined strings
+  # (GCC bugs 105329 and 105651).
+  add_compile_options(-Wno-restrict)
+endif()
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  add_compile_definitions(_FORTIFY_SOURCE=2)
+endif()
+if(PCA_SANITIZE)
+  add_compile_options(-fsanitize=${PCA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${PCA_SANITIZE})
+endif()
+if(PCA_STATIC)
+  add_link_options(-static -Wl,--gc-sections -Wl,--build-id=sha1 $<$<CONFIG:Release>:-s>)
+endif()

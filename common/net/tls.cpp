@@ -1,0 +1,89 @@
+#include "net/tls.hpp"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+#include <libssh2.h>
+#include <nss.h>
+#include <openssl/ssl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+
+namespace pca {
+
+namespace {
+
+// Debian, Ubuntu, Alpine; Fedora, RHEL; older RHEL; openSUSE; Alpine, macOS-like; OpenSSL's own.
+constexpr std::array<const char*, 6> usual_files{
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+    "/usr/local/share/certs/ca-root-nss.crt"};
+constexpr const char* usual_directory = "/etc/ssl/certs";
+
+bool is_readable(const std::string& path) { return ::access(path.c_str(), R_OK) == 0; }
+
+bool has_entries(const std::string& directory) {
+  std::error_code ignored;
+  return std::filesystem::directory_iterator(directory, ignored) !=
+         std::filesystem::directory_iterator();
+}
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+Error names_nothing_readable(const char* name, const std::string& value) {
+  return permission_denied(
+      fmt::format("{} is set to \"{}\", which cannot be read", name, value),
+      fmt::format("Correct {}, or unset it to use the system's CA certificates.", name));
+}
+
+}  // namespace
+
+std::string TrustStore::describe() const { return file.empty() ? directory : file; }
+
+Result<TrustStore> find_trust_store(const std::string& root) {
+  for (const char* name : {"SSL_CERT_FILE", "CURL_CA_BUNDLE"}) {
+    const std::string file = variable(name);
+    if (file.empty()) continue;
+    if (!is_readable(file)) return names_nothing_readable(name, file);
+    return TrustStore{file, {}};
+  }
+  if (const std::string directory = variable("SSL_CERT_DIR"); !directory.empty()) {
+    if (!has_entries(directory)) return names_nothing_readable("SSL_CERT_DIR", directory);
+    return TrustStore{{}, directory};
+  }
+  std::string tried;
+  for (const char* place : usual_files) {
+    if (is_readable(root + place)) return TrustStore{root + place, {}};
+    tried += fmt::format("{}, ", place);
+  }
+  if (has_entries(root + usual_directory)) return TrustStore{{}, root + usual_directory};
+  return permission_denied(
+      fmt::format("no CA certificates found to verify TLS with (looked at {}{})", tried,
+                  usual_directory),
+      "Install the package ca-certificates, or set SSL_CERT_FILE to a PEM bundle.");
+}
+
+void early_init() {
+  // A static glibc that meets another glibc's NSS modules dies with SIGFPE, so none is ever loaded.
+  for (const char* database :
+       {"passwd", "group", "shadow", "gshadow", "initgroups", "services", "protocols", "networks",
+        "netgroup", "aliases", "ethers", "rpc", "publickey"}) {
+    __nss_configure_lookup(database, "files");
+  }
+  __nss_configure_lookup("hosts", "files dns");
+  // The same for provider modules that the host's openssl.cnf may name.
+  OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
+  curl_global_init(CURL_GLOBAL_ALL);
+  libssh2_init(0);
+}
+
+}  // namespace pca

@@ -9,21 +9,13 @@ find_package(OpenSSL REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(Threads REQUIRED)
 
-if(DEFINED ENV{PCA_CACHE})
-  set(pca_cache "$ENV{PCA_CACHE}")
-elseif(DEFINED ENV{XDG_CACHE_HOME})
-  set(pca_cache "$ENV{XDG_CACHE_HOME}/private-cloud-actions")
-else()
-  set(pca_cache "$ENV{HOME}/.cache/private-cloud-actions")
-endif()
-
 # fetch-sources.sh puts the patched source trees into the cache and writes what it found, as
 # "name version revision" lines: the revision may be newer than the locked one.
 set(recipe "${CMAKE_CURRENT_LIST_DIR}/dependencies")
 set(found "${PROJECT_BINARY_DIR}/dependency-sources.txt")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
              "${recipe}/sources.lock" "${recipe}/fetch-sources.sh" "${recipe}/CMakeLists.txt")
-execute_process(COMMAND "${recipe}/fetch-sources.sh" "${pca_cache}" "${found}"
+execute_process(COMMAND "${recipe}/fetch-sources.sh" "${PCA_CACHE}" "${found}"
                 COMMAND_ERROR_IS_FATAL ANY)
 file(STRINGS "${found}" source_lines)
 foreach(line IN LISTS source_lines)
@@ -36,15 +28,15 @@ endforeach()
 file(READ "${recipe}/CMakeLists.txt" recipe_text)
 string(SHA256 key "${source_lines}|${recipe_text}|${CMAKE_C_COMPILER_ID}|${CMAKE_C_COMPILER_VERSION}|${CMAKE_SYSTEM_PROCESSOR}|${OPENSSL_VERSION}|${ZLIB_VERSION_STRING}")
 string(SUBSTRING "${key}" 0 16 key)
-set(prefix "${pca_cache}/${CMAKE_SYSTEM_PROCESSOR}-${key}")
+set(prefix "${PCA_CACHE}/${CMAKE_SYSTEM_PROCESSOR}-${key}")
 
 if(NOT EXISTS "${prefix}/.complete")
   message(STATUS "Building libcurl and libssh2 once into ${prefix}")
-  file(LOCK "${pca_cache}" DIRECTORY GUARD FILE TIMEOUT 1800)
+  file(LOCK "${PCA_CACHE}" DIRECTORY GUARD FILE TIMEOUT 1800)
 endif()
 if(NOT EXISTS "${prefix}/.complete")
   set(scratch "${PROJECT_BINARY_DIR}/dependencies")
-  set(arguments -G Ninja -DCMAKE_INSTALL_PREFIX=${prefix} -DSOURCES=${pca_cache}/sources
+  set(arguments -G Ninja -DCMAKE_INSTALL_PREFIX=${prefix} -DSOURCES=${PCA_CACHE}/sources
                 -DSOURCE_LINES=${found} -DCMAKE_C_COMPILER=${CMAKE_C_COMPILER}
                 -DOPENSSL_SSL_LIBRARY=${OPENSSL_SSL_LIBRARY}
                 -DOPENSSL_CRYPTO_LIBRARY=${OPENSSL_CRYPTO_LIBRARY}

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Gets a machine ready and builds. Used by tests/run.sh, tools/sandbox/demo.sh and bench/compare.sh.
+# usage: prepare.sh packages SET...   install what is missing of the sets: build demo test bench full
+#        prepare.sh build PRESET [TARGET...]   configure where needed, then build
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+say() { printf '\n== %s\n' "$*"; }
+
+fail() { # what, what to do next
+  printf 'error: %s\n%s\n' "$1" "$2" >&2
+  exit 1
+}
+
+# Debian 12 calls the first Boost with Process v2 libboost1.81-dev; Debian 13's default is newer.
+boost_package() {
+  if apt-cache show libboost1.81-dev >/dev/null 2>&1; then echo libboost1.81-dev; else echo libboost-dev; fi
+}
+
+packages_of() { # set
+  case $1 in
+  build)
+    echo g++ cmake ninja-build ccache patch xz-utils ca-certificates libssl-dev zlib1g-dev \
+      "$(boost_package)" rapidjson-dev libcli11-dev libfmt-dev libexpected-dev
+    ;;
+  demo) echo openssh-server openssh-client ;;
+  test) # clang for the sanitizers, the rest as peers and hosts of the end-to-end tests
+    echo libgtest-dev clang libclang-rt-dev clang-format file binutils openssh-server openssh-client rsync \
+      iproute2 dnsmasq-base util-linux procps sudo
+    ;;
+  bench) echo libbenchmark-dev openssh-server openssh-client rsync time ;;
+  full) echo clang-tidy debootstrap g++-aarch64-linux-gnu qemu-user-static libssl-dev:arm64 zlib1g-dev:arm64 ;;
+  *) fail "unknown set of packages: $1" "The sets are build, demo, test, bench and full." ;;
+  esac
+}
+
+is_installed() { # package
+  dpkg-query --show --showformat '${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^.i'
+}
+
+# A newcomer who tries the demo has not asked for a listening SSH server.
+keep_sshd_off() {
+  if [ -d /run/systemd/system ]; then
+    echo "openssh-server is needed for its sshd program only: its service is masked, so that nothing"
+    echo "listens ('systemctl unmask ssh' undoes it)."
+    "${as_root[@]}" systemctl mask ssh.service ssh.socket
+  fi
+}
+
+install_packages() { # set...
+  command -v apt-get >/dev/null || fail "there is no apt-get on this machine" \
+    "Build on Debian 12 or 13, or install by hand what $0 names and use the CMake presets."
+  local as_root=() set package missing=()
+  [ "$(id -u)" = 0 ] || as_root=(sudo)
+  if [[ " $* " == *" full "* ]] && ! dpkg --print-foreign-architectures | grep -q '^arm64$'; then
+    say "Adding the architecture arm64 to dpkg, for the libraries of the cross build"
+    "${as_root[@]}" dpkg --add-architecture arm64
+    "${as_root[@]}" apt-get update -qq
+  fi
+  for set in "$@"; do
+    for package in $(packages_of "$set"); do
+      is_installed "$package" || missing+=("$package")
+    done
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  [ ${#as_root[@]} -eq 0 ] || command -v sudo >/dev/null || fail "packages are missing, and there is neither root nor sudo: ${missing[*]}" \
+    "Install them as root, then run this again."
+  say "Installing Debian packages that are missing: ${missing[*]}"
+  [[ " ${missing[*]} " != *" openssh-server "* ]] || keep_sshd_off
+  "${as_root[@]}" apt-get update -qq
+  # Stay inside this release, also where a newer one is listed: its libraries would be linked in.
+  local release
+  release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    -o "APT::Default-Release=/^$release(|-security|-updates)\$/" "${missing[@]}" >/dev/null
+}
+
+build() { # preset target...
+  local preset=$1
+  shift
+  say "Building the preset $preset"
+  # Once configured, ninja does it again by itself when a build file changed.
+  [ -e "build/$preset/build.ninja" ] || cmake --preset "$preset"
+  cmake --build --preset "$preset" ${1:+--target "$@"}
+}
+
+case ${1:-} in
+packages) shift && install_packages "$@" ;;
+build) shift && build "$@" ;;
+*) sed -n '2,5s/^# //p' "$0" && exit 2 ;;
+esac

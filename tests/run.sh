@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs all tests: the README's second command.
+# usage: bash tests/run.sh [--full]
+#   --full  also clang, arm64, all of ThreadSanitizer, clang-tidy and the long campaigns
+# REQUIRE_E2E=1 turns a test that had to skip (no sshd, no network namespace, ...) into a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+full=false
+case ${1:-} in
+'') ;;
+--full) full=true ;;
+*) sed -n '2,5s/^# //p' "$0" >&2 && exit 2 ;;
+esac
+
+prepare=common/cmake/prepare.sh
+jobs=$(nproc)
+
+test_preset() { # preset [ctest options]
+  local preset=$1
+  shift
+  printf '\n== Testing the preset %s\n' "$preset"
+  ctest --preset "$preset" --parallel "$jobs" "$@"
+}
+
+$prepare packages build test
+tests/style.sh
+
+$prepare build release
+test_preset release
+
+$prepare build asan
+test_preset asan
+
+# What has threads: hosts in parallel, signals, the name resolver, the reporter.
+$prepare build tsan
+if $full; then test_preset tsan; else test_preset tsan --label-regex threads; fi
+
+if $full; then
+  $prepare packages full
+  $prepare build clang
+  test_preset clang
+  $prepare build release-arm64 tunnel-ssh
+  tests/full/arm64.sh
+  tests/full/tidy.sh
+  tests/full/fuzz.sh
+fi
+
+printf '\nAll tests passed.\n'

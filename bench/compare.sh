@@ -1,0 +1,161 @@
+#!/usr/bin/env bash
+# Side by side with what people use today, in one run: OpenSSH directly and, where it is on PATH,
+# OpenSSH through cloudflared. Real sshd, the sandbox's edge, all on loopback. Prints Markdown tables.
+# usage: bash bench/compare.sh [ROUNDS]   default 7
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+rounds=${1:-7}
+common/cmake/prepare.sh packages build test bench >&2
+[ -e build/bench/build.ninja ] || cmake --preset release -B build/bench -DPCA_BENCH=ON -DPCA_TESTS=OFF >&2
+cmake --build build/bench >&2
+bin=$PWD/build/bench/bin
+
+work=$(mktemp -d)
+pids=()
+cleanup() {
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  wait 2>/dev/null || true
+  rm -rf "$work"
+}
+trap cleanup EXIT
+
+free_port() { python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])'; }
+
+wait_for_port() { # port
+  for _ in $(seq 100); do
+    if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then return; fi
+    sleep 0.05
+  done
+  echo "error: nothing listens on port $1; see $work" >&2
+  exit 1
+}
+
+ready_field() { # file field
+  for _ in $(seq 100); do
+    [ -s "$1" ] && sed -n "s/.*\"$2\": *\"\([^\"]*\)\".*/\1/p" "$1" && return
+    sleep 0.05
+  done
+  echo "error: the sandbox did not start; see $1" >&2
+  exit 1
+}
+
+start_sshd() {
+  ssh-keygen -q -t ed25519 -N '' -f "$work/host"
+  ssh-keygen -q -t ed25519 -N '' -f "$work/key"
+  cp "$work/key.pub" "$work/authorized_keys"
+  sshd_port=$(free_port)
+  cat >"$work/sshd_config" <<EOF
+ListenAddress 127.0.0.1
+Port $sshd_port
+HostKey $work/host
+AuthorizedKeysFile $work/authorized_keys
+PidFile none
+StrictModes no
+UsePAM no
+MaxStartups 100
+MaxSessions 100
+EOF
+  [ "$(id -u)" != 0 ] || mkdir -p /run/sshd
+  "$(command -v sshd || echo /usr/sbin/sshd)" -D -e -f "$work/sshd_config" 2>"$work/sshd.log" &
+  pids+=($!)
+  wait_for_port "$sshd_port"
+}
+
+start_edge() { # name [options]: sets edge_port
+  local name=$1
+  shift
+  INPUT_CLIENT_SECRET=bench-secret "$bin/private-cloud-sandbox" edge --origin "127.0.0.1:$sshd_port" --ca-out "$work/$name.pem" \
+    --client-id bench "$@" >"$work/$name.ready" 2>"$work/$name.log" &
+  pids+=($!)
+  edge_port=$(ready_field "$work/$name.ready" edge)
+  edge_port=${edge_port##*:}
+}
+
+start_delay() { # rtt: sets delay_port
+  "$bin/private-cloud-sandbox" delay --rtt "$1" --to "127.0.0.1:$sshd_port" >"$work/delay.ready" 2>"$work/delay.log" &
+  pids+=($!)
+  delay_port=$(ready_field "$work/delay.ready" delay)
+  delay_port=${delay_port##*:}
+}
+
+know_host() { # port
+  echo "[127.0.0.1]:$1 $(cut -d' ' -f1,2 "$work/host.pub")" >>"$work/known_hosts"
+}
+
+me=$(id -un)
+ours() { # port: the connection inputs of a direct connection
+  echo "--user $me --key-file $work/key --known-hosts-file $work/known_hosts --host 127.0.0.1:$1"
+}
+theirs() { # port: the same for ssh
+  echo "-F none -i $work/key -o UserKnownHostsFile=$work/known_hosts -o BatchMode=yes -p $1 $me@127.0.0.1"
+}
+through() { # edge name, edge port
+  echo "--via access --access-hostname localhost --access-port $2 --access-ca $work/$1.pem --access-client-id bench --access-client-secret-file $work/secret"
+}
+cloudflared_proxy() { # edge name, edge port
+  echo "-o 'ProxyCommand=SSL_CERT_FILE=$work/$1.pem TUNNEL_SERVICE_TOKEN_ID=bench TUNNEL_SERVICE_TOKEN_SECRET=bench-secret cloudflared access ssh --hostname localhost:$2'"
+}
+peer() { command -v cloudflared >/dev/null; }
+
+compare() { # title, then NAME=COMMAND...
+  printf '\n### %s\n\n' "$1"
+  shift
+  "$bin/measure" "$rounds" "$@"
+}
+
+printf 'bench-secret' >"$work/secret"
+: >"$work/known_hosts"
+start_sshd
+know_host "$sshd_port"
+start_delay 50ms
+know_host "$delay_port"
+start_edge near
+near_port=$edge_port
+start_edge far --rtt 50ms
+far_port=$edge_port
+
+exec_rows() { # title, direct port, edge name, edge port
+  local rows=("tunnel-ssh, direct=$bin/tunnel-ssh exec $(ours "$2") --command true >/dev/null"
+    "ssh, direct=ssh $(theirs "$2") true"
+    "tunnel-ssh, edge=$bin/tunnel-ssh exec $(ours "$sshd_port") $(through "$3" "$4") --command true >/dev/null")
+  if peer; then rows+=("ssh + cloudflared, edge=ssh $(cloudflared_proxy "$3" "$4") $(theirs "$sshd_port") true"); fi
+  compare "$1" "${rows[@]}"
+  peer || echo "ssh + cloudflared: no peer here"
+}
+
+bulk_rows() { # title, what to do with ssh's arguments %s
+  local row=$2 stdio="-o 'ProxyCommand=$bin/tunnel-ssh stdio $(through near "$near_port") 127.0.0.1 $sshd_port'"
+  local rows=("ssh + tunnel-ssh stdio=${row//%s/ssh $stdio $(theirs "$sshd_port")}"
+    "ssh, direct=${row//%s/ssh $(theirs "$sshd_port")}")
+  if peer; then rows+=("ssh + cloudflared=${row//%s/ssh $(cloudflared_proxy near "$near_port") $(theirs "$sshd_port")}"); fi
+  compare "$1" "${rows[@]}"
+  peer || echo "ssh + cloudflared: no peer here"
+}
+
+echo "## tunnel-ssh beside its peers, $rounds rounds, medians; ratios pair by pair against the first row"
+exec_rows "exec of true, no delay" "$sshd_port" near "$near_port"
+exec_rows "exec of true, 50 ms round trip" "$delay_port" far "$far_port"
+
+compare "five execs one after the other" \
+  "tunnel-ssh=for i in 1 2 3 4 5; do $bin/tunnel-ssh exec $(ours "$sshd_port") --command true >/dev/null || exit 1; done" \
+  "ssh=for i in 1 2 3 4 5; do ssh $(theirs "$sshd_port") true || exit 1; done"
+
+hosts=$(for _ in $(seq 20); do printf -- '--host 127.0.0.1:%s ' "$sshd_port"; done)
+compare "20 hosts" \
+  "tunnel-ssh=$bin/tunnel-ssh exec $(ours "$sshd_port" | sed 's/--host .*//') $hosts --command true >/dev/null" \
+  "ssh, 16 at once=seq 20 | xargs -P 16 -I{} ssh $(theirs "$sshd_port") true"
+
+head -c 268435456 /dev/urandom >"$work/blob"
+bulk_rows "256 MiB up through the edge" "%s 'cat >/dev/null' <$work/blob"
+bulk_rows "256 MiB down through the edge" "%s 'cat $work/blob' >/dev/null"
+compare "256 MiB down by exec" \
+  "tunnel-ssh exec, edge=$bin/tunnel-ssh exec $(ours "$sshd_port") $(through near "$near_port") --capture none --command 'head -c 268435456 /dev/zero | tr \"\\\\0\" \"\\\\n\"' >/dev/null" \
+  "ssh, direct=ssh $(theirs "$sshd_port") 'head -c 268435456 /dev/zero | tr \"\\\\0\" \"\\\\n\"' >/dev/null"
+
+compare "start-up" "tunnel-ssh --version=$bin/tunnel-ssh --version >/dev/null" "ssh -V=ssh -V 2>/dev/null" "true=true"
+printf '\n### Size\n\n| executable | bytes |\n|---|---|\n'
+for file in "$bin/tunnel-ssh" "$(command -v ssh)"; do printf '| %s | %s |\n' "$(basename "$file")" "$(stat -c %s "$file")"; done
+printf '\n### Micro benchmarks\n\n```\n'
+for bench in "$bin"/*_bench; do [ -x "$bench" ] && "$bench" --benchmark_min_time=0.2 2>/dev/null; done
+echo '```'

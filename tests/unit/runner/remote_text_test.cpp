@@ -58,8 +58,9 @@ TEST(RemoteText, BrokenUtf8BecomesReplacementCharacters) {
 }
 
 TEST(RemoteText, ChunkBordersChangeNothing) {
-  const std::string_view text(
-      "a\r\nb\rc ##[x] \xE2\x82\xAC \xF0\x9F\x98 \xE2\x80\xAE #\xE2\x82\xAC#[ \0 ::x::\r", 45);
+  using namespace std::string_view_literals;  // with the NUL inside
+  constexpr std::string_view text =
+      "a\r\nb\rc ##[x] \xE2\x82\xAC \xF0\x9F\x98 \xE2\x80\xAE #\xE2\x82\xAC#[ \0 ::x::\r"sv;
   EXPECT_EQ(filtered_by_byte(text), filtered(text));
 }
 

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# The release executable is static, stripped, small, and cheap to start.
+# usage: executable.sh TUNNEL_SSH
+set -euo pipefail
+tool=$1
+fail() { echo "FAILED: $1" >&2; exit 1; }
+
+kind=$(file --brief "$tool")
+[[ $kind == *"statically linked"* ]] || fail "not static: $kind"
+[[ $kind == *", stripped" ]] || fail "not stripped: $kind"
+size=$(stat -c %s "$tool")
+[ "$size" -le 8388608 ] || fail "$size bytes are more than 8 MiB"
+
+version=$("$tool" --version)
+for library in curl/8.14.1-2+deb13u libssh2/1.11.1-1+deb13u OpenSSL/3.; do
+  [[ $version == *"$library"* ]] || fail "--version does not name the revision of $library: $version"
+done
+
+# The least of many runs is what it costs; the rest is the machine's noise.
+least=1000000
+for _ in $(seq 30); do
+  spent=$(bash -c 'TIMEFORMAT="%U %S"; time "$0" --version >/dev/null' "$tool" 2>&1 | awk '{print int(($1 + $2) * 1000)}')
+  [ "$spent" -ge "$least" ] || least=$spent
+done
+[ "$least" -le 5 ] || fail "--version costs $least ms of CPU"
+echo "static, stripped, $size bytes, --version costs $least ms of CPU"

@@ -14,7 +14,11 @@ void wipe(std::string& text) {
   text.clear();
 }
 
-Secret::Secret(Secret&& other) noexcept : text_(other.text_) { other.wipe(); }
+// Copied and wiped: a moved short string leaves its bytes behind.
+Secret::Secret(Secret&& other) noexcept
+    : text_(other.text_) {  // NOLINT(performance-move-constructor-init)
+  other.wipe();
+}
 
 Secret& Secret::operator=(Secret&& other) noexcept {
   if (this != &other) {

@@ -27,7 +27,7 @@ void Capture::feed(std::string_view chunk) {
 std::string Capture::text() const {
   std::string all = kept_;
   if (redacting_ && !overflowed_) all += RedactingStream(*redacting_).finish();
-  const std::string valid = to_valid_utf8(all);  // may be longer than what came
+  std::string valid = to_valid_utf8(all);  // may be longer than what came
   if (!overflowed_ && valid.size() <= limit_) return valid;
   const std::string_view shown = cut_utf8(valid, limit_);
   return fmt::format("{}{}[cut at {}]", shown, shown.empty() || shown.ends_with('\n') ? "" : "\n",

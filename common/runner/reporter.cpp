@@ -355,7 +355,7 @@ void Reporter::report(const Json& json) {
   impl_->settings.out(without_commands(text) + "\n");
 }
 
-std::unique_ptr<RemoteOutput> Reporter::remote(std::string prefix) {
+std::unique_ptr<RemoteOutput> Reporter::remote(const std::string& prefix) {
   auto impl = std::make_unique<RemoteOutput::Impl>(impl_, visible(impl_->prepared(prefix)));
   return std::unique_ptr<RemoteOutput>(new RemoteOutput(std::move(impl)));
 }

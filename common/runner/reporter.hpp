@@ -64,7 +64,7 @@ class Reporter {
 
   // Text from a remote host, shown line by line with `prefix` ("web1: ", or nothing). Destroying it
   // flushes. Several may be open at once from several threads.
-  [[nodiscard]] std::unique_ptr<RemoteOutput> remote(std::string prefix);
+  [[nodiscard]] std::unique_ptr<RemoteOutput> remote(const std::string& prefix);
 
   // All log text so far was written; commands that were stopped are resumed. Called by tool_main on
   // every way out.

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# actions/setup.sh against a real HTTPS server on loopback: each place that executables come from, and each
+# way that must end without them.
+# usage: setup.sh SOURCE_DIR
+set -euo pipefail
+source_dir=$1
+work=$(mktemp -d)
+server=
+cleanup() {
+  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  rm -rf "$work"
+}
+trap cleanup EXIT
+fail() { echo "FAILED: $1" >&2; cat "$work/out" >&2 2>/dev/null || true; exit 1; }
+
+version=$(cat "$source_dir/VERSION")
+asset=tunnel-ssh-linux-x64
+mkdir -p "$work/www/releases/v$version" "$work/bin" "$work/cache"
+printf '#!/bin/sh\necho the release\n' >"$work/www/releases/v$version/$asset"
+printf '#!/bin/sh\necho my own\n' >"$work/bin/tunnel-ssh"
+chmod +x "$work/bin/tunnel-ssh"
+(cd "$work/www/releases/v$version" && sha256sum "$asset") >"$work/checksums"
+sed 's/^......../00000000/' "$work/checksums" >"$work/wrong-checksums"
+: >"$work/no-checksums"
+
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$work/server.key" -out "$work/server.pem" -days 2 \
+  -subj /CN=localhost -addext subjectAltName=DNS:localhost 2>/dev/null
+start_server() {
+  # A FIFO that stays open on our side: s_server ends when its input does.
+  mkfifo "$work/input" 2>/dev/null || true
+  (cd "$work/www" && exec openssl s_server -WWW -accept 127.0.0.1:0 -cert "$work/server.pem" -key "$work/server.key" <"$work/input" >"$work/server.log" 2>&1) &
+  server=$!
+  exec 7>"$work/input"
+  for _ in $(seq 100); do
+    port=$(sed -n 's/^ACCEPT 127.0.0.1:\([0-9]*\).*/\1/p' "$work/server.log")
+    [ -z "$port" ] || return 0
+    sleep 0.05
+  done
+  fail "the HTTPS server did not start: $(cat "$work/server.log")"
+}
+
+setup() { # variables...: runs it as the runner would, leaves out and outputs
+  : >"$work/outputs"
+  env -i PATH="$PATH" GITHUB_OUTPUT="$work/outputs" RUNNER_TOOL_CACHE="$work/cache" RUNNER_ARCH=X64 CURL_CA_BUNDLE="$work/server.pem" NO_PROXY='*' \
+    PCA_CHECKSUMS="$work/checksums" INPUT_DOWNLOAD_BASE="https://localhost:${port:-1}/releases" "$@" "$source_dir/actions/setup.sh" >"$work/out" 2>&1
+}
+gives() { # what, source, variables...
+  local what=$1 source=$2
+  shift 2
+  setup "$@" || fail "$what: exit $?"
+  grep -qx "source=$source" "$work/outputs" || fail "$what: came from $(grep source= "$work/outputs") instead of $source"
+  folder=$(sed -n 's/^path=//p' "$work/outputs")
+  [ -x "$folder/tunnel-ssh" ] || fail "$what: no executable in $folder"
+  echo "good: $what"
+}
+refuses() { # what, code, text, variables...
+  local what=$1 code=$2 text=$3 actual=0
+  shift 3
+  setup "$@" || actual=$?
+  [ "$actual" = "$code" ] || fail "$what: exit $actual instead of $code"
+  grep -q "$text" "$work/out" || fail "$what: does not say \"$text\""
+  ! grep -q '^path=' "$work/outputs" || fail "$what: gives a path all the same"
+  [ -z "$(find "$work/cache" -type f)" ] || fail "$what: leaves files in the tool cache: $(find "$work/cache" -type f)"
+  echo "good: $what"
+}
+
+gives "a folder given as input is used, nothing is downloaded" path INPUT_BINARIES="$work/bin"
+refuses "a folder without the executables" 2 "does not hold the executables" INPUT_BINARIES="$work/www"
+refuses "an unknown architecture" 2 "x64 or arm64" RUNNER_ARCH=X86
+refuses "an executable without a checksum in the tree" 5 "no checksum" PCA_CHECKSUMS="$work/no-checksums"
+refuses "a server that is not there" 6 "could not be downloaded"
+start_server
+refuses "a download with another checksum" 5 "does not have the SHA256" PCA_CHECKSUMS="$work/wrong-checksums"
+refuses "a server with an unknown certificate" 6 "could not be downloaded" CURL_CA_BUNDLE=/dev/null
+refuses "plain HTTP" 6 "could not be downloaded" INPUT_DOWNLOAD_BASE="http://localhost:$port/releases"
+gives "a verified download" download
+[ "$("$folder/tunnel-ssh")" = "the release" ] || fail "something else was downloaded"
+kill "$server" && server=
+gives "the tool cache, with the server gone" tool-cache
+echo tampered >>"$folder/tunnel-ssh"
+code=0
+setup || code=$?
+[ "$code" = 6 ] || fail "a changed executable in the tool cache is used, or misreported (exit $code)"
+echo "good: a changed executable in the tool cache is not used"
+code=0
+setup GITHUB_ACTIONS=true PCA_CHECKSUMS="$work/no-checksums" || code=$?
+grep -q '^::error title=.*%0A' "$work/out" || fail "on a runner the error is no annotation"
+echo "good: on a runner an error is an annotation"

@@ -1,0 +1,263 @@
+#include "net/curl_handle.hpp"
+
+#include <fmt/format.h>
+#include <openssl/x509.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <stop_token>
+#include <system_error>
+
+#include "base/text.hpp"
+#include "net/tls.hpp"
+
+namespace pca {
+
+namespace {
+
+constexpr std::size_t longest_detail = 200;  // of a library's words inside a message
+
+struct FreeUrl {
+  void operator()(CURLU* url) const { curl_url_cleanup(url); }
+};
+
+// One part of a URL, or empty.
+std::string url_part(const std::string& text, CURLUPart part, unsigned flags) {
+  const std::unique_ptr<CURLU, FreeUrl> url(curl_url());
+  if (!url || curl_url_set(url.get(), CURLUPART_URL, text.c_str(), flags) != CURLUE_OK) return {};
+  char* found = nullptr;
+  if (curl_url_get(url.get(), part, &found, 0) != CURLUE_OK) return {};
+  const std::string value(found);
+  curl_free(found);
+  return value;
+}
+
+bool may_pass(int error) {
+  return error == ECONNREFUSED || error == ECONNRESET || error == ETIMEDOUT ||
+         error == EHOSTUNREACH || error == ENETUNREACH;
+}
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+}  // namespace
+
+CurlHandle::CurlHandle() : multi_(curl_multi_init()), easy_(curl_easy_init()) {
+  if (is_open()) reset();
+}
+
+CurlHandle::~CurlHandle() {
+  detach();
+  curl_easy_cleanup(easy_);
+  curl_multi_cleanup(multi_);
+}
+
+void CurlHandle::detach() {
+  if (attached_) curl_multi_remove_handle(multi_, easy_);
+  attached_ = false;
+}
+
+void CurlHandle::reset() {
+  detach();
+  curl_easy_reset(easy_);
+  set(CURLOPT_ERRORBUFFER, error_text_.data());
+  set(CURLOPT_NOSIGNAL, 1L);
+  // A look-up that hangs must not hold up a call whose budget is over.
+  set(CURLOPT_QUICK_EXIT, 1L);
+  set(CURLOPT_TCP_NODELAY, 1L);
+  set(CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, 250L);  // as net/tcp; RFC 8305
+  set(CURLOPT_SSL_VERIFYPEER, 1L);
+  set(CURLOPT_SSL_VERIFYHOST, 2L);
+  set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+}
+
+Result<> CurlHandle::trust(const std::string& ca_file) {
+  if (!ca_file.empty() && ::access(ca_file.c_str(), R_OK) != 0) {
+    return permission_denied(fmt::format("the CA file \"{}\" cannot be read: {}", visible(ca_file),
+                                         std::generic_category().message(errno)));
+  }
+  TrustStore store{ca_file, {}};
+  if (ca_file.empty()) {
+    PCA_TRY(store, find_trust_store());
+  }
+  trusted_ = store.describe();
+  for (const auto option : {CURLOPT_CAINFO, CURLOPT_PROXY_CAINFO}) {
+    set(option, store.file.empty() ? nullptr : store.file.c_str());
+  }
+  for (const auto option : {CURLOPT_CAPATH, CURLOPT_PROXY_CAPATH}) {
+    set(option, store.directory.empty() ? nullptr : store.directory.c_str());
+  }
+  return {};
+}
+
+Result<CURLcode> CurlHandle::perform(const Budget& budget, const std::string& peer) {
+  detach();
+  error_text_[0] = '\0';
+  // The budget's own error is better than libcurl's, so it has to come first.
+  const auto beyond = budget.left() + Milliseconds{1000};
+  set(CURLOPT_CONNECTTIMEOUT_MS,
+      static_cast<long>(std::min<Milliseconds::rep>(beyond.count(), 1L << 30U)));
+  if (const CURLMcode code = curl_multi_add_handle(multi_, easy_); code != CURLM_OK) {
+    return failed(fmt::format("libcurl: {}", curl_multi_strerror(code)));
+  }
+  attached_ = true;
+  PCA_TRY(const CURLcode code, run(budget, peer));
+  if (code == CURLE_OK || code == CURLE_WRITE_ERROR) return code;
+  return explain(code, peer);
+}
+
+Result<CURLcode> CurlHandle::run(const Budget& budget, const std::string& peer) {
+  const std::stop_callback on_cancel(budget.stop(), [this] { curl_multi_wakeup(multi_); });
+  while (true) {
+    int running = 0;
+    CURLMcode code = curl_multi_perform(multi_, &running);
+    int left = 0;
+    const CURLMsg* message = curl_multi_info_read(multi_, &left);
+    if (message != nullptr && message->msg == CURLMSG_DONE) return message->data.result;
+    if (auto in_time = budget.check(phase(peer)); !in_time) {
+      Error error = std::move(in_time).error();
+      return error.kind == ErrorKind::unreachable ? std::move(error).as_transient() : error;
+    }
+    const auto wait = std::min(budget.left(), Milliseconds{60'000});
+    if (code == CURLM_OK) {
+      code = curl_multi_poll(multi_, nullptr, 0, static_cast<int>(wait.count()), nullptr);
+    }
+    if (code != CURLM_OK) return failed(fmt::format("libcurl: {}", curl_multi_strerror(code)));
+  }
+}
+
+double CurlHandle::milliseconds(CURLINFO info) const {
+  curl_off_t microseconds = 0;
+  curl_easy_getinfo(easy_, info, &microseconds);
+  return static_cast<double>(microseconds) / 1000;
+}
+
+long CurlHandle::number(CURLINFO info) const {
+  long value = 0;
+  curl_easy_getinfo(easy_, info, &value);
+  return value;
+}
+
+// What a transfer that was given up was doing.
+std::string CurlHandle::phase(const std::string& peer) const {
+  const std::string through = proxy();
+  if (milliseconds(CURLINFO_NAMELOOKUP_TIME_T) == 0) {
+    return "looking up the address of " + (through.empty() ? peer : "the proxy " + through);
+  }
+  if (milliseconds(CURLINFO_CONNECT_TIME_T) == 0) {
+    return "connecting to " + peer + (through.empty() ? "" : " through the proxy " + through);
+  }
+  const char* scheme = nullptr;
+  curl_easy_getinfo(easy_, CURLINFO_SCHEME, &scheme);
+  const bool is_plain = scheme != nullptr && equals_ignoring_case(scheme, "http");
+  if (!is_plain && milliseconds(CURLINFO_APPCONNECT_TIME_T) == 0) {
+    return "waiting for the TLS handshake of " + peer;
+  }
+  return "waiting for the answer of " + peer;
+}
+
+std::string CurlHandle::detail() const {
+  return visible(cut_utf8(std::string_view(error_text_.data()), longest_detail));
+}
+
+Error CurlHandle::explain(CURLcode code, const std::string& peer) const {
+  const std::string through = proxy();
+  if (const long status = number(CURLINFO_HTTP_CONNECTCODE); status != 0 && status / 100 != 2) {
+    return explain_proxy(status);
+  }
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return unreachable("DNS knows no address for " + peer,
+                         "Check the spelling. Only DNS and /etc/hosts are asked.")
+          .as_transient();
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return unreachable("DNS knows no address for the proxy " + through,
+                         "Check HTTPS_PROXY and NO_PROXY.")
+          .as_transient();
+    case CURLE_COULDNT_CONNECT: {
+      const int problem = static_cast<int>(number(CURLINFO_OS_ERRNO));
+      Error error = unreachable(
+          fmt::format("cannot connect to {}: {}", through.empty() ? peer : "the proxy " + through,
+                      problem == 0 ? detail() : to_lower(std::generic_category().message(problem))),
+          through.empty() ? "Check the address, the route to it and its firewall."
+                          : "Check HTTPS_PROXY and NO_PROXY.");
+      return problem == 0 || may_pass(problem) ? std::move(error).as_transient() : error;
+    }
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+      return explain_certificate(peer);
+    case CURLE_SSL_CONNECT_ERROR:
+      return unreachable(fmt::format("the TLS handshake with {} failed: {}", peer, detail()),
+                         "Check that TLS is spoken on this port.")
+          .as_transient();
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+      return unreachable(fmt::format("{} cut the connection: {}", peer, detail())).as_transient();
+    case CURLE_OPERATION_TIMEDOUT:
+      return unreachable("timed out while " + phase(peer)).as_transient();
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      return bad_input(fmt::format("cannot use the address of {}: {}", peer, detail()));
+    default:
+      return unreachable(fmt::format("no answer from {}: {}", peer,
+                                     detail().empty() ? curl_easy_strerror(code) : detail()));
+  }
+}
+
+Error CurlHandle::explain_certificate(const std::string& peer) const {
+  const long verified = number(CURLINFO_SSL_VERIFYRESULT);
+  const std::string why =
+      verified == X509_V_OK ? detail() : std::string(X509_verify_cert_error_string(verified));
+  return permission_denied(
+      fmt::format("the certificate of {} is not trusted: {}", peer, why),
+      verified == X509_V_OK
+          ? "Check the name: it must be one that the certificate is for."
+          : fmt::format("Give the certificate of the authority that signed it as the CA input "
+                        "(access-ca for an Access edge); now {} is used.",
+                        trusted_));
+}
+
+Error CurlHandle::explain_proxy(long status) const {
+  const std::string said = fmt::format("the proxy {} answered CONNECT with {}", proxy(), status);
+  if (status == 407) {
+    return permission_denied(said, "It wants a user and password: put them into HTTPS_PROXY.");
+  }
+  if (status >= 500) {
+    return unreachable(said, "The proxy could not reach the address; NO_PROXY goes round it.")
+        .as_transient();
+  }
+  return permission_denied(said, "Allow the address and its port there, or name it in NO_PROXY.");
+}
+
+std::string CurlHandle::proxy() const {
+  if (number(CURLINFO_USED_PROXY) == 0) return {};
+  const char* scheme = nullptr;
+  curl_easy_getinfo(easy_, CURLINFO_SCHEME, &scheme);
+  const bool is_plain = scheme != nullptr && equals_ignoring_case(scheme, "http");
+  // The names and the order that libcurl looks at.
+  for (const char* name : {is_plain ? "http_proxy" : "https_proxy", is_plain ? "" : "HTTPS_PROXY",
+                           "all_proxy", "ALL_PROXY"}) {
+    const std::string value = variable(name);
+    if (value.empty()) continue;
+    const std::string host =
+        url_part(value, CURLUPART_HOST, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME);
+    const std::string port =
+        url_part(value, CURLUPART_PORT, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME);
+    return visible(host) + (port.empty() ? "" : ":" + port);
+  }
+  return {};
+}
+
+std::string url_host(std::string_view url) {
+  return to_lower(url_part(std::string(url), CURLUPART_HOST, CURLU_NON_SUPPORT_SCHEME));
+}
+
+}  // namespace pca

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <curl/curl.h>
+
+#include <array>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/budget.hpp"
+#include "base/result.hpp"
+
+// What net/http and net/access_tunnel share of libcurl. Only they include this header.
+namespace pca {
+
+struct FreeCurlList {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+using CurlList = std::unique_ptr<curl_slist, FreeCurlList>;
+
+// Owns one libcurl transfer, inside a multi handle of its own because only a multi handle's wait
+// can be ended by another thread. Not thread safe; not movable, because libcurl keeps its address.
+class CurlHandle {
+ public:
+  CurlHandle();
+  ~CurlHandle();
+  CurlHandle(const CurlHandle&) = delete;
+  CurlHandle& operator=(const CurlHandle&) = delete;
+
+  [[nodiscard]] CURL* get() const { return easy_; }
+  [[nodiscard]] bool is_open() const { return easy_ != nullptr && multi_ != nullptr; }
+
+  // Back to no options at all but what every transfer here needs; open connections are kept.
+  void reset();
+  // A pointer or a number, as the option wants it. libcurl copies strings.
+  template <typename T>
+  void set(CURLoption option, T value) {
+    curl_easy_setopt(easy_, option, value);
+  }
+  // Verifies servers against this PEM bundle, or find_trust_store() when it is empty.
+  Result<> trust(const std::string& ca_file);
+
+  // Runs the transfer to its end. `peer` is for messages. Afterwards it stays attached, so that
+  // curl_easy_send() and curl_easy_recv() work, until the next call or the destructor.
+  // Errors: cancelled, timed out (naming the phase), and everything that kept a request from being
+  // answered: see explain(). CURLE_WRITE_ERROR, a callback's refusal, is given back as a value.
+  Result<CURLcode> perform(const Budget& budget, const std::string& peer);
+
+  // host:port of the proxy that the last transfer went through, without credentials, or empty.
+  [[nodiscard]] std::string proxy() const;
+  // Seconds since the start, of the last transfer: CURLINFO_CONNECT_TIME_T and so on, as ms.
+  [[nodiscard]] double milliseconds(CURLINFO info) const;
+
+ private:
+  [[nodiscard]] Result<CURLcode> run(const Budget& budget, const std::string& peer);
+  [[nodiscard]] std::string phase(const std::string& peer) const;
+  [[nodiscard]] Error explain(CURLcode code, const std::string& peer) const;
+  [[nodiscard]] Error explain_certificate(const std::string& peer) const;
+  [[nodiscard]] Error explain_proxy(long status) const;
+  [[nodiscard]] std::string detail() const;
+  [[nodiscard]] long number(CURLINFO info) const;
+  void detach();
+
+  CURLM* multi_;
+  CURL* easy_;
+  bool attached_ = false;
+  std::string trusted_;  // where the CA certificates come from
+  std::array<char, CURL_ERROR_SIZE> error_text_{};
+};
+
+// The host of an absolute URL, in lower case and without port or credentials; else empty.
+[[nodiscard]] std::string url_host(std::string_view url);
+
+}  // namespace pca

@@ -80,7 +80,8 @@ void CurlHandle::reset() {
 Result<> CurlHandle::trust(const std::string& ca_file) {
   if (!ca_file.empty() && ::access(ca_file.c_str(), R_OK) != 0) {
     return permission_denied(fmt::format("the CA file \"{}\" cannot be read: {}", visible(ca_file),
-                                         std::generic_category().message(errno)));
+                                         std::generic_category().message(errno)),
+                             "Check the path; it names a PEM file with CA certificates.");
   }
   TrustStore store{ca_file, {}};
   if (ca_file.empty()) {
@@ -214,15 +215,15 @@ Error CurlHandle::explain(CURLcode code, const std::string& peer) const {
 
 Error CurlHandle::explain_certificate(const std::string& peer) const {
   const long verified = number(CURLINFO_SSL_VERIFYRESULT);
-  const std::string why =
-      verified == X509_V_OK ? detail() : std::string(X509_verify_cert_error_string(verified));
+  // OpenSSL was content, or not even asked: it is libcurl that says no, as to a wrong name.
+  const bool is_signed = verified == X509_V_OK || verified == X509_V_ERR_UNSPECIFIED;
   return permission_denied(
-      fmt::format("the certificate of {} is not trusted: {}", peer, why),
-      verified == X509_V_OK
-          ? "Check the name: it must be one that the certificate is for."
-          : fmt::format("Give the certificate of the authority that signed it as the CA input "
-                        "(access-ca for an Access edge); now {} is used.",
-                        trusted_));
+      fmt::format("the certificate of {} is not trusted: {}", peer,
+                  is_signed ? detail() : X509_verify_cert_error_string(verified)),
+      is_signed ? "Check the name: it must be one that the certificate is for."
+                : fmt::format("Give the certificate of the authority that signed it as the CA "
+                              "input (access-ca for an Access edge); now {} is used.",
+                              trusted_));
 }
 
 Error CurlHandle::explain_proxy(long status) const {

@@ -1,15 +1,17 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace pca {
 
 enum class OptionType : std::uint8_t {
-  text,      // trimmed
-  verbatim,  // never trimmed: scripts, certificates
-  secret,    // no flag; INPUT_* or --name-file (a path, or - for stdin)
+  text,      // one line, trimmed
+  verbatim,  // never trimmed, any number of lines: scripts, certificates
+  secret,    // no flag of its own; INPUT_NAME or --name-file (a path, or - for stdin)
   boolean,   // true | false in YAML 1.2 spelling; a bare flag is true
   integer,
   duration,  // "15s"
@@ -30,7 +32,9 @@ struct Option {
   std::int64_t least = 0;            // for integer
   std::int64_t most = 2147483647;
   bool required = false;
-  std::string group;  // heading in --help: "Connection", "Script", ...
+  std::string group;         // heading in --help: "Connection", "Script", ...
+  char short_flag = 0;       // 'L' for -L
+  bool takes_stdin = false;  // a path for which "-" means stdin; only one of them may say so
 };
 
 struct Example {
@@ -45,10 +49,15 @@ struct Output {
 
 // One subcommand: its own options and the shared tables it includes.
 struct CommandSpec {
-  std::string name;
+  std::string name;  // empty for a tool that has only this one
   std::string summary;
   std::vector<Option> options;
-  std::vector<std::string> positionals;  // names of options that may be given without a flag
+  // Names of options that may be given without a flag, in this order; a list as the last one takes
+  // all that is left.
+  std::vector<std::string> positionals;
+  // The option that the words behind "--" make up: items of a list, or a verbatim text of the words
+  // each quoted for a shell. Empty: nothing special stands behind "--".
+  std::string words;
   std::vector<Output> outputs;
   std::vector<Example> examples;
 };
@@ -59,5 +68,18 @@ struct ToolSpec {
   std::vector<CommandSpec> commands;
   std::vector<Example> examples;
 };
+
+// What every command takes besides its own options: json, debug, no-color.
+[[nodiscard]] std::span<const Option> general_options();
+
+[[nodiscard]] const CommandSpec* find_command(const ToolSpec& tool, std::string_view name);
+[[nodiscard]] const Option* find_option(const CommandSpec& command, std::string_view name);
+
+// The flag that gives a value to `option`, without dashes: "key-file" for the secret "key".
+[[nodiscard]] std::string flag_of(const Option& option);
+// "INPUT_CONNECT_TIMEOUT".
+[[nodiscard]] std::string variable_of(std::string_view option_name);
+// The usual word for its value: "PATH|-", "DURATION"; empty for a boolean.
+[[nodiscard]] std::string placeholder_of(const Option& option);
 
 }  // namespace pca

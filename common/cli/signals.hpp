@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <stop_token>
 
 namespace pca {
@@ -7,7 +8,9 @@ namespace pca {
 // Turns SIGINT, SIGTERM and SIGHUP into a stop request, so that the work ends in order: the GitHub
 // runner sends SIGINT, after 7.5 s SIGTERM, 2.5 s later it kills. The first signal starts the
 // clean-up, which has 7 s; a watchdog thread then ends the process with 128 + signal, so a hung
-// clean-up cannot keep a runner. SIGPIPE is ignored. One object a process, made by tool_main.
+// clean-up cannot keep a runner. SIGPIPE is ignored. One object a process, made by tool_main before
+// any other thread: the signals are blocked in all of them, and in child processes until these
+// empty their signal mask. Stop callbacks run on the watcher's thread.
 class SignalWatcher {
  public:
   SignalWatcher();
@@ -15,11 +18,11 @@ class SignalWatcher {
   SignalWatcher(const SignalWatcher&) = delete;
   SignalWatcher& operator=(const SignalWatcher&) = delete;
   [[nodiscard]] std::stop_token token() const;
-  [[nodiscard]] int signal() const;  // 0 while none came
+  [[nodiscard]] int signal() const;  // the first one; 0 while none came
 
  private:
   struct Impl;
-  Impl* impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace pca

@@ -13,8 +13,8 @@ namespace pca {
 struct ToolContext {
   Reporter& reporter;
   Redactor& redactor;
-  const Environment& environment;
-  std::stop_token stop;
+  const Environment& environment;  // without the INPUT_ variables of secrets
+  std::stop_token stop;            // requested by SIGINT, SIGTERM, SIGHUP
 };
 
 // Runs one command; gives the exit code of success (0, or another of the table) or the Error.
@@ -22,7 +22,9 @@ using RunCommand = std::function<Result<int>(ToolContext&, Inputs)>;
 
 // The whole life of a tool's process: early_init, signals, inputs (--help and --version included),
 // run, report the error, exit code. The only place that decides how the process ends; an exception
-// that reaches it is exit 70.
+// that reaches it is exit 70. An Error of kind cancelled after signal n is exit 128 + n. Secrets
+// are taken out of the process's own environment before the command runs, so no child inherits
+// them.
 int tool_main(int argc, char** argv, const ToolSpec& tool, const RunCommand& run);
 
 }  // namespace pca

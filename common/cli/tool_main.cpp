@@ -1,0 +1,163 @@
+#include "cli/tool_main.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <openssl/crypto.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+
+#include "base/text.hpp"
+#include "cli/exit_codes.hpp"
+#include "cli/help.hpp"
+#include "cli/signals.hpp"
+#include "net/tls.hpp"
+
+namespace pca {
+
+namespace {
+
+constexpr int exit_bug = 70;
+constexpr int exit_signal = 128;
+constexpr Milliseconds input_limit{60'000};  // for a secret that comes through a pipe
+
+// A closed stdin, stdout or stderr would give its number to the next socket or file opened.
+void open_missing_standard_streams() {
+  int fd = 0;
+  do {
+    fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) ::close(fd);
+}
+
+void print(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written <= 0) return;  // nobody reads on
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+std::string answer(const ToolSpec& tool, const CommandLine& line) {
+  switch (line.kind) {
+    case CommandLine::Kind::help:
+      return help_text(tool, line.command);
+    case CommandLine::Kind::help_json:
+      return help_json(tool).dump_pretty() + "\n";
+    case CommandLine::Kind::version:
+      return version_text(tool);
+    case CommandLine::Kind::run:
+      break;
+  }
+  return {};
+}
+
+// Overwrites the value where the kernel shows it (/proc/PID/environ) and takes the variable away,
+// so that neither other processes of this user nor our own children find it.
+void forget_variable(const std::string& name, Environment& environment) {
+  if (const auto copy = environment.find(name); copy != environment.end()) {
+    wipe(copy->second);
+    environment.erase(copy);
+  }
+  if (char* value = std::getenv(name.c_str()); value != nullptr) {
+    OPENSSL_cleanse(value, std::strlen(value));
+    ::unsetenv(name.c_str());
+  }
+}
+
+void forget_secret_variables(const ToolSpec& tool, Environment& environment) {
+  for (const CommandSpec& command : tool.commands) {
+    for (const Option& option : command.options) {
+      if (option.type != OptionType::secret) continue;
+      forget_variable(variable_of(option.name), environment);
+      forget_variable("INPUT_" + to_upper(option.name), environment);
+    }
+  }
+}
+
+// An exception that leaves a thread comes here instead of to tool_main.
+[[noreturn]] void end_as_bug() {
+  print(STDERR_FILENO,
+        "error: a thread stopped by an unexpected error\n"
+        "  This is a bug in the tool: please report it.\n");
+  ::_exit(exit_bug);
+}
+
+Error unexpected(const char* what) {
+  return tool_bug(fmt::format("stopped by an unexpected error: {}", what));
+}
+
+Result<int> run_command(ToolContext& context, Inputs inputs, const RunCommand& run) {
+  try {
+    return run(context, std::move(inputs));
+  } catch (const std::exception& error) {
+    return unexpected(error.what());
+  } catch (...) {
+    return unexpected("one without a description");
+  }
+}
+
+Error mistakes(const ToolSpec& tool, const CommandLine& line, const BadInputs& bad) {
+  const std::string title = line.command.empty() ? tool.name : tool.name + " " + line.command;
+  return bad.to_error().with_hint(
+      fmt::format("Nothing was contacted. \"{} --help\" shows all inputs.", title));
+}
+
+int exit_code(const Error& error, int signal) {
+  if (error.kind == ErrorKind::cancelled && signal != 0) return exit_signal + signal;
+  return exit_code_for(error.kind);
+}
+
+// From the inputs to the exit code, with everything in place that a command needs.
+int live(const ToolSpec& tool, const CommandLine& line, BadInputs& bad, const RunCommand& run) {
+  const SignalWatcher signals;
+  Redactor redactor;
+  Environment environment = read_environment();
+  Inputs inputs = read_inputs(Budget::of(input_limit, signals.token()),
+                              {tool, environment, redactor}, line, bad);
+  forget_secret_variables(tool, environment);
+
+  ReporterSettings settings = ReporterSettings::from_environment();
+  const bool has_inputs = find_command(tool, line.command) != nullptr;
+  settings.json_on_stdout = has_inputs && inputs.flag("json");
+  settings.debug = settings.debug || (has_inputs && inputs.flag("debug"));
+  Reporter reporter(std::move(settings), redactor);
+
+  ToolContext context{reporter, redactor, environment, signals.token()};
+  const auto outcome = [&]() -> Result<int> {
+    if (signals.signal() != 0) return cancelled("cancelled while reading the inputs");
+    if (!bad.empty()) return mistakes(tool, line, bad);
+    return run_command(context, std::move(inputs), run);
+  };
+  const Result<int> result = outcome();
+  if (!result) reporter.error(result.error());
+  reporter.finish();
+  return result ? *result : exit_code(result.error(), signals.signal());
+}
+
+}  // namespace
+
+int tool_main(int argc, char** argv, const ToolSpec& tool, const RunCommand& run) {
+  std::set_terminate(end_as_bug);
+  try {
+    open_missing_standard_streams();
+    const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+    BadInputs bad;
+    const CommandLine line = parse_command_line(tool, arguments, bad);
+    if (line.kind != CommandLine::Kind::run) {
+      print(STDOUT_FILENO, answer(tool, line));
+      return 0;
+    }
+    early_init();
+    return live(tool, line, bad, run);
+  } catch (const std::exception& error) {
+    // No Reporter is there; such a text comes from a library and holds no input.
+    const Error bug = unexpected(error.what());
+    print(STDERR_FILENO, fmt::format("error: {}\n  {}\n", visible(bug.message), bug.hint));
+    return exit_bug;
+  }
+}
+
+}  // namespace pca

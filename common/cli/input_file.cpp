@@ -12,22 +12,12 @@
 
 #include "base/secret.hpp"
 #include "base/text.hpp"
+#include "net/byte_stream.hpp"
+#include "net/file_descriptor.hpp"
 
 namespace pca {
 
 namespace {
-
-// Closes what it opened; stdin stays open.
-struct OpenFile {
-  int fd = -1;
-  bool owned = false;
-  OpenFile(int descriptor, bool is_owned) : fd(descriptor), owned(is_owned) {}
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-  ~OpenFile() {
-    if (owned && fd >= 0) ::close(fd);
-  }
-};
 
 std::string reason() { return std::generic_category().message(errno); }
 
@@ -37,16 +27,12 @@ Error cannot_read(const std::string& name, const std::string& why) {
 }
 
 Result<> wait_for_input(const Budget& budget, int fd, const std::string& name) {
-  pollfd waiting{fd, POLLIN, 0};
-  while (::poll(&waiting, 1, static_cast<int>(budget.left().count())) < 0) {
-    if (errno != EINTR) return cannot_read(name, reason());
-  }
-  if (budget.is_cancelled()) return cancelled("cancelled while reading " + name);
-  if (waiting.revents == 0) {
-    return bad_input(fmt::format("nothing came from {} in time", name),
-                     "Write the text to it and close it, or name a file.");
-  }
-  return {};
+  const PollHandle input{fd, POLLIN};
+  auto waited = wait_ready(budget, {&input, 1}, budget.deadline(), "reading " + name);
+  if (waited && waited->any_ready) return {};
+  if (!waited && waited.error().kind != ErrorKind::unreachable) return waited.error();
+  return bad_input(fmt::format("nothing came from {} in time", name),
+                   "Write the text to it and close it, or name a file.");
 }
 
 // Grown by hand, so that no copy of a secret stays behind in a buffer that was outgrown.
@@ -68,18 +54,19 @@ Result<std::string> read_input_file(const Budget& budget, const std::string& pat
   const bool is_stdin = path == "-";
   const std::string name = is_stdin ? "stdin" : fmt::format("\"{}\"", visible(path));
   // Not blocking, so that opening a pipe nobody writes to does not hang.
-  const OpenFile file(
-      is_stdin ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK), !is_stdin);
-  if (file.fd < 0) return cannot_read(name, reason());
+  const FileDescriptor opened(is_stdin ? -1
+                                       : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!is_stdin && !opened.is_open()) return cannot_read(name, reason());
+  const int fd = is_stdin ? STDIN_FILENO : opened.get();
   struct stat facts {};
-  if (::fstat(file.fd, &facts) != 0) return cannot_read(name, reason());
+  if (::fstat(fd, &facts) != 0) return cannot_read(name, reason());
   if (S_ISDIR(facts.st_mode)) return cannot_read(name, "it is a folder");
 
   std::string text;
   std::array<char, 16384> chunk{};
   while (true) {
-    PCA_CHECK(wait_for_input(budget, file.fd, name));
-    const ssize_t size = ::read(file.fd, chunk.data(), chunk.size());
+    PCA_CHECK(wait_for_input(budget, fd, name));
+    const ssize_t size = ::read(fd, chunk.data(), chunk.size());
     if (size < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (size < 0) return cannot_read(name, reason());
     if (size == 0) return text;

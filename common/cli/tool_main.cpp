@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <openssl/crypto.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -62,7 +61,7 @@ void forget_variable(const std::string& name, Environment& environment) {
     environment.erase(copy);
   }
   if (char* value = std::getenv(name.c_str()); value != nullptr) {
-    OPENSSL_cleanse(value, std::strlen(value));
+    ::explicit_bzero(value, std::strlen(value));
     ::unsetenv(name.c_str());
   }
 }

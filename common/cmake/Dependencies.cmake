@@ -13,8 +13,10 @@ find_package(Threads REQUIRED)
 # "name version revision" lines: the revision may be newer than the locked one.
 set(recipe "${CMAKE_CURRENT_LIST_DIR}/dependencies")
 set(found "${PROJECT_BINARY_DIR}/dependency-sources.txt")
+file(GLOB patches CONFIGURE_DEPENDS "${recipe}/patches/*.patch")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
-             "${recipe}/sources.lock" "${recipe}/fetch-sources.sh" "${recipe}/CMakeLists.txt")
+             "${recipe}/sources.lock" "${recipe}/fetch-sources.sh" "${recipe}/CMakeLists.txt"
+             ${patches})
 execute_process(COMMAND "${recipe}/fetch-sources.sh" "${PCA_CACHE}" "${found}"
                 COMMAND_ERROR_IS_FATAL ANY)
 file(STRINGS "${found}" source_lines)
@@ -26,6 +28,10 @@ endforeach()
 
 # The prefix is named by everything that decides what is in it, so two recipes never share one.
 file(READ "${recipe}/CMakeLists.txt" recipe_text)
+foreach(patch IN LISTS patches)
+  file(READ "${patch}" patch_text)
+  string(APPEND recipe_text "${patch_text}")
+endforeach()
 string(SHA256 key "${source_lines}|${recipe_text}|${CMAKE_C_COMPILER_ID}|${CMAKE_C_COMPILER_VERSION}|${CMAKE_SYSTEM_PROCESSOR}|${OPENSSL_VERSION}|${ZLIB_VERSION_STRING}")
 string(SUBSTRING "${key}" 0 16 key)
 set(prefix "${PCA_CACHE}/${CMAKE_SYSTEM_PROCESSOR}-${key}")
@@ -36,6 +42,7 @@ if(NOT EXISTS "${prefix}/.complete")
 endif()
 if(NOT EXISTS "${prefix}/.complete")
   set(scratch "${PROJECT_BINARY_DIR}/dependencies")
+  file(REMOVE_RECURSE "${scratch}")  # what another recipe has left there
   set(arguments -G Ninja -DCMAKE_INSTALL_PREFIX=${prefix} -DSOURCES=${PCA_CACHE}/sources
                 -DSOURCE_LINES=${found} -DCMAKE_C_COMPILER=${CMAKE_C_COMPILER}
                 -DOPENSSL_SSL_LIBRARY=${OPENSSL_SSL_LIBRARY}
@@ -51,6 +58,12 @@ if(NOT EXISTS "${prefix}/.complete")
   file(TOUCH "${prefix}/.complete")
 endif()
 
+# What was found in an older prefix must not outlive it.
+foreach(package CURL Libssh2)
+  if(NOT "${${package}_DIR}" MATCHES "^${prefix}/")
+    unset(${package}_DIR CACHE)
+  endif()
+endforeach()
 list(PREPEND CMAKE_PREFIX_PATH "${prefix}")
 list(PREPEND CMAKE_FIND_ROOT_PATH "${prefix}")
 find_package(CURL 8.14 CONFIG REQUIRED PATHS "${prefix}" NO_DEFAULT_PATH)

@@ -29,22 +29,30 @@ struct SshLogin {
   std::uint16_t port = 22;
   const HostKeyPins* pins = nullptr;  // borrowed, outlives the session
   HostKeyPolicy policy = HostKeyPolicy::strict;
+  // Ask the server for exactly these host key methods; empty = the pinned ones first, then all.
+  std::string host_key_methods;
+  Milliseconds keepalive{15000};  // silence after which the server is asked for a sign of life
+  int keepalive_limit = 4;        // unanswered ones that end the session
 };
 
 // What was learnt while connecting, for `check`, `pin`, warnings and JSON results.
 struct SshFacts {
   HostKey host_key;
   HostKeyVerdict verdict = HostKeyVerdict::unknown;
-  std::string server_banner;  // made visible()
-  std::string auth_method;    // "publickey (ed25519)", "password", ...
+  std::vector<std::string> offered_host_keys;  // the server's methods, hostile text
+  std::string server_banner;                   // made visible()
+  std::string auth_method;                     // "publickey (ed25519)", "password", ...
   std::string cipher, kex;
   double kex_ms = 0, auth_ms = 0;
 };
 
 class SshChannel;
 
-// One SSH connection and everything on it, driven by one thread: channels, keepalive (15 s, 4
-// unanswered end it), forwards. Owns its ByteStream. Not thread safe.
+// One SSH connection and everything on it, driven by one thread: channels, keepalive, forwards.
+// Owns its ByteStream. Not thread safe.
+//
+// Nothing moves by itself. The loop of whoever uses it is: read and write all channels until none
+// gets further, then wait(), again.
 class SshSession {
  public:
   // Exchanges keys, checks the host key, authenticates. Errors: permission (host key, login),
@@ -55,42 +63,54 @@ class SshSession {
                                                   const SshLogin& login, SshFacts* facts = nullptr);
   virtual ~SshSession() = default;
 
-  // Starts `command` on a new channel. Sends `input` behind it without waiting for the answer.
+  // Starts `command` on a new channel. Waits for the channel, not for the command: input may be
+  // written at once. A server that refuses to run it makes read() fail.
   virtual Result<std::unique_ptr<SshChannel>> exec(const Budget& budget,
                                                    const std::string& command) = 0;
-  // direct-tcpip (RFC 4254 section 7.2) and OpenSSH's direct-streamlocal@openssh.com.
+  // direct-tcpip (RFC 4254 section 7.2) and OpenSSH's direct-streamlocal@openssh.com. They wait
+  // until the server has connected; failed when it could not.
   virtual Result<std::unique_ptr<SshChannel>> open_tcp(const Budget& budget,
                                                        const std::string& host,
                                                        std::uint16_t port) = 0;
   virtual Result<std::unique_ptr<SshChannel>> open_unix(const Budget& budget,
                                                         const std::string& path) = 0;
-  // Asks the server to listen; gives the port it chose. accept() gives the next connection, or
-  // nullptr when there is none now.
+  // The same without waiting, for a loop that serves other channels too: until is_open() the
+  // channel takes and gives nothing; when the server cannot connect, read() and write() fail. The
+  // server is asked for one channel at a time, so one that is slow to connect delays later ones.
+  virtual std::unique_ptr<SshChannel> begin_tcp(const std::string& host, std::uint16_t port) = 0;
+  virtual std::unique_ptr<SshChannel> begin_unix(const std::string& path) = 0;
+
+  // Asks the server to listen; gives the port it chose. To be called before the session has been
+  // silent for a keepalive: afterwards libssh2 cannot tell the two answers apart, and this fails.
+  // accept() gives the next connection, or nullptr when there is none now.
   virtual Result<std::uint16_t> listen_tcp(const Budget& budget, const std::string& address,
                                            std::uint16_t port) = 0;
   virtual Result<std::unique_ptr<SshChannel>> accept(std::uint16_t listening_port) = 0;
 
   // Waits until the connection or one of `others` needs attention, at most until `wake_at`. Sends
-  // keepalives when due. Gives the poll() revents of `others`.
+  // keepalives when due. Gives the poll() revents of `others`. Errors: cancelled, unreachable
+  // (budget, connection lost, too many keepalives unanswered).
   virtual Result<std::vector<short>> wait(const Budget& budget, std::span<const PollHandle> others,
                                           Clock::time_point wake_at, const std::string& doing) = 0;
   // SSH disconnect, then close of the stream. Safe to call twice.
   virtual Result<> close(const Budget& budget) = 0;
 
- protected:
-  friend class SshChannel;
-  // What a channel used as a transport (jump host) has to poll for.
+  // For who polls by himself instead of calling wait(): what to poll for, and the work to do when
+  // poll() wakes up. True when nothing is left to send.
   [[nodiscard]] virtual PollHandle poll_handle() const = 0;
   virtual Result<bool> service() = 0;
 };
 
 // One channel of a session. Reads and writes never block; SshSession::wait() between. Must not
-// outlive its session unless it was made by channel_stream().
+// outlive its session unless it was made by channel_stream(). Its destructor closes it.
 class SshChannel {
  public:
   virtual ~SshChannel() = default;
+  [[nodiscard]] virtual bool is_open() const = 0;  // the server has agreed to it
+  // `end` only when the server will send no more of either stream and both have been read.
   virtual Result<ByteStream::Read> read(std::span<char> into) = 0;
   virtual Result<ByteStream::Read> read_stderr(std::span<char> into) = 0;
+  // How many bytes were taken. Fails once the other end has closed the channel.
   virtual Result<std::size_t> write(std::span<const char> from) = 0;
   // No more input from us. False: would block, call again.
   virtual Result<bool> send_eof() = 0;
@@ -100,9 +120,10 @@ class SshChannel {
     int code = 0;
     std::string signal;  // "TERM" when a signal ended it, then code = 128 + number
   };
-  // Set once the server has said how the command ended.
+  // Set once the server has said how the command ended; its output may still be coming, and may go
+  // on for as long as something it started holds the channel.
   [[nodiscard]] virtual std::optional<Exit> exit() const = 0;
-  [[nodiscard]] virtual bool is_at_end() const = 0;  // the server will send no more data
+  [[nodiscard]] virtual bool is_at_end() const = 0;  // everything the server sent has been read
   virtual Result<bool> close() = 0;                  // false: would block, call again
 };
 

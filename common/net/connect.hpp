@@ -8,23 +8,12 @@
 
 #include "base/backoff.hpp"
 #include "net/access_tunnel.hpp"
+#include "net/host_address.hpp"
 #include "net/ssh.hpp"
 
 namespace pca {
 
 enum class Via : std::uint8_t { access, direct };
-
-// One hop of a jump chain: [user@]name[:port] with its own key and pins where they differ.
-struct HostAddress {
-  std::string user;  // empty = the connection's user
-  std::string name;  // no brackets, also for IPv6
-  std::uint16_t port = 22;
-  [[nodiscard]] std::string text() const;  // user@[v6]:port, port left out when 22
-};
-
-// "[user@]name[:port]", "[v6]:port"; bad_input otherwise (a bare IPv6 address needs no brackets
-// when it has no port).
-[[nodiscard]] Result<HostAddress> parse_host_address(std::string_view text);
 
 // Everything needed to log in to hosts: what all tools take as connection inputs. Checked when
 // made (cli/connection_inputs), shared read-only by all workers.

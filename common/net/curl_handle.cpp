@@ -25,14 +25,17 @@ struct FreeUrl {
 };
 
 // One part of a URL, or empty.
-std::string url_part(const std::string& text, CURLUPart part, unsigned flags) {
+std::string url_part(const std::string& text, CURLUPart part, unsigned set_flags,
+                     unsigned get_flags = 0) {
   const std::unique_ptr<CURLU, FreeUrl> url(curl_url());
-  if (!url || curl_url_set(url.get(), CURLUPART_URL, text.c_str(), flags) != CURLUE_OK) return {};
+  if (!url || curl_url_set(url.get(), CURLUPART_URL, text.c_str(), set_flags) != CURLUE_OK) {
+    return {};
+  }
   char* found = nullptr;
-  if (curl_url_get(url.get(), part, &found, 0) != CURLUE_OK) return {};
+  if (curl_url_get(url.get(), part, &found, get_flags) != CURLUE_OK) return {};
   const std::string value(found);
   curl_free(found);
-  return value;
+  return to_lower(value);
 }
 
 bool may_pass(int error) {
@@ -108,9 +111,10 @@ Result<CURLcode> CurlHandle::perform(const Budget& budget, const std::string& pe
     return failed(fmt::format("libcurl: {}", curl_multi_strerror(code)));
   }
   attached_ = true;
-  PCA_TRY(const CURLcode code, run(budget, peer));
-  if (code == CURLE_OK || code == CURLE_WRITE_ERROR) return code;
-  return explain(code, peer);
+  auto ended = run(budget, peer);
+  if (!ended) detach();  // or its callbacks might still be called
+  if (!ended || *ended == CURLE_OK || *ended == CURLE_WRITE_ERROR) return ended;
+  return explain(*ended, peer);
 }
 
 Result<CURLcode> CurlHandle::run(const Budget& budget, const std::string& peer) {
@@ -248,17 +252,24 @@ std::string CurlHandle::proxy() const {
                            "all_proxy", "ALL_PROXY"}) {
     const std::string value = variable(name);
     if (value.empty()) continue;
-    const std::string host =
-        url_part(value, CURLUPART_HOST, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME);
-    const std::string port =
-        url_part(value, CURLUPART_PORT, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME);
+    constexpr unsigned lenient = CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME;
+    const std::string host = url_part(value, CURLUPART_HOST, lenient);
+    const std::string port = url_part(value, CURLUPART_PORT, lenient);
     return visible(host) + (port.empty() ? "" : ":" + port);
   }
   return {};
 }
 
+std::string url_scheme(std::string_view url) {
+  return url_part(std::string(url), CURLUPART_SCHEME, CURLU_NON_SUPPORT_SCHEME);
+}
+
 std::string url_host(std::string_view url) {
-  return to_lower(url_part(std::string(url), CURLUPART_HOST, CURLU_NON_SUPPORT_SCHEME));
+  return url_part(std::string(url), CURLUPART_HOST, CURLU_NON_SUPPORT_SCHEME);
+}
+
+std::string url_port(std::string_view url) {
+  return url_part(std::string(url), CURLUPART_PORT, CURLU_NON_SUPPORT_SCHEME, CURLU_DEFAULT_PORT);
 }
 
 }  // namespace pca

@@ -68,7 +68,10 @@ class CurlHandle {
   std::array<char, CURL_ERROR_SIZE> error_text_{};
 };
 
-// The host of an absolute URL, in lower case and without port or credentials; else empty.
+// Parts of an absolute URL, in lower case; empty when it has none. The port is the scheme's own
+// when the URL names none; the host comes without credentials.
+[[nodiscard]] std::string url_scheme(std::string_view url);
 [[nodiscard]] std::string url_host(std::string_view url);
+[[nodiscard]] std::string url_port(std::string_view url);
 
 }  // namespace pca

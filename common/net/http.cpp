@@ -1,0 +1,294 @@
+#include "net/http.hpp"
+
+#include <fmt/format.h>
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "base/text.hpp"
+#include "net/curl_handle.hpp"
+
+namespace pca {
+
+namespace {
+
+constexpr std::size_t header_limit = std::size_t{64} * 1024;  // of all response headers together
+constexpr int most_redirects = 5;
+
+// Header lines for libcurl; those that hold a secret are overwritten at the end.
+class HeaderList {
+ public:
+  HeaderList() = default;
+  HeaderList(const HeaderList&) = delete;
+  HeaderList& operator=(const HeaderList&) = delete;
+  ~HeaderList() {
+    for (const curl_slist* line = list_.get(); line != nullptr; line = line->next) {
+      OPENSSL_cleanse(line->data, std::strlen(line->data));
+    }
+  }
+
+  void add(const std::string& name, std::string_view value) {
+    std::string line;
+    line.reserve(name.size() + value.size() + 2);
+    line.append(name);
+    // libcurl takes "Name:" as a wish to leave that header out.
+    line.append(value.empty() ? ";" : ": ").append(value);
+    append(line);
+    wipe(line);
+  }
+  // A header that libcurl would add by itself.
+  void leave_out(const std::string& name) { append(name + ":"); }
+  [[nodiscard]] curl_slist* get() const { return list_.get(); }
+
+ private:
+  void append(const std::string& line) {
+    curl_slist* const longer = curl_slist_append(list_.get(), line.c_str());
+    if (longer == nullptr) return;
+    (void)list_.release();
+    list_.reset(longer);
+  }
+  CurlList list_;
+};
+
+// What libcurl's callbacks fill while an answer arrives.
+struct Answer {
+  HttpResponse response;
+  std::size_t body_limit = 0;
+  std::size_t header_bytes = 0;
+  std::string over_limit;  // what was too long, or empty
+
+  static std::size_t on_header(char* data, std::size_t /*one*/, std::size_t size, void* self) {
+    return static_cast<Answer*>(self)->add_header({data, size}) ? size : CURL_WRITEFUNC_ERROR;
+  }
+  static std::size_t on_body(char* data, std::size_t /*one*/, std::size_t size, void* self) {
+    return static_cast<Answer*>(self)->add_body({data, size}) ? size : CURL_WRITEFUNC_ERROR;
+  }
+
+  bool add_header(std::string_view line) {
+    header_bytes += line.size();
+    if (header_bytes > header_limit) {
+      over_limit = "the headers are longer than " + format_size(header_limit);
+      return false;
+    }
+    // The final answer's headers replace those of a 100 or 103.
+    if (line.starts_with("HTTP/")) response.headers.clear();
+    const std::size_t colon = line.find(':');
+    if (colon != std::string_view::npos && !line.starts_with("HTTP/")) {
+      response.headers.emplace_back(to_lower(trim(line.substr(0, colon))),
+                                    trim(line.substr(colon + 1)));
+    }
+    return true;
+  }
+  bool add_body(std::string_view part) {
+    if (part.size() > body_limit - response.body.size()) {
+      over_limit = "the body is longer than " + format_size(body_limit);
+      return false;
+    }
+    response.body.append(part);
+    return true;
+  }
+};
+
+// RFC 9110, section 5.6.2: what names of headers and methods are made of.
+bool is_token(std::string_view name) {
+  constexpr std::string_view others = "!#$%&'*+-.^_`|~";
+  return !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           others.find(c) != std::string_view::npos;
+  });
+}
+
+Result<> check_header(std::string_view name, std::string_view value) {
+  if (!is_token(name)) {
+    return bad_input(fmt::format("\"{}\" is not the name of an HTTP header", visible(name)));
+  }
+  if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) {
+    return bad_input(fmt::format("the HTTP header {} holds a line break", name),
+                     "Look for a line break at the end of the value.");
+  }
+  return {};
+}
+
+Result<> check_request(const HttpRequest& request) {
+  if (!is_token(request.method)) {
+    return bad_input(fmt::format("\"{}\" is not an HTTP method", visible(request.method)));
+  }
+  for (const auto& [name, value] : request.headers) PCA_CHECK(check_header(name, value));
+  for (const auto& [name, value] : request.secret_headers) {
+    PCA_CHECK(check_header(name, value->expose()));
+  }
+  return {};
+}
+
+bool has_header(const HttpRequest& request, std::string_view name) {
+  return std::any_of(request.headers.begin(), request.headers.end(),
+                     [&](const auto& header) { return equals_ignoring_case(header.first, name); });
+}
+
+// "GET https://api.example/path", for messages: without a query.
+std::string describe(const std::string& method, const std::string& url) {
+  constexpr std::size_t longest = 200;
+  const std::string_view bare = std::string_view(url).substr(0, url.find_first_of("?#"));
+  return visible(cut_utf8(method + " " + std::string(bare), longest));
+}
+
+// Scheme, host and port: where a secret that was meant for one URL may go along.
+std::string origin_of(const std::string& url) {
+  return url_scheme(url) + "://" + url_host(url) + ":" + url_port(url);
+}
+
+// A request on its way through redirects.
+struct Hop {
+  std::string method;
+  std::string url;
+  bool has_body = false;
+  bool has_secrets = true;
+};
+
+// Who is connected to, for messages.
+std::string peer_of(const HttpRequest& request, const Hop& hop) {
+  if (!request.unix_socket.empty()) return visible(request.unix_socket);
+  return visible(url_host(hop.url) + ":" + url_port(hop.url));
+}
+
+// What to ask next, or nothing when `response` is final.
+Result<std::optional<Hop>> next_hop(const HttpRequest& request, const Hop& hop, int status,
+                                    const std::string& target) {
+  const bool keeps_method = status == 307 || status == 308;
+  const bool is_redirect = keeps_method || status == 301 || status == 302 || status == 303;
+  if (!request.follow_redirects || !is_redirect || target.empty()) return std::optional<Hop>();
+  if (url_scheme(hop.url) == "https" && url_scheme(target) != "https") {
+    return permission_denied(
+        fmt::format("{} redirects from https to {}", describe(hop.method, hop.url),
+                    visible(url_scheme(target))),
+        "An answer that came over TLS must not lead to one that does not.");
+  }
+  Hop next = hop;
+  next.url = target;
+  next.has_secrets = hop.has_secrets && origin_of(target) == origin_of(hop.url);
+  if (!keeps_method && hop.method != "HEAD") {
+    next.method = "GET";
+    next.has_body = false;
+  }
+  return std::optional(next);
+}
+
+class CurlTransport : public HttpTransport {
+ public:
+  explicit CurlTransport(std::string user_agent) : user_agent_(std::move(user_agent)) {}
+
+  Result<HttpResponse> send(const Budget& budget, const HttpRequest& request) override {
+    if (!curl_.is_open()) return failed("libcurl cannot be started: out of memory");
+    PCA_CHECK(check_request(request));
+    Hop hop{request.method, request.url, !request.body.empty(), true};
+    double total_ms = 0;
+    for (int redirects = 0;; ++redirects) {
+      PCA_TRY(HttpResponse response, send_one(budget, request, hop));
+      total_ms += curl_.milliseconds(CURLINFO_TOTAL_TIME_T);
+      const char* target = nullptr;
+      curl_easy_getinfo(curl_.get(), CURLINFO_REDIRECT_URL, &target);
+      PCA_TRY(const auto next,
+              next_hop(request, hop, response.status, target == nullptr ? "" : target));
+      if (!next) {
+        response.total_ms = total_ms;
+        return response;
+      }
+      if (redirects == most_redirects) {
+        return failed(fmt::format("{} redirects more than {} times",
+                                  describe(request.method, request.url), most_redirects));
+      }
+      hop = *next;
+    }
+  }
+
+ private:
+  Result<HttpResponse> send_one(const Budget& budget, const HttpRequest& request, const Hop& hop) {
+    const std::string what = describe(hop.method, hop.url);
+    Answer answer;
+    answer.body_limit = request.response_limit;
+    HeaderList headers;
+    curl_.reset();
+    add_headers(headers, request, hop);
+    PCA_CHECK(prepare(request, hop, headers, answer));
+    auto code = curl_.perform(budget, peer_of(request, hop));
+    curl_.set(CURLOPT_HTTPHEADER, nullptr);  // its lines go away here
+    if (!code) {
+      Error error = std::move(code).error();
+      error.message = what + ": " + error.message;
+      return error;
+    }
+    if (!answer.over_limit.empty()) {
+      return failed(fmt::format("{}: {}", what, answer.over_limit));
+    }
+    if (*code != CURLE_OK) return failed(what + ": the answer could not be stored");
+    long status = 0;
+    curl_easy_getinfo(curl_.get(), CURLINFO_RESPONSE_CODE, &status);
+    answer.response.status = static_cast<int>(status);
+    return std::move(answer.response);
+  }
+
+  static void add_headers(HeaderList& list, const HttpRequest& request, const Hop& hop) {
+    for (const auto& [name, value] : request.headers) list.add(name, value);
+    if (hop.has_secrets) {
+      for (const auto& [name, value] : request.secret_headers) list.add(name, value->expose());
+    }
+    list.leave_out("Expect");  // costs a round trip
+    // libcurl takes every body for a form.
+    if (!has_header(request, "Content-Type")) list.leave_out("Content-Type");
+  }
+
+  Result<> prepare(const HttpRequest& request, const Hop& hop, const HeaderList& headers,
+                   Answer& answer) {
+    PCA_CHECK(trust_for(request, hop));
+    curl_.set(CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_.set(CURLOPT_URL, hop.url.c_str());
+    curl_.set(CURLOPT_USERAGENT, user_agent_.c_str());
+    curl_.set(CURLOPT_HTTPHEADER, headers.get());
+    curl_.set(CURLOPT_HEADERFUNCTION, &Answer::on_header);
+    curl_.set(CURLOPT_HEADERDATA, static_cast<void*>(&answer));
+    curl_.set(CURLOPT_WRITEFUNCTION, &Answer::on_body);
+    curl_.set(CURLOPT_WRITEDATA, static_cast<void*>(&answer));
+    if (!request.unix_socket.empty()) {
+      curl_.set(CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
+      curl_.set(CURLOPT_PROXY, "");
+    }
+    if (hop.has_body) {
+      curl_.set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+      curl_.set(CURLOPT_POSTFIELDS, request.body.data());
+    } else if (hop.method == "HEAD") {
+      curl_.set(CURLOPT_NOBODY, 1L);
+    } else if (hop.method == "POST" || hop.method == "PUT" || hop.method == "PATCH") {
+      curl_.set(CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t{0});  // says Content-Length: 0
+      curl_.set(CURLOPT_POSTFIELDS, "");
+    }
+    if (hop.method != "HEAD") curl_.set(CURLOPT_CUSTOMREQUEST, hop.method.c_str());
+    return {};
+  }
+
+  // A plain http URL through no https proxy needs no CA certificates, so a machine without any can
+  // still reach a local socket.
+  Result<> trust_for(const HttpRequest& request, const Hop& hop) {
+    if (url_scheme(hop.url) == "http") return {};
+    return curl_.trust(request.ca_file);
+  }
+
+  std::string user_agent_;
+  CurlHandle curl_;
+};
+
+}  // namespace
+
+std::string HttpResponse::header(std::string_view name) const {
+  for (const auto& [known, value] : headers) {
+    if (equals_ignoring_case(known, name)) return value;
+  }
+  return {};
+}
+
+std::unique_ptr<HttpTransport> make_http_transport(std::string user_agent) {
+  return std::make_unique<CurlTransport>(std::move(user_agent));
+}
+
+}  // namespace pca

@@ -225,8 +225,9 @@ TEST_F(Http, ARefusedConnectionMayPass) {
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().kind, ErrorKind::unreachable);
   EXPECT_TRUE(response.error().transient);
-  EXPECT_EQ(response.error().message, "cannot connect to GET http://127.0.0.1:" +
-                                          std::to_string(closed.port()) + "/x: connection refused");
+  EXPECT_EQ(response.error().message, "GET http://127.0.0.1:" + std::to_string(closed.port()) +
+                                          "/x: cannot connect to 127.0.0.1:" +
+                                          std::to_string(closed.port()) + ": connection refused");
 }
 
 TEST_F(Http, ACutConnectionMayPass) {
@@ -277,7 +278,8 @@ TEST_F(Http, TakesTheProxyFromTheEnvironmentAndNeverShowsItsPassword) {
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().kind, ErrorKind::permission);
   EXPECT_EQ(response.error().message,
-            "the proxy 127.0.0.1:" + std::to_string(proxy.port()) + " answered CONNECT with 407");
+            "GET https://api.example/: the proxy 127.0.0.1:" + std::to_string(proxy.port()) +
+                " answered CONNECT with 407");
   EXPECT_TRUE(proxy.requests()[0].starts_with("CONNECT api.example:443 HTTP/1.1\r\n"));
 }
 

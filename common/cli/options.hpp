@@ -21,52 +21,53 @@ enum class OptionType : std::uint8_t {
 };
 
 // One row of a tool's option table: makes the flag --name, INPUT_NAME, a row in --help, --help
-// --json, action.yml and the README.
+// --json, action.yml and the README. Every member has an initial value, so that a table names only
+// those that matter.
 struct Option {
-  std::string name;  // "connect-timeout"
+  std::string name = {};  // "connect-timeout"
   OptionType type = OptionType::text;
-  std::string default_value;         // as the user would write it; empty = none
-  std::string help;                  // one sentence, no full stop at the end of the last
-  std::string placeholder;           // "HOST"; default made from the type
-  std::vector<std::string> choices;  // for OptionType::choice
-  std::int64_t least = 0;            // for integer
+  std::string default_value = {};         // as the user would write it; empty = none
+  std::string help = {};                  // one sentence, no full stop at the end of the last
+  std::string placeholder = {};           // "HOST"; default made from the type
+  std::vector<std::string> choices = {};  // for OptionType::choice
+  std::int64_t least = 0;                 // for integer
   std::int64_t most = 2147483647;
   bool required = false;
-  std::string group;         // heading in --help: "Connection", "Script", ...
+  std::string group = {};    // heading in --help: "Connection", "Script", ...
   char short_flag = 0;       // 'L' for -L
   bool takes_stdin = false;  // a path for which "-" means stdin; only one of them may say so
 };
 
 struct Example {
-  std::string comment;
-  std::string command;
+  std::string comment = {};
+  std::string command = {};
 };
 
 struct Output {
-  std::string name;
-  std::string help;
+  std::string name = {};
+  std::string help = {};
 };
 
 // One subcommand: its own options and the shared tables it includes.
 struct CommandSpec {
-  std::string name;  // empty for a tool that has only this one
-  std::string summary;
-  std::vector<Option> options;
+  std::string name = {};  // empty for a tool that has only this one
+  std::string summary = {};
+  std::vector<Option> options = {};
   // Names of options that may be given without a flag, in this order; a list as the last one takes
   // all that is left.
-  std::vector<std::string> positionals;
+  std::vector<std::string> positionals = {};
   // The option that the words behind "--" make up: items of a list, or a verbatim text of the words
   // each quoted for a shell. Empty: nothing special stands behind "--".
-  std::string words;
-  std::vector<Output> outputs;
-  std::vector<Example> examples;
+  std::string words = {};
+  std::vector<Output> outputs = {};
+  std::vector<Example> examples = {};
 };
 
 struct ToolSpec {
-  std::string name;  // "tunnel-ssh"
-  std::string summary;
-  std::vector<CommandSpec> commands;
-  std::vector<Example> examples;
+  std::string name = {};  // "tunnel-ssh"
+  std::string summary = {};
+  std::vector<CommandSpec> commands = {};
+  std::vector<Example> examples = {};
 };
 
 // What every command takes besides its own options: json, debug, no-color.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "cli/inputs.hpp"
@@ -10,10 +12,14 @@ namespace pca {
 // The connection options that every tool that reaches a host takes, in README order.
 [[nodiscard]] std::vector<Option> connection_options();
 
-// Reads and checks them: keys are repaired (repairs are told by `say`), passphrases tried, pins
-// parsed, addresses split. All mistakes go to `bad`; the settings are only good when it stays
-// empty.
+// Whether the command logs in to the hosts themselves, or only to the jump hosts on the way.
+enum class Login : std::uint8_t { hosts, jumps_only };
+
+// Reads and checks them, contacting nothing: keys are repaired (told by `say`), passphrases tried,
+// pins parsed, addresses split, files read. All mistakes go to `bad`; the settings are only good
+// when it stays empty. Besides the inputs only SSH_AUTH_SOCK is read, and only for `agent: true`.
 [[nodiscard]] ConnectionSettings read_connection(Inputs& inputs, Redactor& redactor, BadInputs& bad,
-                                                 const std::function<void(std::string)>& say);
+                                                 const std::function<void(std::string)>& say,
+                                                 Login login = Login::hosts);
 
 }  // namespace pca

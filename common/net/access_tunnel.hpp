@@ -20,7 +20,7 @@ struct AccessSettings {
   Secret token;             // ... or a JWT instead
   std::string destination;  // Cf-Access-Jump-Destination for a bastion ingress: host:port
   std::string ca_file;      // PEM bundle of a private edge; default: find_trust_store()
-  std::string user_agent;   // "tunnel-ssh/1.2.3"
+  std::string user_agent;   // "private-cloud-actions/1.2.3"
   // Connect to this address instead of what DNS says (host:port, as in curl's --connect-to); the
   // name in SNI, Host header and certificate check stays `hostname`. For tests and split DNS.
   std::string connect_to;

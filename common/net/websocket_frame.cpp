@@ -17,23 +17,24 @@ constexpr std::uint8_t length_bits = 0x7F;
 constexpr std::uint8_t length_16 = 126;  // two bytes of length follow
 constexpr std::uint8_t length_64 = 127;  // eight do
 
-// `phase` is how far into the payload `in` starts. Eight bytes at a time: this is most of the CPU
-// that a WebSocket costs above plain TLS.
+// `phase` is how far into the payload `in` starts. A few words at a time, which the compiler turns
+// into vector instructions: this is most of the CPU that a WebSocket costs above plain TLS.
 void copy_masked(char* out, std::span<const char> in, const MaskKey& key, std::size_t phase) {
-  std::array<std::uint8_t, 8> pattern{};
+  std::array<std::uint8_t, 32> pattern{};
   for (std::size_t i = 0; i < pattern.size(); ++i) pattern[i] = key[(phase + i) % key.size()];
-  std::uint64_t mask = 0;
-  std::memcpy(&mask, pattern.data(), sizeof mask);
+  using Words = std::array<std::uint64_t, pattern.size() / sizeof(std::uint64_t)>;
+  Words mask;
+  std::memcpy(mask.data(), pattern.data(), sizeof mask);
 
   std::size_t done = 0;
   for (; done + sizeof mask <= in.size(); done += sizeof mask) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, in.data() + done, sizeof word);
-    word ^= mask;
-    std::memcpy(out + done, &word, sizeof word);
+    Words words;
+    std::memcpy(words.data(), in.data() + done, sizeof words);
+    for (std::size_t i = 0; i < words.size(); ++i) words[i] ^= mask[i];
+    std::memcpy(out + done, words.data(), sizeof words);
   }
-  for (; done < in.size(); ++done) {
-    out[done] = static_cast<char>(static_cast<std::uint8_t>(in[done]) ^ pattern[done % 8]);
+  for (std::size_t i = 0; done < in.size(); ++done, ++i) {
+    out[done] = static_cast<char>(static_cast<std::uint8_t>(in[done]) ^ pattern[i]);
   }
 }
 

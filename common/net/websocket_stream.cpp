@@ -98,13 +98,18 @@ void WebSocketStream::answer_close(std::span<const char> payload) {
   if (!closed_) goodbye_.emplace(payload.begin(), payload.begin() + (payload.size() < 2 ? 0 : 2));
 }
 
+// The rest of a large write waits for the next call, whichever it is: in a bulk transfer more
+// follows at once, and then every message is full.
 Result<std::size_t> WebSocketStream::write(std::span<const char> from) {
   if (send_error_) return *send_error_;
   if (ended_ || closed_) return unreachable("the connection to " + peer() + " has ended");
   std::size_t taken = 0;
+  bool is_bulk = false;
   while (taken < from.size()) {
     const std::size_t more = message().append(from.subspan(taken));
     taken += more;
+    if (is_bulk && !message().is_full()) break;
+    is_bulk = more > 0 && message().is_full();
     const bool all_sent = flush();
     if (send_error_) return *send_error_;
     if (!all_sent && more == 0) break;

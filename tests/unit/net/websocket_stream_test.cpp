@@ -103,9 +103,23 @@ TEST_F(WebSocketStreamTest, OneWriteIsOneMessageAndOneWriteBelow) {
 TEST_F(WebSocketStreamTest, CutsWhatIsWrittenIntoFullRecords) {
   open();
   EXPECT_EQ(stream->write(std::string(40'000, 'x')), std::size_t{40'000});
+  EXPECT_EQ(stream->poll_handle().events, POLLIN | POLLOUT);
+  EXPECT_EQ(stream->service(), true);
   ASSERT_EQ(below->written.size(), 3U);
   EXPECT_EQ(below->written[0].size(), 16'384U);
   EXPECT_EQ(sent(), "<2:16376 bytes><2:16376 bytes><2:7248 bytes>");
+}
+
+TEST_F(WebSocketStreamTest, FillsEveryMessageOfABulkTransfer) {
+  open();
+  for (int i = 0; i < 16'376; ++i) {
+    ASSERT_EQ(stream->write(std::string(65'536, 'x')), std::size_t{65'536});
+    if (below->written.size() > 1000) break;
+  }
+  EXPECT_EQ(stream->service(), true);
+  for (std::size_t i = 0; i + 1 < below->written.size(); ++i) {
+    ASSERT_EQ(below->written[i].size(), 16'384U) << i;
+  }
 }
 
 TEST_F(WebSocketStreamTest, ContinuesAPartlySentFrameWithExactlyTheRest) {

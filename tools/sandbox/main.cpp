@@ -1,0 +1,67 @@
+// Serves what stands in for the outside: read the options, start, say where it is, serve until told
+// to stop.
+#include <fmt/format.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "cli/tool_main.hpp"
+#include "sandbox/delay.hpp"
+#include "sandbox/edge.hpp"
+#include "sandbox/options.hpp"
+
+namespace {
+
+using namespace pca;
+using namespace pca::sandbox;
+
+// Asks the kernel for a SIGTERM when the parent ends. False when it has ended already.
+bool die_with_parent() {
+  const pid_t parent = ::getppid();
+  return ::prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && ::getppid() == parent && parent != 1;
+}
+
+// Says where `server` is, in one line of JSON, and serves.
+template <typename Server>
+int serve(ToolContext& context, const Inputs& inputs, Server& server) {
+  if (inputs.flag("die-with-parent") && !die_with_parent()) return 0;
+  context.reporter.info(server.where().dump());
+  server.serve(context.stop);
+  return 0;
+}
+
+Result<int> run_edge(ToolContext& context, Inputs& inputs) {
+  BadInputs bad;
+  EdgeSettings settings = read_edge_settings(inputs, bad);
+  if (!bad.empty()) return bad.to_error();
+  settings.log = [&](const std::string& text) { context.reporter.debug(text); };
+  PCA_TRY(const auto edge, Edge::start(std::move(settings)));
+  return serve(context, inputs, *edge);
+}
+
+Result<int> run_delay(ToolContext& context, const Inputs& inputs) {
+  BadInputs bad;
+  const DelaySettings settings = read_delay_settings(inputs, bad);
+  if (!bad.empty()) return bad.to_error();
+  PCA_TRY(const auto server,
+          DelayServer::start(settings.listen, settings.target, settings.round_trip));
+  return serve(context, inputs, *server);
+}
+
+int list_faults(ToolContext& context) {
+  for (const FaultHelp& fault : fault_help()) {
+    context.reporter.info(fmt::format("{:<28}{}", fault.spelling, fault.meaning));
+  }
+  return 0;
+}
+
+Result<int> run(ToolContext& context, Inputs inputs) {
+  if (inputs.command() == "edge") return run_edge(context, inputs);
+  if (inputs.command() == "delay") return run_delay(context, inputs);
+  return list_faults(context);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return tool_main(argc, argv, sandbox_spec(), run); }

@@ -1,0 +1,338 @@
+#include "sandbox/options.hpp"
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+
+namespace pca::sandbox {
+
+namespace {
+
+Option listen_option() {
+  return {.name = "listen",
+          .default_value = "127.0.0.1:0",
+          .help = "Loopback address to serve on; port 0 is any free one",
+          .placeholder = "ADDRESS:PORT"};
+}
+
+Option die_with_parent_option() {
+  return {.name = "die-with-parent",
+          .type = OptionType::boolean,
+          .default_value = "false",
+          .help = "End when the process that started this one has ended"};
+}
+
+std::vector<Option> origin_options() {
+  return {
+      {.name = "origin",
+       .help = "Loopback address that tunnels lead to",
+       .placeholder = "ADDRESS:PORT",
+       .group = "Origin"},
+      {.name = "origin-unix",
+       .help = "The same for a socket in the file system",
+       .placeholder = "PATH",
+       .group = "Origin"},
+      {.name = "bastion",
+       .type = OptionType::list,
+       .help = "Destination that a client may name in Cf-Access-Jump-Destination, and the loopback "
+               "address it stands for where that is another (repeatable)",
+       .placeholder = "HOST:PORT[=ADDRESS:PORT]",
+       .group = "Origin"},
+      {.name = "message-size",
+       .type = OptionType::size,
+       .default_value = "16KiB",
+       .help = "Largest WebSocket message sent down",
+       .group = "Origin"},
+      {.name = "fragment",
+       .type = OptionType::integer,
+       .default_value = "0",
+       .help = "Cut messages sent down into frames of at most so many bytes; 0 does not",
+       .placeholder = "BYTES",
+       .most = 1 << 30,
+       .group = "Origin"},
+      {.name = "ping-every",
+       .type = OptionType::duration,
+       .default_value = "54s",
+       .help = "Interval of the empty pings sent down; 0s sends none",
+       .group = "Origin"},
+      {.name = "end",
+       .type = OptionType::choice,
+       .default_value = "fin",
+       .help = "How a connection ends after its origin has: FIN behind a TLS goodbye, FIN alone, a "
+               "close frame first, or RST",
+       .choices = {"fin", "fin-only", "close", "rst"},
+       .group = "Origin"},
+  };
+}
+
+std::vector<Option> access_options() {
+  return {
+      {.name = "client-id",
+       .help = "Service token that is let in, with client-secret",
+       .placeholder = "ID",
+       .group = "Access"},
+      {.name = "client-secret",
+       .type = OptionType::secret,
+       .help = "Secret of the service token",
+       .group = "Access"},
+      {.name = "jwt",
+       .type = OptionType::secret,
+       .help = "Token that is let in when sent as Cf-Access-Token",
+       .group = "Access"},
+      {.name = "no-auth",
+       .type = OptionType::boolean,
+       .default_value = "false",
+       .help = "Let everyone in",
+       .group = "Access"},
+      {.name = "deny",
+       .default_value = "302",
+       .help = "Answer to a missing or wrong token: a status, login-redirect, "
+               "login-redirect-no-ray or 403-1010",
+       .placeholder = "ANSWER",
+       .group = "Access"},
+      {.name = "refuse",
+       .help = "The same answer to everyone, whatever the token",
+       .placeholder = "ANSWER",
+       .group = "Access"},
+  };
+}
+
+std::vector<Option> tls_options() {
+  return {
+      {.name = "name",
+       .type = OptionType::list,
+       .help = "Name in the certificate besides localhost (repeatable)",
+       .placeholder = "NAME",
+       .group = "TLS"},
+      {.name = "ca-out",
+       .help = "Write the CA's certificate to this file",
+       .placeholder = "FILE",
+       .group = "TLS"},
+      {.name = "certificate-file",
+       .help = "Certificate to use instead of one by a fresh CA, with its chain (PEM)",
+       .placeholder = "FILE",
+       .group = "TLS"},
+      {.name = "key-file",
+       .help = "Private key of certificate-file (PEM)",
+       .placeholder = "FILE",
+       .group = "TLS"},
+  };
+}
+
+std::vector<Option> proxy_options() {
+  return {
+      {.name = "proxy",
+       .type = OptionType::boolean,
+       .default_value = "false",
+       .help = "Also serve an HTTP CONNECT proxy that leads to this edge only",
+       .group = "Proxy"},
+      {.name = "proxy-user",
+       .help = "User that the proxy asks for, with proxy-password",
+       .placeholder = "NAME",
+       .group = "Proxy"},
+      {.name = "proxy-password",
+       .type = OptionType::secret,
+       .help = "Password of proxy-user",
+       .group = "Proxy"},
+      {.name = "proxy-refuse",
+       .help = "Status that the proxy answers to everyone",
+       .placeholder = "STATUS",
+       .group = "Proxy"},
+  };
+}
+
+std::vector<Option> trouble_options() {
+  return {
+      {.name = "rtt",
+       .type = OptionType::duration,
+       .default_value = "0ms",
+       .help = "Latency added to every round trip, half of it each way",
+       .group = "Trouble"},
+      {.name = "fault",
+       .type = OptionType::list,
+       .help = "Let something go wrong (repeatable); `private-cloud-sandbox faults` lists what",
+       .placeholder = "NAME[:ARGUMENT]",
+       .group = "Trouble"},
+  };
+}
+
+CommandSpec edge_command() {
+  CommandSpec command{.name = "edge",
+                      .summary = "Serve a Cloudflare Access edge in front of a TCP service"};
+  const std::vector<Option> own = {
+      listen_option(),
+      {.name = "record",
+       .help = "Append a JSON line about each connection that ended to this file",
+       .placeholder = "FILE"},
+      die_with_parent_option()};
+  for (const auto& options : {origin_options(), access_options(), tls_options(), proxy_options(),
+                              trouble_options(), own}) {
+    command.options.insert(command.options.end(), options.begin(), options.end());
+  }
+  command.examples = {
+      {"An edge in front of an SSH server, with a service token",
+       "private-cloud-sandbox edge --origin 127.0.0.1:22 --client-id ci.access "
+       "--client-secret-file secret.txt --ca-out ca.pem"},
+      {"One that answers the first two requests with 502",
+       "private-cloud-sandbox edge --origin 127.0.0.1:22 --no-auth --fault 502-twice"}};
+  return command;
+}
+
+CommandSpec delay_command() {
+  return {.name = "delay",
+          .summary = "Relay TCP connections with added latency",
+          .options = {{.name = "to",
+                       .help = "Loopback address to relay to",
+                       .placeholder = "ADDRESS:PORT",
+                       .required = true},
+                      {.name = "rtt",
+                       .type = OptionType::duration,
+                       .default_value = "50ms",
+                       .help = "Latency added to every round trip, half of it each way"},
+                      listen_option(),
+                      die_with_parent_option()},
+          .examples = {{"An SSH server that is 50 ms away",
+                        "private-cloud-sandbox delay --to 127.0.0.1:22 --rtt 50ms"}}};
+}
+
+std::optional<LoopbackAddress> read_address(const Inputs& inputs, const std::string& name,
+                                            BadInputs& bad) {
+  if (!inputs.has(name)) return std::nullopt;
+  auto address = parse_loopback(inputs.text(name));
+  if (address) return *std::move(address);
+  bad.add(name, address.error());
+  return std::nullopt;
+}
+
+std::string read_refusal(const Inputs& inputs, const std::string& name, BadInputs& bad) {
+  const std::string& refusal = inputs.text(name);
+  if (!refusal.empty() && !is_refusal(refusal)) {
+    bad.add(
+        name, fmt::format("\"{}\" is no answer of the edge", visible(refusal)),
+        fmt::format("Write a status from 200 to 599, or one of {}.", join(refusal_names(), ", ")));
+  }
+  return refusal;
+}
+
+AccessPolicy read_access(Inputs& inputs, BadInputs& bad) {
+  AccessPolicy policy;
+  policy.is_open = inputs.flag("no-auth");
+  policy.client_id = inputs.text("client-id");
+  policy.client_secret = inputs.take_secret("client-secret");
+  policy.token = inputs.take_secret("jwt");
+  policy.deny = read_refusal(inputs, "deny", bad);
+  policy.refuse = read_refusal(inputs, "refuse", bad);
+  if (policy.client_id.empty() != policy.client_secret.empty()) {
+    bad.add(policy.client_id.empty() ? "client-id" : "client-secret",
+            "a service token needs client-id and client-secret", "Give both, or neither.");
+  }
+  if (!policy.is_open && policy.refuse.empty() && policy.client_id.empty() &&
+      policy.token.empty()) {
+    bad.add("client-id", "nobody could pass this gate",
+            "Give client-id and client-secret, jwt, no-auth or refuse.");
+  }
+  return policy;
+}
+
+std::vector<BastionTarget> read_bastion(const Inputs& inputs, BadInputs& bad) {
+  std::vector<BastionTarget> targets;
+  for (const std::string& item : inputs.list("bastion")) {
+    const auto equals = item.find('=');
+    const std::string destination = item.substr(0, equals);
+    auto address =
+        parse_loopback(equals == std::string::npos ? destination : item.substr(equals + 1));
+    if (!address) {
+      bad.add("bastion", address.error());
+      continue;
+    }
+    targets.push_back({destination, *std::move(address)});
+  }
+  return targets;
+}
+
+EndStyle read_end(const Inputs& inputs) {
+  const std::string& end = inputs.text("end");
+  if (end == "fin-only") return EndStyle::fin_only;
+  if (end == "close") return EndStyle::close;
+  return end == "rst" ? EndStyle::reset : EndStyle::fin;
+}
+
+std::optional<ProxySettings> read_proxy(Inputs& inputs, BadInputs& bad) {
+  if (!inputs.flag("proxy")) return std::nullopt;
+  ProxySettings proxy;
+  proxy.user = inputs.text("proxy-user");
+  proxy.password = inputs.take_secret("proxy-password");
+  proxy.refuse = inputs.text("proxy-refuse");
+  if (!proxy.refuse.empty() && !parse_integer(proxy.refuse, 400, 599)) {
+    bad.add("proxy-refuse", fmt::format("\"{}\" is no status that refuses", visible(proxy.refuse)),
+            "Write a status from 400 to 599.");
+  }
+  return proxy;
+}
+
+Faults read_faults(const Inputs& inputs, BadInputs& bad) {
+  std::vector<Fault> faults;
+  for (const std::string& text : inputs.list("fault")) {
+    const auto fault = parse_fault(text);
+    fault ? faults.push_back(*fault) : bad.add("fault", fault.error());
+  }
+  return Faults(std::move(faults));
+}
+
+}  // namespace
+
+ToolSpec sandbox_spec() {
+  ToolSpec tool;
+  tool.name = "private-cloud-sandbox";
+  tool.summary = "Stand-ins on loopback for what a private cloud's deployments talk to";
+  tool.commands = {edge_command(),
+                   delay_command(),
+                   {.name = "faults", .summary = "List what --fault can let go wrong"}};
+  return tool;
+}
+
+EdgeSettings read_edge_settings(Inputs& inputs, BadInputs& bad) {
+  EdgeSettings settings;
+  settings.listen = read_address(inputs, "listen", bad).value_or(LoopbackAddress{});
+  settings.names = inputs.list("name");
+  settings.ca_file = inputs.text("ca-out");
+  settings.certificate_file = inputs.text("certificate-file");
+  settings.key_file = inputs.text("key-file");
+  if (settings.certificate_file.empty() != settings.key_file.empty()) {
+    bad.add(settings.key_file.empty() ? "key-file" : "certificate-file",
+            "a certificate of one's own needs certificate-file and key-file",
+            "Give both, or neither.");
+  }
+  settings.access = read_access(inputs, bad);
+  settings.origin = read_address(inputs, "origin", bad);
+  settings.origin_unix = inputs.text("origin-unix");
+  settings.bastion = read_bastion(inputs, bad);
+  const int origins = (inputs.has("origin") ? 1 : 0) + (settings.origin_unix.empty() ? 0 : 1) +
+                      (inputs.list("bastion").empty() ? 0 : 1);
+  if (origins != 1 && settings.access.refuse.empty()) {
+    bad.add("origin", "an edge leads to exactly one kind of origin",
+            "Give one of origin, origin-unix and bastion.");
+  }
+  settings.framing.message_size = static_cast<std::size_t>(inputs.size("message-size"));
+  if (settings.framing.message_size == 0) {
+    bad.add("message-size", "a message cannot be empty", "Write a size of at least 1B.");
+  }
+  settings.framing.fragment_size = static_cast<std::size_t>(inputs.integer("fragment"));
+  settings.ping_every = inputs.duration("ping-every");
+  settings.end = read_end(inputs);
+  settings.round_trip = inputs.duration("rtt");
+  settings.faults = read_faults(inputs, bad);
+  settings.proxy = read_proxy(inputs, bad);
+  settings.record_file = inputs.text("record");
+  return settings;
+}
+
+DelaySettings read_delay_settings(const Inputs& inputs, BadInputs& bad) {
+  DelaySettings settings;
+  settings.listen = read_address(inputs, "listen", bad).value_or(LoopbackAddress{});
+  settings.target = read_address(inputs, "to", bad).value_or(LoopbackAddress{});
+  settings.round_trip = inputs.duration("rtt");
+  return settings;
+}
+
+}  // namespace pca::sandbox

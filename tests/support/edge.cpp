@@ -1,0 +1,113 @@
+#include "support/edge.hpp"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "base/text.hpp"
+
+namespace pca::testing {
+
+namespace {
+
+constexpr std::chrono::milliseconds patience{10'000};
+
+test::ProcessSpec make_spec(const std::string& command, const std::vector<std::string>& arguments,
+                            const test::ProcessEnvironment& environment) {
+  test::ProcessSpec spec;
+  spec.argv = {PCA_SANDBOX_EXECUTABLE, command, "--die-with-parent"};
+  spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
+  spec.environment.insert(environment.begin(), environment.end());
+  return spec;
+}
+
+std::vector<std::string> edge_arguments(const std::string& folder,
+                                        const std::vector<std::string>& own) {
+  std::vector<std::string> arguments{"--ca-out", folder + "/ca.pem", "--record",
+                                     folder + "/record.jsonl"};
+  arguments.insert(arguments.end(), own.begin(), own.end());
+  return arguments;
+}
+
+}  // namespace
+
+TemporaryFolder::TemporaryFolder() {
+  path_ = (std::filesystem::temp_directory_path() / "sandbox-XXXXXX").string();
+  EXPECT_NE(::mkdtemp(path_.data()), nullptr);
+}
+
+TemporaryFolder::TemporaryFolder(TemporaryFolder&& other) noexcept
+    : path_(std::exchange(other.path_, {})) {}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+}
+
+SandboxProcess::SandboxProcess(const std::string& command,
+                               const std::vector<std::string>& arguments,
+                               const test::ProcessEnvironment& environment)
+    : process_(make_spec(command, arguments, environment)) {
+  const bool is_ready = process_.wait_for("}\n", patience);
+  auto where = parse_json(process_.out());
+  EXPECT_TRUE(is_ready && where) << "the sandbox did not say where it is, but: " << process_.out()
+                                 << process_.err();
+  if (where) where_ = *std::move(where);
+}
+
+int SandboxProcess::stop() {
+  if (exit_code_ >= 0) return exit_code_;
+  process_.send(SIGTERM);
+  exit_code_ = process_.wait(patience).value_or(-1);
+  return exit_code_;
+}
+
+std::uint16_t SandboxProcess::port_of(const char* key) const {
+  const Json* address = where_.find(key);
+  if (address == nullptr || address->as_string() == nullptr) return 0;
+  const std::string& text = *address->as_string();
+  return static_cast<std::uint16_t>(
+      parse_integer(text.substr(text.rfind(':') + 1), 0, 65535).value_or(0));
+}
+
+SandboxEdge::SandboxEdge(const std::vector<std::string>& arguments,
+                         const test::ProcessEnvironment& environment)
+    : SandboxEdge(TemporaryFolder(), arguments, environment) {}
+
+SandboxEdge::SandboxEdge(TemporaryFolder folder, const std::vector<std::string>& arguments,
+                         const test::ProcessEnvironment& environment)
+    : SandboxProcess("edge", edge_arguments(folder.path(), arguments), environment),
+      folder_(std::move(folder)) {}
+
+std::vector<Json> SandboxEdge::records(const std::string& kind) const {
+  std::vector<Json> found;
+  std::ifstream file(folder_.path() + "/record.jsonl");
+  for (std::string line; std::getline(file, line);) {
+    auto record = parse_json(line);
+    EXPECT_TRUE(record.has_value()) << line;
+    if (!record) continue;
+    const Json* its_kind = record->find("kind");
+    if (its_kind != nullptr && *its_kind->as_string() == kind) found.push_back(*std::move(record));
+  }
+  return found;
+}
+
+std::vector<Json> SandboxEdge::wait_for_records(std::size_t count, const std::string& kind) const {
+  const auto limit = std::chrono::steady_clock::now() + patience;
+  std::vector<Json> found = records(kind);
+  while (found.size() < count && std::chrono::steady_clock::now() < limit) {
+    ::poll(nullptr, 0, 2);
+    found = records(kind);
+  }
+  EXPECT_GE(found.size(), count) << "connections that have ended";
+  found.resize(std::max(found.size(), count));
+  return found;
+}
+
+}  // namespace pca::testing

@@ -98,10 +98,12 @@ Result<int> run_command(ToolContext& context, Inputs inputs, const RunCommand& r
   }
 }
 
-Error mistakes(const ToolSpec& tool, const CommandLine& line, const BadInputs& bad) {
+// Wherever bad input was found, by the common parts or by the command itself.
+Error with_help(Error error, const ToolSpec& tool, const CommandLine& line) {
+  if (error.kind != ErrorKind::bad_input || !error.hint.empty()) return error;
   const std::string title = line.command.empty() ? tool.name : tool.name + " " + line.command;
-  return bad.to_error().with_hint(
-      fmt::format("Nothing was contacted. \"{} --help\" shows all inputs.", title));
+  error.hint = fmt::format("Nothing was contacted. \"{} --help\" shows all inputs.", title);
+  return error;
 }
 
 int exit_code(const Error& error, int signal) {
@@ -127,11 +129,11 @@ int live(const ToolSpec& tool, const CommandLine& line, BadInputs& bad, const Ru
   ToolContext context{reporter, redactor, environment, signals.token()};
   const auto outcome = [&]() -> Result<int> {
     if (signals.signal() != 0) return cancelled("cancelled while reading the inputs");
-    if (!bad.empty()) return mistakes(tool, line, bad);
+    if (!bad.empty()) return bad.to_error();
     return run_command(context, std::move(inputs), run);
   };
   const Result<int> result = outcome();
-  if (!result) reporter.error(result.error());
+  if (!result) reporter.error(with_help(result.error(), tool, line));
   reporter.finish();
   return result ? *result : exit_code(result.error(), signals.signal());
 }

@@ -12,9 +12,9 @@ fail() { # what, what to do next
   exit 1
 }
 
-# Debian 12 calls the first Boost with Process v2 libboost1.81-dev; Debian 13's default is newer.
+# Boost.Process v2 came with Boost 1.80; Debian 12's default is older.
 boost_package() {
-  if apt-cache show libboost1.81-dev >/dev/null 2>&1; then echo libboost1.81-dev; else echo libboost-dev; fi
+  if [ "$(. /etc/os-release && echo "${VERSION_ID:-}")" = 12 ]; then echo libboost1.81-dev; else echo libboost-dev; fi
 }
 
 packages_of() { # set
@@ -26,7 +26,7 @@ packages_of() { # set
   demo) echo openssh-server openssh-client ;;
   test) # clang for the sanitizers, the rest as peers and hosts of the end-to-end tests
     echo libgtest-dev clang libclang-rt-dev clang-format file binutils openssh-server openssh-client rsync \
-      iproute2 dnsmasq-base util-linux procps sudo
+      gcc openssl iproute2 dnsmasq-base util-linux procps sudo
     ;;
   bench) echo libbenchmark-dev openssh-server openssh-client rsync time ;;
   full) echo clang-tidy debootstrap g++-aarch64-linux-gnu qemu-user-static libssl-dev:arm64 zlib1g-dev:arm64 ;;

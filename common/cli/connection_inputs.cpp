@@ -25,6 +25,11 @@ std::string shown(std::string_view text) {
   return fmt::format("\"{}\"", visible(cut_utf8(text, 100)));
 }
 
+// "1 key", "2 keys".
+std::string counted(std::size_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 std::vector<Option> host_options() {
   const std::string group = "Connection";
   return {
@@ -537,13 +542,15 @@ class ConnectionReader {
     const std::size_t hops = settings_.jumps.size();
     if (blocks.size() != hops) {
       bad_.add("jump-keys",
-               fmt::format("holds {} keys, but jump names {} hosts", blocks.size(), hops),
+               fmt::format("holds {}, but jump names {}", counted(blocks.size(), "key"),
+                           counted(hops, "host")),
                "Give one private key for each host of jump, in their order.");
       return;
     }
     if (passphrases.size() > hops) {
       bad_.add("jump-passphrases",
-               fmt::format("has {} lines, but jump names {} hosts", passphrases.size(), hops),
+               fmt::format("has {}, but jump names {}", counted(passphrases.size(), "line"),
+                           counted(hops, "host")),
                "Give one line for each host of jump, an empty one for a key without passphrase.");
       return;
     }

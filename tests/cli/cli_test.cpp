@@ -25,6 +25,7 @@
 #include "base/text.hpp"
 #include "support/loopback.hpp"
 #include "support/process.hpp"
+#include "support/test_keys.hpp"
 
 namespace pca {
 namespace {
@@ -94,29 +95,15 @@ std::vector<Case> all_cases() {
   return cases;
 }
 
-// Key texts, made once by ssh-keygen: none are kept in the tree, where they would look like real
-// ones.
 const std::map<std::string, std::string>& keys() {
-  static const std::map<std::string, std::string> made = [] {
-    std::map<std::string, std::string> texts;
-    const std::string folder = ::testing::TempDir() + "cli-keys-" + std::to_string(::getpid());
-    std::filesystem::create_directories(folder);
-    const auto make = [&](const std::string& name, const std::string& type,
-                          const std::string& passphrase) {
-      ProcessSpec spec;
-      spec.argv = {"ssh-keygen", "-q", "-t",   type, "-N",
-                   passphrase,   "-C", "test", "-f", folder + "/" + name};
-      EXPECT_EQ(test::run_process(spec, enough).code, 0);
-      texts["@" + name + "@"] = read_file(folder + "/" + name);
-      return read_file(folder + "/" + name + ".pub");
-    };
-    texts["@PUBLIC_KEY@"] = make("KEY", "ed25519", "");
-    make("RSA_KEY", "rsa", "");
-    make("ENCRYPTED_KEY", "ed25519", "correct horse");
-    std::filesystem::remove_all(folder);
-    return texts;
-  }();
-  return made;
+  static const std::map<std::string, std::string> texts{
+      {"@KEY@", test::ed25519_openssh},
+      {"@PEM_KEY@", test::ecdsa_pem},
+      {"@ENCRYPTED_KEY@", test::ed25519_openssh_encrypted},
+      {"@PUBLIC_KEY@",
+       "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKNBVAF905U6niRdRieSOfQgDIcHWfaVrCcY7vsXnjsI test\n"},
+  };
+  return texts;
 }
 
 std::string replace_all(std::string text, const std::string& from, const std::string& to) {

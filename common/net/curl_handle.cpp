@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <openssl/x509.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -78,6 +79,13 @@ void CurlHandle::reset() {
   set(CURLOPT_SSL_VERIFYHOST, 2L);
   set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  set(CURLOPT_SOCKOPTFUNCTION, &CurlHandle::note_socket);
+  set(CURLOPT_SOCKOPTDATA, static_cast<void*>(this));
+}
+
+int CurlHandle::note_socket(void* self, curl_socket_t socket, curlsocktype /*purpose*/) {
+  static_cast<CurlHandle*>(self)->socket_ = socket;
+  return CURL_SOCKOPT_OK;
 }
 
 Result<> CurlHandle::trust(const std::string& ca_file) {
@@ -125,8 +133,8 @@ Result<CURLcode> CurlHandle::run(const Budget& budget, const std::string& peer) 
     int left = 0;
     const CURLMsg* message = curl_multi_info_read(multi_, &left);
     if (message != nullptr && message->msg == CURLMSG_DONE) return message->data.result;
-    if (auto in_time = budget.check(phase(peer)); !in_time) {
-      Error error = std::move(in_time).error();
+    if (budget.is_over()) {
+      Error error = budget.check(phase(peer)).error();
       return error.kind == ErrorKind::unreachable ? std::move(error).as_transient() : error;
     }
     const auto wait = std::min(budget.left(), Milliseconds{60'000});
@@ -149,22 +157,24 @@ long CurlHandle::number(CURLINFO info) const {
   return value;
 }
 
+// libcurl's times say nothing about TCP alone: it counts a connection once TLS is done.
+bool CurlHandle::is_tcp_connected() const {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  return ::getpeername(socket_, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+}
+
 // What a transfer that was given up was doing.
 std::string CurlHandle::phase(const std::string& peer) const {
   const std::string through = proxy();
-  if (milliseconds(CURLINFO_NAMELOOKUP_TIME_T) == 0) {
-    return "looking up the address of " + (through.empty() ? peer : "the proxy " + through);
+  const std::string first = through.empty() ? peer : "the proxy " + through;
+  if (milliseconds(CURLINFO_NAMELOOKUP_TIME_T) == 0) return "looking up the address of " + first;
+  if (!is_tcp_connected()) return "connecting to " + first;
+  if (milliseconds(CURLINFO_CONNECT_TIME_T) != 0) return "waiting for the answer of " + peer;
+  if (!through.empty() && number(CURLINFO_HTTP_CONNECTCODE) == 0) {
+    return fmt::format("waiting for {} to connect to {}", first, peer);
   }
-  if (milliseconds(CURLINFO_CONNECT_TIME_T) == 0) {
-    return "connecting to " + peer + (through.empty() ? "" : " through the proxy " + through);
-  }
-  const char* scheme = nullptr;
-  curl_easy_getinfo(easy_, CURLINFO_SCHEME, &scheme);
-  const bool is_plain = scheme != nullptr && equals_ignoring_case(scheme, "http");
-  if (!is_plain && milliseconds(CURLINFO_APPCONNECT_TIME_T) == 0) {
-    return "waiting for the TLS handshake of " + peer;
-  }
-  return "waiting for the answer of " + peer;
+  return "waiting for the TLS handshake of " + peer;
 }
 
 std::string CurlHandle::detail() const {

@@ -53,6 +53,8 @@ class CurlHandle {
 
  private:
   [[nodiscard]] Result<CURLcode> run(const Budget& budget, const std::string& peer);
+  static int note_socket(void* self, curl_socket_t socket, curlsocktype purpose);
+  [[nodiscard]] bool is_tcp_connected() const;
   [[nodiscard]] std::string phase(const std::string& peer) const;
   [[nodiscard]] Error explain(CURLcode code, const std::string& peer) const;
   [[nodiscard]] Error explain_certificate(const std::string& peer) const;
@@ -64,7 +66,8 @@ class CurlHandle {
   CURLM* multi_;
   CURL* easy_;
   bool attached_ = false;
-  std::string trusted_;  // where the CA certificates come from
+  curl_socket_t socket_ = CURL_SOCKET_BAD;  // the latest that libcurl opened
+  std::string trusted_;                     // where the CA certificates come from
   std::array<char, CURL_ERROR_SIZE> error_text_{};
 };
 

@@ -78,7 +78,6 @@ class Handshake {
   Handshake(const Budget& budget, SshTransport& transport, const SshLogin& login, SshFacts& facts)
       : budget_(budget),
         transport_(transport),
-        login_(login),
         facts_(facts),
         doing_("exchanging keys with " + transport.peer()) {
     const std::string pinned =
@@ -156,7 +155,6 @@ class Handshake {
 
   const Budget& budget_;
   SshTransport& transport_;
-  const SshLogin& login_;
   SshFacts& facts_;
   std::string doing_;
   std::string asked_host_keys_;

@@ -277,7 +277,7 @@ class ConnectionReader {
   void read_access() {
     const bool through_access = inputs_.text("via") == "access";
     settings_.via = through_access ? Via::access : Via::direct;
-    if (!through_access) refuse_access_inputs();
+    if (!through_access && !bad_.names("via")) refuse_access_inputs();
     AccessSettings& access = settings_.access;
     access.port = static_cast<std::uint16_t>(inputs_.integer("access-port"));
     access.client_id = inputs_.text("access-client-id");

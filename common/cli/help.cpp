@@ -77,7 +77,10 @@ std::string flag_column(const Option& option) {
 // "(required)", "(default: 15s)": what a reader has to know besides the meaning.
 std::string note_on(const Option& option) {
   if (option.required) return " (required)";
-  if (option.default_value.empty() || option.type == OptionType::boolean) return {};
+  if (option.type == OptionType::boolean) {
+    return option.default_value == "true" ? " (default: true; =false turns it off)" : "";
+  }
+  if (option.default_value.empty()) return {};
   return fmt::format(" (default: {})", join(split_list(option.default_value), ", "));
 }
 

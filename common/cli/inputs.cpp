@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <set>
 #include <stdexcept>
 
@@ -26,13 +27,6 @@ std::string shown(std::string_view value) {
 
 std::string title_of(const ToolSpec& tool, const std::string& command) {
   return command.empty() ? tool.name : tool.name + " " + command;
-}
-
-// "Did you mean --host?", or what to do where nothing is near.
-std::string suggestion(std::string_view word, const std::vector<std::string>& candidates,
-                       const std::string& otherwise) {
-  const std::string near = nearest(word, candidates);
-  return near.empty() ? otherwise : fmt::format("Did you mean {}?", near);
 }
 
 std::vector<const Option*> all_options(const CommandSpec& command) {
@@ -122,7 +116,10 @@ class CommandLineReader {
       const bool needs_value =
           known != by_flag_.end() && known->second->type != OptionType::boolean;
       const bool is_last = i + 1 == arguments.size();
-      if (known != by_flag_.end() && equals + 1 == argument.size()) {
+      if (const Option* secret = secret_of(argument.substr(0, equals)); secret != nullptr) {
+        add_secret_flag(*secret);
+        if (equals == std::string::npos) ++i;  // its value, which must not be shown
+      } else if (known != by_flag_.end() && equals + 1 == argument.size()) {
         add_missing_value(known->first);
       } else if (needs_value && equals == std::string::npos &&
                  (is_last || is_flag(arguments[i + 1]))) {
@@ -141,6 +138,20 @@ class CommandLineReader {
     return name == "-h" || name == "--help" || name == "--version" || by_flag_.contains(name);
   }
 
+  // The secret that somebody took "--key" for the flag of.
+  [[nodiscard]] const Option* secret_of(const std::string& flag) const {
+    const auto file = by_flag_.find(flag + "-file");
+    const bool is_secret = file != by_flag_.end() && file->second->type == OptionType::secret;
+    return is_secret && !by_flag_.contains(flag) ? file->second : nullptr;
+  }
+
+  void add_secret_flag(const Option& secret) {
+    bad_.add("--" + secret.name,
+             "is a secret, which no flag may hold: other processes could read it",
+             fmt::format("Give {}, or --{} PATH (- for stdin).", variable_of(secret.name),
+                         flag_of(secret)));
+  }
+
   static std::string short_flag(const Option& option) { return {'-', option.short_flag}; }
 
   void add_missing_value(const std::string& flag) {
@@ -155,32 +166,39 @@ class CommandLineReader {
     std::vector<std::string> positional;
     bool may_belong_to_unknown = false;
     for (const std::string& extra : extras) {
-      const bool looks_like_flag = extra.size() > 1 && extra.starts_with('-');
-      if (looks_like_flag) {
+      const bool is_flag = extra.size() > 1 && extra.starts_with('-') &&
+                           (!may_belong_to_unknown || is_name_of_flag(extra));
+      if (is_flag) {
         add_unknown_flag(extra);
       } else if (!may_belong_to_unknown) {
         positional.push_back(extra);
       }
-      may_belong_to_unknown = looks_like_flag && extra.find('=') == std::string::npos;
+      may_belong_to_unknown = is_flag && extra.find('=') == std::string::npos;
     }
     positional.insert(positional.end(), behind_dashes_.begin(), behind_dashes_.end());
     take_positionals(positional);
   }
 
+  // Not "-----BEGIN ...", which may be the value of a misspelt flag.
+  static bool is_name_of_flag(const std::string& argument) {
+    const std::string name = argument.substr(0, argument.find('='));
+    return std::all_of(name.begin(), name.end(), [](char c) {
+      return c == '-' || std::isalnum(static_cast<unsigned char>(c)) != 0;
+    });
+  }
+
   void add_unknown_flag(const std::string& argument) {
     const std::string flag = argument.substr(0, argument.find('='));
-    // A secret as a flag would be seen by every process of the machine.
-    if (const auto file = by_flag_.find(flag + "-file");
-        file != by_flag_.end() && file->second->type == OptionType::secret) {
-      bad_.add(flag, "is a secret, which no flag may hold: other processes could read it",
-               fmt::format("Give {}, or {} PATH (- for stdin).", variable_of(file->second->name),
-                           file->first));
-      return;
-    }
     std::vector<std::string> names{"--help", "--version"};
-    for (const auto& [name, option] : by_flag_) names.push_back(name);
+    for (const auto& [name, option] : by_flag_) {
+      names.push_back(name);
+      if (option->type == OptionType::secret) names.push_back("--" + option->name);
+    }
+    std::string near = nearest(flag, names);
+    if (const Option* secret = secret_of(near); secret != nullptr) near = "--" + flag_of(*secret);
     bad_.add(visible(cut_utf8(flag, shown_value)), fmt::format("is not a flag of {}", title_),
-             suggestion(flag, names, fmt::format("{} --help lists all flags.", title_)));
+             near.empty() ? fmt::format("{} --help lists all flags.", title_)
+                          : fmt::format("Did you mean {}?", near));
   }
 
   void take_positionals(const std::vector<std::string>& words) {
@@ -260,7 +278,7 @@ class ValueReader {
     } else if (by_flag != nullptr) {
       take_flags(option, *by_flag, value);
     } else if (const std::string* by_variable = variable(option.name)) {
-      take(option, *by_variable, value);
+      take_or_default(option, *by_variable, value);
       value.given = true;
     } else if (option.required) {
       bad_.add(option.name, "is required", how_to_give(option));
@@ -281,8 +299,17 @@ class ValueReader {
     } else if (trim(given.front()).empty()) {
       add_empty(option);
     } else {
-      take(option, given.front(), value);
+      take_or_default(option, given.front(), value);
     }
+  }
+
+  // After a mistake the default stands in, so that the command's own checks find no further ones
+  // that are none.
+  void take_or_default(const Option& option, const std::string& raw, Value& value) {
+    const std::size_t mistakes = bad_.items().size();
+    take(option, raw, value);
+    if (bad_.items().size() == mistakes || option.default_value.empty()) return;
+    take(option, option.default_value, value);
   }
 
   void add_empty(const Option& option) {
@@ -482,7 +509,9 @@ class ValueReader {
     for (const auto& [name, value] : sources_.environment) {
       if (!name.starts_with(prefix) || trim(value).empty() || accepted.contains(name)) continue;
       const std::string title = title_of(sources_.tool, command_.name);
-      std::string cure = suggestion(name, known, fmt::format("{} --help lists all inputs.", title));
+      const std::string near = nearest(name, known);
+      std::string cure = near.empty() ? fmt::format("{} --help lists all inputs.", title)
+                                      : fmt::format("Did you mean {}?", near);
       if (const std::string others = commands_with(name); !others.empty()) {
         cure = fmt::format("It belongs to {}; leave it out here.", others);
       }
@@ -542,6 +571,11 @@ Environment read_environment() {
 
 void BadInputs::add(std::string input, std::string problem, std::string cure) {
   items_.push_back({std::move(input), std::move(problem), std::move(cure)});
+}
+
+bool BadInputs::names(std::string_view input) const {
+  return std::any_of(items_.begin(), items_.end(),
+                     [&](const BadInput& item) { return item.input == input; });
 }
 
 Error BadInputs::to_error() const {

@@ -38,6 +38,7 @@ class BadInputs {
     add(std::move(input), error.message, error.hint);
   }
   [[nodiscard]] bool empty() const { return items_.empty(); }
+  [[nodiscard]] bool names(std::string_view input) const;  // one of them is about this input
   [[nodiscard]] const std::vector<BadInput>& items() const { return items_; }
   // One Error of kind bad_input whose message has a line for each mistake.
   [[nodiscard]] Error to_error() const;
@@ -119,7 +120,8 @@ struct InputSources {
 
 // The values for `line.command`. Unknown INPUT_ names that are set are mistakes with the nearest
 // name, as unknown flags are. Secret files are read here (at most 64 KiB, no NUL), while the budget
-// lasts; secrets are protected at once. The values are only good when `bad` stays empty.
+// lasts; secrets are protected at once. The values are only good when `bad` stays empty; until then
+// the default stands in for what could not be read, so that a command can look for more mistakes.
 [[nodiscard]] Inputs read_inputs(const Budget& budget, const InputSources& sources,
                                  const CommandLine& line, BadInputs& bad);
 

@@ -88,9 +88,12 @@ Error unexpected(const char* what) {
   return tool_bug(fmt::format("stopped by an unexpected error: {}", what));
 }
 
-Result<int> run_command(ToolContext& context, Inputs inputs, const RunCommand& run) {
+Result<int> run_command(ToolContext& context, Inputs inputs, BadInputs& bad,
+                        const RunCommand& run) {
   try {
-    return run(context, std::move(inputs));
+    Result<int> result = run(context, std::move(inputs), bad);
+    if (bad.empty() || (!result && result.error().kind != ErrorKind::bad_input)) return result;
+    return bad.to_error();
   } catch (const std::exception& error) {
     return unexpected(error.what());
   } catch (...) {
@@ -129,8 +132,8 @@ int live(const ToolSpec& tool, const CommandLine& line, BadInputs& bad, const Ru
   ToolContext context{reporter, redactor, environment, signals.token()};
   const auto outcome = [&]() -> Result<int> {
     if (signals.signal() != 0) return cancelled("cancelled while reading the inputs");
-    if (!bad.empty()) return bad.to_error();
-    return run_command(context, std::move(inputs), run);
+    if (!has_inputs) return bad.to_error();
+    return run_command(context, std::move(inputs), bad, run);
   };
   const Result<int> result = outcome();
   if (!result) reporter.error(with_help(result.error(), tool, line));

@@ -17,8 +17,11 @@ struct ToolContext {
   std::stop_token stop;            // requested by SIGINT, SIGTERM, SIGHUP
 };
 
-// Runs one command; gives the exit code of success (0, or another of the table) or the Error.
-using RunCommand = std::function<Result<int>(ToolContext&, Inputs)>;
+// Runs one command; gives the exit code of success (0, or another of the table) or the Error. `bad`
+// holds the mistakes found so far: the command adds those it finds while it reads its inputs, and
+// returns bad.to_error() before it does anything else if there are any, so that all are told at
+// once.
+using RunCommand = std::function<Result<int>(ToolContext&, Inputs, BadInputs& bad)>;
 
 // The whole life of a tool's process: early_init, signals, inputs (--help and --version included),
 // run, report the error, exit code. The only place that decides how the process ends; an exception

@@ -8,9 +8,10 @@
 //   code         the exit code
 //   stdout_has, stderr_has, stdout_hasnt, stderr_hasnt   texts
 //   outputs      what is written to GITHUB_OUTPUT, by name, all of it
+//   contacted    whether somebody connected to @HOST@; never with code 2
 // In all texts @HOST@, @PORT@ and @FOLDER@ stand for a listening loopback socket and a temporary
 // folder; @KEY@, @RSA_KEY@, @ENCRYPTED_KEY@ (its passphrase is "correct horse") and @PUBLIC_KEY@
-// for key texts made for this run. A case with code 2 must not have contacted the socket.
+// for key texts made for this run.
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -69,8 +70,8 @@ struct Case {
 // A misspelt key would be a check that never runs.
 void check_keys(const Case& c) {
   static const std::vector<std::string> known{
-      "name", "tool",       "args",       "env",          "stdin",        "files",
-      "code", "stdout_has", "stderr_has", "stdout_hasnt", "stderr_hasnt", "outputs"};
+      "name",       "tool",       "args",         "env",          "stdin",   "files",    "code",
+      "stdout_has", "stderr_has", "stdout_hasnt", "stderr_hasnt", "outputs", "contacted"};
   ASSERT_NE(c.json.as_object(), nullptr) << c.file;
   for (const auto& [key, value] : *c.json.as_object()) {
     EXPECT_NE(std::find(known.begin(), known.end(), key), known.end())
@@ -197,6 +198,9 @@ TEST_P(CommandLineCase, EndsAsItSays) {
     std::map<std::string, std::string> expected;
     for (const auto& [name, value] : c.pairs("outputs")) expected[name] = filled(value);
     EXPECT_EQ(parse_outputs(read_file(output_file())), expected);
+  }
+  if (const Json* contacted = c.json.find("contacted"); contacted != nullptr) {
+    EXPECT_EQ(was_contacted(), *contacted->as_bool()) << both;
   }
   if (code == 2) {
     EXPECT_FALSE(was_contacted());

@@ -102,7 +102,8 @@ Result<int> wait(ToolContext& context, bool hangs) {
   return cancelled("cancelled while waiting");
 }
 
-Result<int> run(ToolContext& context, Inputs inputs) {
+Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
+  if (!bad.empty()) return bad.to_error();
   const std::string command = inputs.command();
   if (command == "echo") return echo(context, inputs);
   if (command == "fail") return fail(inputs.text("kind"));

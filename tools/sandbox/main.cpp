@@ -31,8 +31,7 @@ int serve(ToolContext& context, const Inputs& inputs, Server& server) {
   return 0;
 }
 
-Result<int> run_edge(ToolContext& context, Inputs& inputs) {
-  BadInputs bad;
+Result<int> run_edge(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   EdgeSettings settings = read_edge_settings(inputs, bad);
   if (!bad.empty()) return bad.to_error();
   settings.log = [&](const std::string& text) { context.reporter.debug(text); };
@@ -40,8 +39,7 @@ Result<int> run_edge(ToolContext& context, Inputs& inputs) {
   return serve(context, inputs, *edge);
 }
 
-Result<int> run_delay(ToolContext& context, const Inputs& inputs) {
-  BadInputs bad;
+Result<int> run_delay(ToolContext& context, const Inputs& inputs, BadInputs& bad) {
   const DelaySettings settings = read_delay_settings(inputs, bad);
   if (!bad.empty()) return bad.to_error();
   PCA_TRY(const auto server,
@@ -56,9 +54,9 @@ int list_faults(ToolContext& context) {
   return 0;
 }
 
-Result<int> run(ToolContext& context, Inputs inputs) {
-  if (inputs.command() == "edge") return run_edge(context, inputs);
-  if (inputs.command() == "delay") return run_delay(context, inputs);
+Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
+  if (inputs.command() == "edge") return run_edge(context, inputs, bad);
+  if (inputs.command() == "delay") return run_delay(context, inputs, bad);
   return list_faults(context);
 }
 

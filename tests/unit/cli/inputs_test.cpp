@@ -289,11 +289,36 @@ TEST_F(InputsTest, AWordTooManyIsAMistake) {
             "example watch --help shows the usage.");
 }
 
-TEST_F(InputsTest, ASecretHasNoFlag) {
-  static_cast<void>(read({"run", "--password", "hunter2"}));
+TEST_F(InputsTest, ASecretHasNoFlagAndWhatStandsThereIsNotShown) {
+  const std::string told =
+      "--password: is a secret, which no flag may hold: other processes could read it. Give "
+      "INPUT_PASSWORD, or --password-file PATH (- for stdin).";
+  for (const Arguments& arguments : {Arguments{"run", "--password", "hunter2"},
+                                     {"run", "--password=hunter2"},
+                                     {"run", "--password", "-----BEGIN hunter2"}}) {
+    bad_ = {};
+    static_cast<void>(read(arguments));
+    EXPECT_EQ(mistakes(), told);
+  }
+}
+
+TEST_F(InputsTest, WhatStandsBehindAMisspeltFlagIsNotShown) {
+  static_cast<void>(
+      read({"run", "--pasword", "hunter2", "--pasword", "-----BEGIN hunter2", "--nosuch"}));
   EXPECT_EQ(mistakes(),
-            "--password: is a secret, which no flag may hold: other processes could read it. Give "
-            "INPUT_PASSWORD, or --password-file PATH (- for stdin).");
+            "--pasword: is not a flag of example run. Did you mean --password-file?\n"
+            "--pasword: is not a flag of example run. Did you mean --password-file?\n"
+            "--nosuch: is not a flag of example run. example run --help lists all flags.");
+}
+
+TEST_F(InputsTest, ADefaultStandsInForAMistake) {
+  const Inputs inputs = read({"run", "--port", "x", "--via", "y", "--connect-timeout", "1"});
+  EXPECT_EQ(bad_.items().size(), 3U);
+  EXPECT_TRUE(bad_.names("port"));
+  EXPECT_FALSE(bad_.names("user"));
+  EXPECT_EQ(inputs.integer("port"), 22);
+  EXPECT_EQ(inputs.text("via"), "direct");
+  EXPECT_EQ(inputs.duration("connect-timeout"), milliseconds{15'000});
 }
 
 TEST_F(InputsTest, RequiredInputsThatAreMissingAreNamed) {

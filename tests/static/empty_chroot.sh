@@ -72,7 +72,7 @@ cp ca.pem root/ca.pem
 run() { # name, variables...
   local name=$1
   shift
-  env -i INPUT_HOST="root@$name" INPUT_VIA=access INPUT_ACCESS_PORT="$port" INPUT_ACCESS_CLIENT_ID=id INPUT_ACCESS_CLIENT_SECRET=canary \
+  env -i PATH="$PATH" INPUT_HOST="root@$name" INPUT_VIA=access INPUT_ACCESS_PORT="$port" INPUT_ACCESS_CLIENT_ID=id INPUT_ACCESS_CLIENT_SECRET=canary \
     INPUT_KEY="$(cat key)" INPUT_KNOWN_HOSTS="$name $(cut -d' ' -f1,2 host.pub)" INPUT_COMMAND='echo ran on $((40 + 2))' "$@" \
     chroot root /tunnel-ssh exec >out 2>&1
 }

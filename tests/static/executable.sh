@@ -12,8 +12,8 @@ size=$(stat -c %s "$tool")
 [ "$size" -le 8388608 ] || fail "$size bytes are more than 8 MiB"
 
 version=$("$tool" --version)
-for library in curl/8.14.1-2+deb13u libssh2/1.11.1-1+deb13u OpenSSL/3.; do
-  [[ $version == *"$library"* ]] || fail "--version does not name the revision of $library: $version"
+for library in 'libcurl 8.14.1-2+deb13u' 'libssh2 1.11.1-1+deb13u' 'OpenSSL 3.'; do
+  [[ $version == *"$library"* ]] || fail "--version does not name $library: $version"
 done
 
 # The least of many runs is what it costs; the rest is the machine's noise.

@@ -44,26 +44,35 @@ ready_field() { # file field
   exit 1
 }
 
-start_sshd() {
+make_keys() {
+  mkdir "$work/home" # no login files: they are not what is measured
   ssh-keygen -q -t ed25519 -N '' -f "$work/host"
   ssh-keygen -q -t ed25519 -N '' -f "$work/key"
-  cp "$work/key.pub" "$work/authorized_keys"
+}
+
+# Ten hosts, 127.0.0.1 to 127.0.0.10: one sshd takes no more than 16 addresses.
+start_sshd() { # sets sshd_port
   sshd_port=$(free_port)
-  cat >"$work/sshd_config" <<EOF
-ListenAddress 127.0.0.1
+  cat >"$work/sshd_config.$sshd_port" <<EOF
+$(printf 'ListenAddress 127.0.0.%s\n' {1..10})
 Port $sshd_port
 HostKey $work/host
-AuthorizedKeysFile $work/authorized_keys
+AuthorizedKeysFile $work/key.pub
 PidFile none
 StrictModes no
 UsePAM no
+SetEnv HOME=$work/home
 MaxStartups 100
 MaxSessions 100
 EOF
   [ "$(id -u)" != 0 ] || mkdir -p /run/sshd
-  "$(command -v sshd || echo /usr/sbin/sshd)" -D -e -f "$work/sshd_config" 2>"$work/sshd.log" &
+  "$(command -v sshd || echo /usr/sbin/sshd)" -D -e -f "$work/sshd_config.$sshd_port" 2>"$work/sshd.log" &
   pids+=($!)
   wait_for_port "$sshd_port"
+  for i in {1..10}; do
+    know_host "$sshd_port" "127.0.0.$i"
+    hosts+=("127.0.0.$i:$sshd_port")
+  done
 }
 
 start_edge() { # name [options]: sets edge_port
@@ -83,8 +92,8 @@ start_delay() { # rtt: sets delay_port
   delay_port=${delay_port##*:}
 }
 
-know_host() { # port
-  echo "[127.0.0.1]:$1 $(cut -d' ' -f1,2 "$work/host.pub")" >>"$work/known_hosts"
+know_host() { # port [address]
+  echo "[${2:-127.0.0.1}]:$1 $(cut -d' ' -f1,2 "$work/host.pub")" >>"$work/known_hosts"
 }
 
 me=$(id -un)
@@ -110,8 +119,10 @@ compare() { # title, then NAME=COMMAND...
 
 printf 'bench-secret' >"$work/secret"
 : >"$work/known_hosts"
+hosts=()
+make_keys
 start_sshd
-know_host "$sshd_port"
+start_sshd
 start_delay 50ms
 know_host "$delay_port"
 start_edge near
@@ -145,17 +156,17 @@ compare "five execs one after the other" \
   "tunnel-ssh=for i in 1 2 3 4 5; do $bin/tunnel-ssh exec $(ours "$sshd_port") --command true >/dev/null || exit 1; done" \
   "ssh=for i in 1 2 3 4 5; do ssh $(theirs "$sshd_port") true || exit 1; done"
 
-hosts=$(for _ in $(seq 20); do printf -- '--host 127.0.0.1:%s ' "$sshd_port"; done)
 compare "20 hosts" \
-  "tunnel-ssh=$bin/tunnel-ssh exec $(ours "$sshd_port" | sed 's/--host .*//') $hosts --command true >/dev/null" \
-  "ssh, 16 at once=seq 20 | xargs -P 16 -I{} ssh $(theirs "$sshd_port") true"
+  "tunnel-ssh=$bin/tunnel-ssh exec $(ours "$sshd_port" | sed 's/--host .*//') $(printf -- '--host %s ' "${hosts[@]}") --command true >/dev/null" \
+  "ssh, 16 at once=printf '%s\n' ${hosts[*]} | xargs -P 16 -I{} ssh -F none -i $work/key -o UserKnownHostsFile=$work/known_hosts -o BatchMode=yes ssh://$me@{} true"
 
 head -c 268435456 /dev/urandom >"$work/blob"
 bulk_rows "256 MiB up through the edge" "%s 'cat >/dev/null' <$work/blob"
 bulk_rows "256 MiB down through the edge" "%s 'cat $work/blob' >/dev/null"
-compare "256 MiB down by exec" \
-  "tunnel-ssh exec, edge=$bin/tunnel-ssh exec $(ours "$sshd_port") $(through near "$near_port") --capture none --command 'head -c 268435456 /dev/zero | tr \"\\\\0\" \"\\\\n\"' >/dev/null" \
-  "ssh, direct=ssh $(theirs "$sshd_port") 'head -c 268435456 /dev/zero | tr \"\\\\0\" \"\\\\n\"' >/dev/null"
+base64 --wrap 100 "$work/blob" | head -c 268435456 >"$work/text" # a build log is lines, not zeros
+compare "256 MiB of text down by exec" \
+  "tunnel-ssh exec, edge=$bin/tunnel-ssh exec $(ours "$sshd_port") $(through near "$near_port") --capture none --command 'cat $work/text' >/dev/null" \
+  "ssh, direct=ssh $(theirs "$sshd_port") 'cat $work/text' >/dev/null"
 
 compare "start-up" "tunnel-ssh --version=$bin/tunnel-ssh --version >/dev/null" "ssh -V=ssh -V 2>/dev/null" "true=true"
 printf '\n### Size\n\n| executable | bytes |\n|---|---|\n'

@@ -53,6 +53,7 @@ AuthorizedKeysFile $work/key.pub
 PidFile none
 StrictModes no
 UsePAM no
+SetEnv HOME=$work
 EOF
 mkdir -p /run/sshd
 /usr/sbin/sshd -D -e -f sshd_config 2>sshd.log &

@@ -127,6 +127,10 @@ class SshChannel {
   virtual Result<bool> close() = 0;                  // false: would block, call again
 };
 
+// The host key methods (RFC 4253 section 7.1 names) that this client can verify, in the order it
+// asks for them.
+[[nodiscard]] std::vector<std::string> usable_host_key_methods();
+
 // A channel as a ByteStream that owns both itself and the session under it: the transport to the
 // next hop of a jump chain.
 [[nodiscard]] std::unique_ptr<ByteStream> channel_stream(std::unique_ptr<SshSession> session,

@@ -32,15 +32,15 @@ class Authentication {
     }
     if (!login_.key.empty() && !login_.certificate.empty()) {
       PCA_TRY(const bool done, try_key(login_.certificate));
-      if (done) return used("certificate");
+      if (done) return by_key("certificate");
     }
     if (!login_.key.empty()) {
       PCA_TRY(const bool done, try_key({}));
-      if (done) return used("publickey");
+      if (done) return by_key();
     }
     if (!login_.agent_socket.empty()) {
       PCA_TRY(const bool done, try_agent());
-      if (done) return used("agent");
+      if (done) return std::string("publickey (agent)");
     }
     if (!login_.password.empty()) {
       PCA_TRY(const bool done, try_password());
@@ -146,7 +146,16 @@ class Authentication {
     return std::find(offered_.begin(), offered_.end(), method) != offered_.end();
   }
 
-  [[nodiscard]] std::string used(std::string_view method) const { return std::string(method); }
+  // "publickey (ed25519, certificate)"
+  [[nodiscard]] std::string by_key(const std::string& with = "") const {
+    std::vector<std::string> details;
+    if (auto key = repair_key(login_.key.expose())) {
+      if (!key->type.empty()) details.push_back(key->type);
+      wipe(key->text);
+    }
+    if (!with.empty()) details.push_back(with);
+    return details.empty() ? "publickey" : fmt::format("publickey ({})", join(details, ", "));
+  }
 
   [[nodiscard]] Error refused() const {
     if (tried_.empty()) {

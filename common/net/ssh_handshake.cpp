@@ -197,6 +197,8 @@ Error revoked_key(const SshLogin& login, const HostKey& key) {
 
 }  // namespace
 
+std::vector<std::string> usable_host_key_methods() { return split(host_key_methods, ','); }
+
 Result<> exchange_keys(const Budget& budget, SshTransport& transport, const SshLogin& login,
                        SshFacts& facts) {
   return Handshake(budget, transport, login, facts).run();

@@ -1,0 +1,231 @@
+#include "net/connect.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/text.hpp"
+#include "net/tcp.hpp"
+
+namespace pca {
+
+namespace {
+
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+AccessSettings for_host(const AccessSettings& settings, const std::string& name) {
+  AccessSettings own;
+  own.hostname = settings.hostname.empty() ? name : settings.hostname;
+  own.port = settings.port;
+  own.path = settings.path;
+  own.client_id = settings.client_id;
+  own.client_secret = settings.client_secret.clone();
+  own.token = settings.token.clone();
+  own.destination = settings.destination;
+  own.ca_file = settings.ca_file;
+  own.user_agent = settings.user_agent;
+  own.connect_to = settings.connect_to;
+  return own;
+}
+
+// The host key type that a method signs with: "rsa-sha2-512" is one of the type "ssh-rsa".
+std::string_view type_of(std::string_view method) {
+  return method.starts_with("rsa-sha2-") ? "ssh-rsa" : method;
+}
+
+// One try of going the whole way.
+class Way {
+ public:
+  Way(const Budget& budget, const ConnectionSettings& settings, const HostAddress& host,
+      const ConnectObserver& observer)
+      : budget_(budget), settings_(settings), observer_(observer) {
+    for (const ConnectionSettings::Hop& jump : settings.jumps) {
+      hops_.push_back({&jump.address, &jump.key, &jump.passphrase});
+    }
+    hops_.push_back({&host, nullptr, nullptr});
+  }
+
+  Result<std::unique_ptr<SshSession>> log_in() { return log_in(hops_.size() - 1); }
+  Result<std::unique_ptr<ByteStream>> stream() { return stream_to(hops_.size() - 1); }
+
+ private:
+  struct Hop {
+    const HostAddress* address;
+    const Secret* key;  // its own; null or empty = the connection's
+    const Secret* passphrase;
+  };
+
+  // The SSH port of hop number `index`, by way of all before it.
+  Result<std::unique_ptr<ByteStream>> stream_to(std::size_t index) {
+    const HostAddress& address = *hops_[index].address;
+    if (index > 0) return through(index - 1, address);
+    if (settings_.via == Via::access) return by_access(address);
+    const Clock::time_point start = Clock::now();
+    PCA_TRY(auto stream,
+            connect_tcp(budget_.at_most(settings_.connect_timeout), address.name, address.port));
+    tell("tcp", stream->peer(), ms_since(start));
+    return stream;
+  }
+
+  Result<std::unique_ptr<ByteStream>> by_access(const HostAddress& address) {
+    AccessFacts facts;
+    PCA_TRY(auto stream, connect_access(budget_.at_most(settings_.connect_timeout),
+                                        for_host(settings_.access, address.name), &facts));
+    const std::string proxy = facts.proxy.empty() ? "" : " through the proxy " + facts.proxy;
+    tell("tcp", stream->peer() + proxy, facts.dns_ms + facts.connect_ms);
+    tell("tls", stream->peer(), facts.tls_ms);
+    tell("upgrade", facts.ray.empty() ? "" : "CF-RAY " + facts.ray, facts.upgrade_ms);
+    return stream;
+  }
+
+  Result<std::unique_ptr<ByteStream>> through(std::size_t jump, const HostAddress& address) {
+    PCA_TRY(auto session, log_in(jump));
+    const Clock::time_point start = Clock::now();
+    auto channel =
+        session->open_tcp(budget_.at_most(settings_.connect_timeout), address.name, address.port);
+    if (!channel) {
+      Error error = std::move(channel).error();
+      // The jump host could not connect: for whoever waits at this end that is what it is here.
+      if (error.kind == ErrorKind::failed) {
+        error.kind = ErrorKind::unreachable;
+        error.transient = true;
+      }
+      return error;
+    }
+    const std::string peer = HostAddress{{}, address.name, address.port}.text();
+    tell("tcp", fmt::format("{} through {}", peer, hops_[jump].address->text()), ms_since(start));
+    return channel_stream(std::move(session), *std::move(channel), peer);
+  }
+
+  Result<std::unique_ptr<SshSession>> log_in(std::size_t index) {
+    const HostAddress& address = *hops_[index].address;
+    std::vector<std::string> shown;  // types of host keys that the server has shown
+    std::optional<Error> first_mismatch;
+    std::string methods;
+    while (true) {
+      PCA_TRY(auto stream, stream_to(index));
+      SshFacts facts;
+      SshLogin login = login_for(index);
+      login.host_key_methods = methods;
+      auto session = SshSession::open(budget_.at_most(settings_.connect_timeout), std::move(stream),
+                                      login, &facts);
+      tell_login(address, facts);
+      if (observer_.facts != nullptr && index + 1 == hops_.size()) *observer_.facts = facts;
+      if (session) return session;
+      const bool is_mismatch = facts.verdict == HostKeyVerdict::mismatch;
+      if (!is_mismatch && first_mismatch) return *first_mismatch;
+      if (!is_mismatch || !settings_.pins.has_fingerprints()) return session;
+      // A fingerprint does not say which of the server's keys it is of, so each gets its turn
+      // before this is an alarm.
+      if (!first_mismatch) first_mismatch = session.error();
+      shown.push_back(facts.host_key.type);
+      methods = another_type(facts.offered_host_keys, shown);
+      if (methods.empty()) return *first_mismatch;
+    }
+  }
+
+  // The methods for a host key type that the server has and has not shown yet; empty = none.
+  static std::string another_type(const std::vector<std::string>& offered,
+                                  const std::vector<std::string>& shown) {
+    for (const std::string& method : usable_host_key_methods()) {
+      const bool is_offered = std::find(offered.begin(), offered.end(), method) != offered.end();
+      const bool is_new = std::find(shown.begin(), shown.end(), type_of(method)) == shown.end();
+      if (is_offered && is_new) return method;
+    }
+    return {};
+  }
+
+  [[nodiscard]] SshLogin login_for(std::size_t index) const {
+    const Hop& hop = hops_[index];
+    SshLogin login;
+    login.user = hop.address->user.empty() ? settings_.user : hop.address->user;
+    login.host = hop.address->name;
+    login.port = hop.address->port;
+    login.pins = &settings_.pins;
+    login.policy = settings_.policy;
+    if (hop.key != nullptr && !hop.key->empty()) {
+      login.key = hop.key->clone();
+      login.passphrase = hop.passphrase->clone();
+      return login;
+    }
+    login.key = settings_.key.clone();
+    login.passphrase = settings_.passphrase.clone();
+    login.certificate = settings_.certificate;
+    login.agent_socket = settings_.agent_socket;
+    login.password = settings_.password.clone();
+    return login;
+  }
+
+  void tell(const char* phase, std::string detail, double ms) const {
+    if (observer_.on_phase) observer_.on_phase({phase, std::move(detail), ms});
+  }
+
+  void tell_login(const HostAddress& address, const SshFacts& facts) const {
+    if (facts.host_key.type.empty()) return;
+    tell("kex", fmt::format("{}, {} with {}", facts.kex, facts.cipher, facts.server_banner),
+         facts.kex_ms);
+    tell("host key", fmt::format("{} {}", facts.host_key.type, facts.host_key.fingerprint()), 0);
+    if (!facts.auth_method.empty()) tell("auth", facts.auth_method, facts.auth_ms);
+    if (facts.auth_method.empty() || !observer_.on_warning) return;
+    if (settings_.policy == HostKeyPolicy::insecure) {
+      observer_.on_warning(fmt::format(
+          "The host key of {} counts for nothing (host-key-policy insecure): it showed {} {}. "
+          "Whoever can get between could read and change everything.",
+          address.text(), facts.host_key.type, facts.host_key.fingerprint()));
+    } else if (facts.verdict == HostKeyVerdict::unknown) {
+      observer_.on_warning(fmt::format(
+          "The host key of {} was accepted unseen (host-key-policy accept-new). Compare it by hand "
+          "and pin it with this line in known-hosts: {}",
+          address.text(), facts.host_key.known_hosts_line(address.name, address.port)));
+    }
+  }
+
+  const Budget& budget_;
+  const ConnectionSettings& settings_;
+  const ConnectObserver& observer_;
+  std::vector<Hop> hops_;
+};
+
+Result<> check_pins(const ConnectionSettings& settings, const HostAddress& host) {
+  for (const ConnectionSettings::Hop& jump : settings.jumps) {
+    PCA_CHECK(settings.pins.check_host(jump.address.name, jump.address.port));
+  }
+  return settings.pins.check_host(host.name, host.port);
+}
+
+// Tries, and says where an error comes from.
+template <typename T>
+Result<T> connect(const Budget& budget, const ConnectionSettings& settings, const HostAddress& host,
+                  const ConnectObserver& observer, Result<T> (Way::*go)()) {
+  PCA_CHECK(check_pins(settings, host));
+  auto result = retry<T>(
+      budget, settings.retry,
+      [&](int) {
+        Way way(budget, settings, host, observer);
+        return (way.*go)();
+      },
+      observer.on_retry);
+  if (!result) return std::move(result).error().within("connecting to " + host.text());
+  return result;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SshSession>> connect_ssh(const Budget& budget,
+                                                const ConnectionSettings& settings,
+                                                const HostAddress& host,
+                                                const ConnectObserver& observer) {
+  return connect<std::unique_ptr<SshSession>>(budget, settings, host, observer, &Way::log_in);
+}
+
+Result<std::unique_ptr<ByteStream>> connect_stream(const Budget& budget,
+                                                   const ConnectionSettings& settings,
+                                                   const HostAddress& host,
+                                                   const ConnectObserver& observer) {
+  return connect<std::unique_ptr<ByteStream>>(budget, settings, host, observer, &Way::stream);
+}
+
+}  // namespace pca

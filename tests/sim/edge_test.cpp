@@ -5,10 +5,13 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "base/text.hpp"
+#include "sandbox/certificate_authority.hpp"
 #include "support/loopback.hpp"
 #include "support/raw_client.hpp"
 
@@ -103,6 +106,12 @@ std::string text(const Json& record, const char* key) {
 std::string token_headers(const std::string& secret = SandboxEdge::client_secret) {
   return std::string("CF-Access-client-id: ") + SandboxEdge::client_id +
          "\r\ncf-ACCESS-Client-Secret: " + secret + "\r\n";
+}
+
+bool accepts_connections(std::uint16_t port) {
+  const FileDescriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_in address = loopback_address("127.0.0.1", port);
+  return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
 }
 
 // --- TLS and the gate ---
@@ -733,6 +742,40 @@ TEST_F(EdgeTest, AConnectionThatIsOpenWhenTheEdgeStopsIsRecordedToo) {
   EXPECT_EQ(tunnel.service.read(1), "x");
   EXPECT_EQ(edge.stop(), 0);
   EXPECT_EQ(text(edge.wait_for_records(1).front(), "ended"), "edge stopped");
+}
+
+TEST_F(EdgeTest, EndsWithTheProcessThatStartedIt) {
+  test::ProcessSpec spec;
+  spec.argv = {"sh", "-c",
+               std::string(SandboxProcess::executable()) +
+                   " edge --no-auth --die-with-parent --origin " + origin() + " & wait"};
+  test::Process shell(spec);
+  ASSERT_TRUE(shell.wait_for("}\n", milliseconds(10'000))) << shell.err();
+  const std::string said = *parse_json(shell.out())->find("edge")->as_string();
+  const auto port = static_cast<std::uint16_t>(std::stoi(said.substr(said.rfind(':') + 1)));
+  EXPECT_TRUE(accepts_connections(port));
+  shell.send(SIGKILL);
+  const auto limit = std::chrono::steady_clock::now() + milliseconds(10'000);
+  while (accepts_connections(port) && std::chrono::steady_clock::now() < limit) {
+  }
+  EXPECT_FALSE(accepts_connections(port));
+}
+
+TEST_F(EdgeTest, UsesACertificateThatIsBroughtAlong) {
+  const TemporaryFolder folder;
+  const auto certificate = sandbox::make_server_certificate({"brought.example.test"});
+  ASSERT_TRUE(certificate);
+  const auto write = [&](const char* name, const std::string& content) {
+    std::ofstream(folder.path() + name) << content;
+  };
+  write("/chain.pem", certificate->chain);
+  write("/key.pem", certificate->key);
+  write("/ca.pem", certificate->ca);
+  const SandboxEdge edge = open_edge({"--certificate-file", folder.path() + "/chain.pem",
+                                      "--key-file", folder.path() + "/key.pem"});
+  RawClient client(edge.port());
+  EXPECT_TRUE(client.start_tls(folder.path() + "/ca.pem", "brought.example.test"));
+  EXPECT_FALSE(std::filesystem::exists(edge.ca_file()));
 }
 
 }  // namespace

@@ -61,8 +61,22 @@ SandboxProcess::SandboxProcess(const std::string& command,
   if (where) where_ = *std::move(where);
 }
 
+SandboxProcess::SandboxProcess(SandboxProcess&& other) noexcept
+    : process_(std::move(other.process_)),
+      is_running_(std::exchange(other.is_running_, false)),
+      exit_code_(other.exit_code_),
+      where_(std::move(other.where_)) {}
+
+SandboxProcess::~SandboxProcess() {
+  if (!is_running_) return;
+  EXPECT_EQ(stop(), 0) << process_.err();
+}
+
+const char* SandboxProcess::executable() { return PCA_SANDBOX_EXECUTABLE; }
+
 int SandboxProcess::stop() {
-  if (exit_code_ >= 0) return exit_code_;
+  if (!is_running_) return exit_code_;
+  is_running_ = false;
   process_.send(SIGTERM);
   exit_code_ = process_.wait(patience).value_or(-1);
   return exit_code_;

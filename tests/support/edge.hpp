@@ -25,8 +25,14 @@ class TemporaryFolder {
 // A private-cloud-sandbox that runs as long as this object: the real executable, on free ports.
 class SandboxProcess {
  public:
+  // Ends it; a test whose sandbox does not end well (a sanitizer found something) has failed.
+  ~SandboxProcess();
+  SandboxProcess(SandboxProcess&& other) noexcept;
+  SandboxProcess& operator=(SandboxProcess&&) = delete;
+
   // Ends it by SIGTERM and gives its exit code. Safe to call twice.
   int stop();
+  [[nodiscard]] static const char* executable();
   [[nodiscard]] int pid() const { return process_.pid(); }
 
  protected:
@@ -39,6 +45,7 @@ class SandboxProcess {
 
  private:
   test::Process process_;
+  bool is_running_ = true;
   int exit_code_ = -1;
   Json where_;
 };

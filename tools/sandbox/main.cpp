@@ -19,7 +19,7 @@ using namespace pca::sandbox;
 // Asks the kernel for a SIGTERM when the parent ends. False when it has ended already.
 bool die_with_parent() {
   const pid_t parent = ::getppid();
-  return ::prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && ::getppid() == parent && parent != 1;
+  return ::prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && ::getppid() == parent;
 }
 
 // Says where `server` is, in one line of JSON, and serves.

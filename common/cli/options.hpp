@@ -59,6 +59,8 @@ struct CommandSpec {
   // The option that the words behind "--" make up: items of a list, or a verbatim text of the words
   // each quoted for a shell. Empty: nothing special stands behind "--".
   std::string words = {};
+  // Its stdout carries data (a ProxyCommand), so all log text goes to stderr.
+  bool owns_stdout = false;
   std::vector<Output> outputs = {};
   std::vector<Example> examples = {};
 };

@@ -124,8 +124,9 @@ int live(const ToolSpec& tool, const CommandLine& line, BadInputs& bad, const Ru
   forget_secret_variables(tool, environment);
 
   ReporterSettings settings = ReporterSettings::from_environment();
-  const bool has_inputs = find_command(tool, line.command) != nullptr;
-  settings.json_on_stdout = has_inputs && inputs.flag("json");
+  const CommandSpec* command = find_command(tool, line.command);
+  const bool has_inputs = command != nullptr;
+  settings.json_on_stdout = has_inputs && (inputs.flag("json") || command->owns_stdout);
   settings.debug = settings.debug || (has_inputs && inputs.flag("debug"));
   Reporter reporter(std::move(settings), redactor);
 

@@ -19,10 +19,10 @@ using ProcessEnvironment = std::map<std::string, std::string>;
 struct ProcessSpec {
   std::vector<std::string> argv;
   ProcessEnvironment environment = plain_environment();  // exactly this, nothing is inherited
-  std::string input;                                     // for stdin
+  std::string input = {};                                // for stdin
   bool keep_input_open = false;                          // else stdin ends behind `input`
   bool close_stdout = false;                             // start it with file descriptor 1 closed
-  std::string folder;                                    // to start in; empty = this process's
+  std::string folder = {};                               // to start in; empty = this process's
 };
 
 // A child process, driven by the test's thread. Starts with default signal handling and an empty

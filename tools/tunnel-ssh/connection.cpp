@@ -1,0 +1,42 @@
+#include "tunnel-ssh/connection.hpp"
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+
+namespace pca::tunnel_ssh {
+
+ConnectionSettings read_connection_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad,
+                                          Login login) {
+  const auto say = [&](const std::string& text) { context.reporter.info(text); };
+  return read_connection(inputs, context.redactor, bad, say, login);
+}
+
+ConnectionSettings read_one_host(ToolContext& context, Inputs& inputs, BadInputs& bad,
+                                 Login login) {
+  ConnectionSettings settings = read_connection_inputs(context, inputs, bad, login);
+  if (settings.hosts.size() > 1) {
+    bad.add("host", fmt::format("{} hosts were given", settings.hosts.size()),
+            fmt::format("{} works on one.", inputs.command()));
+  }
+  return settings;
+}
+
+Budget connect_budget(const ConnectionSettings& settings, const std::stop_token& stop) {
+  const auto hops = static_cast<int>(settings.jumps.size()) + 1;
+  const Milliseconds one_try = settings.connect_timeout * hops + settings.retry.longest;
+  return Budget::of(one_try * settings.retry.tries, stop);
+}
+
+ConnectObserver log_observer(Reporter& reporter, const ConnectionSettings& settings) {
+  ConnectObserver observer;
+  observer.on_warning = [&reporter](const std::string& warning) { reporter.warning(warning); };
+  observer.on_retry = [&reporter, tries = settings.retry.tries](const Error& error, int next_try,
+                                                                Milliseconds pause) {
+    reporter.info(fmt::format("{}; try {} of {} in {}", error.message, next_try, tries,
+                              format_duration(pause)));
+  };
+  return observer;
+}
+
+}  // namespace pca::tunnel_ssh

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "cli/connection_inputs.hpp"
+#include "cli/tool_main.hpp"
+#include "net/connect.hpp"
+
+namespace pca::tunnel_ssh {
+
+// What the commands share on the way to a host.
+
+// The connection inputs; repairs are told to the log.
+[[nodiscard]] ConnectionSettings read_connection_inputs(ToolContext& context, Inputs& inputs,
+                                                        BadInputs& bad, Login login);
+// The same for a command that takes exactly one host.
+[[nodiscard]] ConnectionSettings read_one_host(ToolContext& context, Inputs& inputs, BadInputs& bad,
+                                               Login login);
+// Enough for all the tries that one connection may take.
+[[nodiscard]] Budget connect_budget(const ConnectionSettings& settings,
+                                    const std::stop_token& stop);
+// Tells warnings and new tries to the log. Borrows both.
+[[nodiscard]] ConnectObserver log_observer(Reporter& reporter, const ConnectionSettings& settings);
+
+}  // namespace pca::tunnel_ssh

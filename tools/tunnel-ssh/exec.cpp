@@ -1,0 +1,206 @@
+#include "tunnel-ssh/exec.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "base/digest.hpp"
+#include "base/text.hpp"
+#include "net/file_descriptor.hpp"
+#include "tunnel-ssh/connection.hpp"
+#include "tunnel-ssh/contract.hpp"
+#include "tunnel-ssh/exec_inputs.hpp"
+#include "tunnel-ssh/results.hpp"
+
+namespace pca::tunnel_ssh {
+
+namespace {
+
+constexpr std::size_t starts_at_once = 8;      // to one address; see StartGate
+constexpr std::size_t token_bytes = 16;        // nobody prints it by chance
+constexpr Milliseconds reading_limit{30'000};  // for files among the inputs
+constexpr Milliseconds goodbye_limit{1000};
+constexpr int timed_out_code = 124;  // as timeout(1) has it
+constexpr std::size_t joined_limit = std::size_t{512} * 1024;
+
+double milliseconds(Clock::duration duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
+
+// Which sshd has to bear the start of a connection to `host`: the first jump's, else its own.
+std::string gate_address(const ConnectionSettings& settings, const HostAddress& host) {
+  const HostAddress& first = settings.jumps.empty() ? host : settings.jumps.front().address;
+  return fmt::format("{}:{}", to_lower(first.name), first.port);
+}
+
+// Runs one plan on its hosts; workers share it. All members but results_ are set before the first
+// worker starts, and each worker writes only its own entry there.
+class Execution {
+ public:
+  Execution(ToolContext& context, const ExecPlan& plan)
+      : context_(context), plan_(plan), results_(plan.connection.hosts.size()) {
+    for (std::size_t i = 0; i < results_.size(); ++i) {
+      results_[i].host = plan_.connection.hosts[i].text();
+    }
+  }
+
+  const std::vector<HostResult>& run() {
+    const auto batches = make_batches(results_.size(), plan_.canary, plan_.batch);
+    run_batches(
+        batches, plan_.parallel, [this](std::size_t index) { return run_on(index); },
+        context_.stop);
+    return results_;
+  }
+
+  [[nodiscard]] double elapsed_ms() const { return milliseconds(Clock::now() - began_); }
+
+ private:
+  [[nodiscard]] bool is_only_host() const { return results_.size() == 1; }
+
+  bool run_on(std::size_t index) {
+    HostResult& result = results_[index];
+    const HostAddress& host = plan_.connection.hosts[index];
+    const auto place = gate_.enter(gate_address(plan_.connection, host), context_.stop);
+    if (!place) return false;
+    if (!is_only_host()) context_.reporter.info(fmt::format("{}: connecting", result.host));
+    auto session = connect(host, result);
+    if (session) {
+      run_there(**session, result);
+      (void)(*session)->close(Budget::of(goodbye_limit));
+    } else {
+      end_with(result, std::move(session).error(), false);
+    }
+    if (result.error && !is_only_host()) context_.reporter.info(result.error->message);
+    return !result.error;
+  }
+
+  Result<std::unique_ptr<SshSession>> connect(const HostAddress& host, HostResult& result) {
+    ConnectObserver observer = log_observer(context_.reporter, plan_.connection);
+    observer.on_phase = [&](const ConnectEvent& event) {
+      result.phases.push_back({event.phase, elapsed_ms() - event.ms, event.ms});
+    };
+    return connect_ssh(connect_budget(plan_.connection, context_.stop), plan_.connection, host,
+                       observer);
+  }
+
+  void run_there(SshSession& session, HostResult& result) {
+    HostOutput output(context_.reporter, context_.redactor, plan_.output, result.host,
+                      is_only_host(), turn_);
+    const double start = elapsed_ms();
+    RunEnd end =
+        run_program(session, make_program(plan_.program, random_hex(token_bytes)),
+                    plan_.program.become, plan_.limits, output.sinks(), result.host, context_.stop);
+    result.phases.push_back({"command", start, elapsed_ms() - start});
+    output.finish();
+    result.out = output.out();
+    result.err = output.err();
+    result.last_words = output.last_words();
+    result.out_bytes = end.out_bytes;
+    result.err_bytes = end.err_bytes;
+    result.shell = end.shell;
+    if (end.exit) {
+      result.exit_code = end.exit->code;
+      result.exit_signal = end.exit->signal;
+    }
+    if (end.timed_out) result.exit_code = timed_out_code;
+    if (end.error) {
+      end_with(result, *std::move(end.error), end.timed_out);
+    } else {
+      result.outcome = Outcome::succeeded;
+    }
+  }
+
+  static void end_with(HostResult& result, Error error, bool timed_out) {
+    result.outcome = outcome_of(error, timed_out);
+    result.error = std::move(error);
+  }
+
+  ToolContext& context_;
+  const ExecPlan& plan_;
+  const Clock::time_point began_ = Clock::now();
+  StartGate gate_{starts_at_once};
+  std::mutex turn_;  // of grouped output
+  std::vector<HostResult> results_;
+};
+
+Json report_json(const std::vector<HostResult>& results, double duration_ms) {
+  Json report = Json::object();
+  report.set("command", "exec");
+  report.set("outcome", outcome_name(overall_outcome(results)));
+  report.set("duration-ms", std::round(duration_ms));
+  report.set("hosts", results_json(results));
+  return report;
+}
+
+// Writes the report where later steps can read it; the path, or nothing outside of Actions.
+std::string write_report(ToolContext& context, const Json& report) {
+  const auto folder = context.environment.find("RUNNER_TEMP");
+  if (folder == context.environment.end() || folder->second.empty()) return {};
+  const std::string path =
+      fmt::format("{}/tunnel-ssh-{}.json", folder->second, random_hex(token_bytes / 2));
+  const std::string text = context.reporter.redact(report.dump_pretty()) + "\n";
+  const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file.is_open() ||
+      ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    context.reporter.warning(fmt::format("The report could not be written to {}.", path));
+    return {};
+  }
+  return path;
+}
+
+// The code of the one host, or of the first that failed; empty when no host told any.
+std::string exit_code_output(const std::vector<HostResult>& results) {
+  const HostResult* chosen = nullptr;
+  for (const HostResult& result : results) {
+    if (chosen == nullptr || (chosen->exit_code == 0 && result.exit_code != 0)) chosen = &result;
+  }
+  return chosen != nullptr && chosen->exit_code ? std::to_string(*chosen->exit_code)
+                                                : std::string();
+}
+
+void write_outputs(ToolContext& context, const std::vector<HostResult>& results, const Json& report,
+                   double duration_ms) {
+  Reporter& reporter = context.reporter;
+  reporter.output(contract::stdout_text, joined_output(results, &HostResult::out, joined_limit));
+  reporter.output(contract::stderr_text, joined_output(results, &HostResult::err, joined_limit));
+  reporter.output(contract::exit_code, exit_code_output(results));
+  reporter.output(contract::exit_signal, results.size() == 1 ? results.front().exit_signal : "");
+  reporter.output(contract::results, results_json(results).dump());
+  reporter.output(contract::failed_hosts, join(failed_hosts(results), "\n"));
+  reporter.output(contract::outcome, outcome_name(overall_outcome(results)));
+  reporter.output(contract::duration_ms, std::to_string(std::llround(duration_ms)));
+  reporter.output(contract::report, write_report(context, report));
+  reporter.report(report);
+}
+
+}  // namespace
+
+Result<int> run_exec(ToolContext& context, Inputs inputs) {
+  BadInputs bad;
+  const ExecSources sources{context.environment, context.redactor,
+                            [&](const std::string& text) { context.reporter.info(text); }};
+  const ExecPlan plan =
+      read_exec_plan(Budget::of(reading_limit, context.stop), inputs, sources, bad);
+  if (!bad.empty()) return bad.to_error();
+
+  Execution execution(context, plan);
+  const std::vector<HostResult>& results = execution.run();
+  const double duration_ms = execution.elapsed_ms();
+
+  if (results.size() > 1) context.reporter.info(results_table(results));
+  write_outputs(context, results, report_json(results, duration_ms), duration_ms);
+  context.reporter.summary(results_summary(results));
+
+  auto error = overall_error(results);
+  if (context.stop.stop_requested() && !error) error = cancelled("cancelled");
+  if (!error) return 0;
+  if (plan.pass_exit_code && results.front().exit_code.value_or(0) != 0) {
+    context.reporter.error(*error);
+    return *results.front().exit_code;
+  }
+  return *std::move(error);
+}
+
+}  // namespace pca::tunnel_ssh

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "cli/tool_main.hpp"
+
+namespace pca::tunnel_ssh {
+
+// `tunnel-ssh exec`: runs a script on the hosts.
+Result<int> run_exec(ToolContext& context, Inputs inputs);
+
+}  // namespace pca::tunnel_ssh

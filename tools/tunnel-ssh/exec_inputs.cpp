@@ -1,0 +1,276 @@
+#include "tunnel-ssh/exec_inputs.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <utility>
+
+#include "base/text.hpp"
+#include "cli/connection_inputs.hpp"
+#include "cli/input_file.hpp"
+
+namespace pca::tunnel_ssh {
+
+namespace {
+
+constexpr std::uint64_t script_limit = 64ULL * 1024 * 1024;
+constexpr std::uint64_t capture_most = 512ULL * 1024;  // GitHub allows 1 MiB for a job's outputs
+constexpr Milliseconds no_limit = std::chrono::hours(24 * 365);
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
+bool is_name_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+bool is_variable_name(std::string_view name) {
+  return !name.empty() && !(name.front() >= '0' && name.front() <= '9') &&
+         std::all_of(name.begin(), name.end(), is_name_character);
+}
+
+// What useradd takes, and "#1000"; never an option.
+bool is_user_name(std::string_view name) {
+  const auto is_good = [](char c) {
+    return is_name_character(c) || c == '.' || c == '-' || c == '@' || c == '$';
+  };
+  if (name.empty() || name.size() > 64 || name.front() == '-') return false;
+  if (name.front() == '#') return parse_integer(name.substr(1), 0, 4'294'967'294).has_value();
+  return std::all_of(name.begin(), name.end(), is_good);
+}
+
+// Values that the runner itself sets and everybody may see; blanking "main" out of a log ruins it.
+bool is_public_variable(std::string_view name) {
+  const bool is_runners =
+      name == "CI" || name.starts_with("GITHUB_") || name.starts_with("RUNNER_");
+  return is_runners && name.find("TOKEN") == std::string_view::npos;
+}
+
+bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+
+// Every line ends in \r\n: written on Windows. The shell would take the \r for a part of the word.
+std::string without_carriage_returns(std::string text, const std::string& name,
+                                     const ExecSources& sources) {
+  const auto lines = std::count(text.begin(), text.end(), '\n');
+  std::ptrdiff_t windows_lines = 0;
+  for (std::size_t at = text.find("\r\n"); at != std::string::npos;
+       at = text.find("\r\n", at + 2)) {
+    ++windows_lines;
+  }
+  if (lines == 0 || windows_lines != lines) return text;
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '\r' && at + 1 < text.size() && text[at + 1] == '\n') continue;
+    out += text[at];
+  }
+  if (sources.say) sources.say(fmt::format("{}: CRLF line ends were converted to LF.", name));
+  return out;
+}
+
+std::string cleaned_script(std::string text, const std::string& name, const ExecSources& sources,
+                           BadInputs& bad) {
+  if (text.starts_with(byte_order_mark)) {
+    text.erase(0, byte_order_mark.size());
+    if (sources.say) sources.say(fmt::format("{}: a byte order mark was removed.", name));
+  }
+  if (has_nul(text)) {
+    bad.add(name, "holds a NUL byte, so it is no shell script", "Give text, not a program.");
+  } else if (trim(text).empty()) {
+    bad.add(name, "is empty", "Give at least one command.");
+  }
+  return without_carriage_returns(std::move(text), name, sources);
+}
+
+EnvironmentLine inline_variable(const std::string& line, BadInputs& bad) {
+  const std::size_t equals = line.find('=');
+  if (equals == std::string::npos) {
+    bad.add(
+        "env", fmt::format("\"{}\" has no =", visible(line)),
+        "Write NAME=value, one a line; to hand on a variable of this job, name it in pass-env.");
+    return {};
+  }
+  EnvironmentLine variable{line.substr(0, equals), line.substr(equals + 1), {}};
+  if (!is_variable_name(variable.name)) {
+    bad.add("env", fmt::format("\"{}\" is no name for a variable", visible(variable.name)),
+            "Use letters, digits and _, not a digit first.");
+  }
+  return variable;
+}
+
+EnvironmentLine passed_variable(const std::string& name, const ExecSources& sources,
+                                BadInputs& bad) {
+  EnvironmentLine variable{name, {}, {}};
+  if (!is_variable_name(name)) {
+    const bool has_value = name.find('=') != std::string::npos;
+    bad.add("pass-env",
+            has_value ? std::string("an entry holds a value")
+                      : fmt::format("\"{}\" is no name for a variable", visible(name)),
+            has_value ? "List names only; NAME=value belongs in env."
+                      : "List one name a line: letters, digits and _.");
+    return variable;
+  }
+  const auto found = sources.environment.find(name);
+  if (found == sources.environment.end()) {
+    std::vector<std::string> names;
+    for (const auto& [key, value] : sources.environment) names.push_back(key);
+    const std::string near = nearest(name, names);
+    bad.add("pass-env", fmt::format("{} is not set in this step's environment", name),
+            near.empty() ? fmt::format("Add it under env: of the step.")
+                         : fmt::format("Add it under env: of the step, or did you mean {}?", near));
+  } else if (is_public_variable(name)) {
+    variable.value = found->second;
+  } else {
+    variable.secret = sources.redactor.protect(found->second);
+  }
+  return variable;
+}
+
+// "true" is the word for the usual case.
+std::string read_become(const Inputs& inputs, BadInputs& bad) {
+  const std::string& become = inputs.text("become");
+  if (become.empty() || become == "false") return {};
+  if (become == "true") return "root";
+  if (!is_user_name(become)) {
+    bad.add("become", fmt::format("\"{}\" is no user name", visible(become)),
+            "Write a user of the host, or true for root.");
+  }
+  return become;
+}
+
+std::string read_umask(const Inputs& inputs, BadInputs& bad) {
+  const std::string& umask = inputs.text("umask");
+  const bool is_octal = umask.size() <= 4 && std::all_of(umask.begin(), umask.end(), [](char c) {
+                          return c >= '0' && c <= '7';
+                        });
+  if (!is_octal) {
+    bad.add("umask", fmt::format("\"{}\" is no octal mask", visible(umask)), "Write 022 or 0077.");
+  }
+  return umask;
+}
+
+Shell read_shell(const Inputs& inputs) {
+  const std::string& shell = inputs.text("shell");
+  if (shell == "bash") return Shell::bash;
+  if (shell == "sh") return Shell::sh;
+  if (shell == "login") return Shell::login;
+  return Shell::automatic;
+}
+
+OutputSettings read_output(const Inputs& inputs, BadInputs& bad) {
+  OutputSettings output;
+  const std::string& capture = inputs.text("capture");
+  output.grouped = inputs.text("output") == "grouped";
+  output.capture_out = capture == "both" || capture == "stdout";
+  output.capture_err = capture == "both" || capture == "stderr";
+  if (inputs.size("capture-limit") > capture_most) {
+    bad.add(
+        "capture-limit",
+        fmt::format("{} is more than outputs can hold", format_size(inputs.size("capture-limit"))),
+        fmt::format("Write {} at most.", format_size(capture_most)));
+  }
+  output.capture_limit =
+      static_cast<std::size_t>(std::min(inputs.size("capture-limit"), capture_most));
+  return output;
+}
+
+RunLimits read_limits(const Inputs& inputs) {
+  RunLimits limits;
+  const Milliseconds timeout = inputs.duration("timeout");
+  limits.timeout = timeout.count() == 0 ? no_limit : timeout;
+  limits.linger = inputs.duration("linger");
+  return limits;
+}
+
+void read_rollout(const Inputs& inputs, ExecPlan& plan, BadInputs& bad) {
+  plan.parallel = static_cast<std::size_t>(inputs.integer("parallel"));
+  plan.canary = static_cast<std::size_t>(inputs.integer("canary"));
+  if (inputs.has("batch")) {
+    const auto batch = parse_batch_size(inputs.text("batch"));
+    if (batch) {
+      plan.batch = *batch;
+    } else {
+      bad.add("batch", batch.error());
+    }
+  }
+  const std::size_t hosts = plan.connection.hosts.size();
+  if (hosts > 0 && plan.canary > hosts) {
+    bad.add("canary", fmt::format("{} hosts first, but there are only {}", plan.canary, hosts),
+            "Write a smaller number.");
+  }
+  plan.pass_exit_code = inputs.flag("pass-exit-code");
+  if (plan.pass_exit_code && hosts > 1) {
+    bad.add("pass-exit-code", "several hosts have no exit code in common",
+            "Leave it out, and read the output results.");
+  }
+}
+
+}  // namespace
+
+std::string read_script(const Budget& budget, const Inputs& inputs, const ExecSources& sources,
+                        BadInputs& bad) {
+  std::vector<std::string> given;
+  for (const char* name : {"script", "script-file", "command"}) {
+    if (inputs.has(name)) given.emplace_back(name);
+  }
+  if (given.empty()) {
+    bad.add("script", "nothing to run was given", "Give one of script, script-file and command.");
+    return {};
+  }
+  if (given.size() > 1) {
+    bad.add(given[1], fmt::format("given together with {}", given[0]),
+            "Give only one of script, script-file and command.");
+    return {};
+  }
+  const std::string& name = given.front();
+  if (name == "script-file") {
+    auto text = read_input_file(budget, inputs.text(name), script_limit);
+    if (!text) {
+      bad.add(name, text.error());
+      return {};
+    }
+    return cleaned_script(*std::move(text), name, sources, bad);
+  }
+  std::string text = cleaned_script(inputs.text(name), name, sources, bad);
+  if (name == "command" && trim(text).find('\n') != std::string_view::npos) {
+    bad.add(name, "has more than one line", "Give several commands as script.");
+  }
+  return text;
+}
+
+std::vector<EnvironmentLine> read_environment_lines(const Inputs& inputs,
+                                                    const ExecSources& sources, BadInputs& bad) {
+  std::vector<EnvironmentLine> lines;
+  for (const std::string& line : inputs.list("env")) lines.push_back(inline_variable(line, bad));
+  for (const std::string& name : inputs.list("pass-env")) {
+    lines.push_back(passed_variable(name, sources, bad));
+  }
+  std::set<std::string> names;
+  for (const EnvironmentLine& line : lines) {
+    if (!line.name.empty() && !names.insert(line.name).second) {
+      bad.add("env", fmt::format("{} is given twice", visible(line.name)),
+              "Name each variable once in env and pass-env.");
+    }
+    if (has_nul(line.value)) bad.add("env", fmt::format("{} holds a NUL byte", line.name));
+  }
+  return lines;
+}
+
+ExecPlan read_exec_plan(const Budget& budget, Inputs& inputs, const ExecSources& sources,
+                        BadInputs& bad) {
+  ExecPlan plan;
+  plan.connection = read_connection(inputs, sources.redactor, bad, sources.say);
+  plan.program.script = read_script(budget, inputs, sources, bad);
+  plan.program.shell = read_shell(inputs);
+  plan.program.errexit = inputs.flag("errexit");
+  plan.program.environment = read_environment_lines(inputs, sources, bad);
+  plan.program.cwd = inputs.text("cwd");
+  plan.program.umask = read_umask(inputs, bad);
+  plan.program.become = read_become(inputs, bad);
+  plan.limits = read_limits(inputs);
+  plan.output = read_output(inputs, bad);
+  read_rollout(inputs, plan, bad);
+  return plan;
+}
+
+}  // namespace pca::tunnel_ssh

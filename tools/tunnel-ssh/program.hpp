@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/budget.hpp"
+#include "base/secret.hpp"
+
+namespace pca::tunnel_ssh {
+
+enum class Shell : std::uint8_t {
+  automatic,  // bash if there, else sh
+  bash,
+  sh,
+  login,  // bash -l: reads the login files first
+};
+
+// One variable for the script. The value may be secret: it goes by stdin, never by argv.
+struct EnvironmentLine {
+  std::string name;
+  std::string value;  // empty when `secret` is set
+  Secret secret;
+};
+
+// What shall run on the hosts, the same on each.
+struct ProgramSpec {
+  std::string script;  // no NUL bytes
+  Shell shell = Shell::automatic;
+  bool errexit = true;  // stop at the first error, also within pipes where the shell can
+  std::vector<EnvironmentLine> environment;
+  std::string cwd;     // "~/..." is the user's home
+  std::string umask;   // octal digits
+  std::string become;  // the user that sudo runs the shell as; empty = the one who logged in
+};
+
+// A program on its way to one host: `command` is the exec request, a launcher that any login shell
+// understands (no quotes within its quotes, no backslash, no "!", no line break) and that shows
+// nothing of the user's in the host's process list but the name to become. It reads `input` to the
+// end before it runs any of it, and only when `token` is at both ends: neither a cut connection nor
+// a login file that reads stdin can leave half a script running. Then it says on stdout
+// "<token> started <process group> <shell>", on stderr "<token>", gives the script /dev/null as
+// stdin and runs it. Anything said before that comes from login files.
+struct RemoteProgram {
+  std::string command;
+  std::string input;  // may hold secrets: wipe() it when it was sent
+  std::string token;  // random, no secret
+};
+[[nodiscard]] RemoteProgram make_program(const ProgramSpec& spec, std::string token);
+
+// Ends process group `group` on the host: TERM, KILL after `patience`, and looks whether anything
+// but zombies is left, until `limit`. Prints "gone" or "alive".
+[[nodiscard]] std::string reap_command(std::int64_t group, const std::string& become,
+                                       Milliseconds patience, Milliseconds limit);
+// Prints "PID (NAME)" for each process of the group or of the session it leads.
+[[nodiscard]] std::string holders_command(std::int64_t group, const std::string& become);
+
+}  // namespace pca::tunnel_ssh

@@ -1,0 +1,243 @@
+#include "tunnel-ssh/results.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "base/text.hpp"
+
+namespace pca::tunnel_ssh {
+
+namespace {
+
+constexpr std::size_t most_in_gantt = 20;  // hosts; Mermaid becomes unreadable beyond
+
+// From the least to the gravest: what nobody can tell comes before what surely failed.
+constexpr std::array by_gravity{Outcome::succeeded,   Outcome::skipped,   Outcome::failed,
+                                Outcome::unreachable, Outcome::timed_out, Outcome::refused,
+                                Outcome::unknown,     Outcome::cancelled};
+
+std::size_t gravity(Outcome outcome) {
+  return static_cast<std::size_t>(std::find(by_gravity.begin(), by_gravity.end(), outcome) -
+                                  by_gravity.begin());
+}
+
+bool is_failure(const HostResult& result) {
+  return result.outcome != Outcome::succeeded && result.outcome != Outcome::skipped;
+}
+
+std::string exit_text(const HostResult& result) {
+  if (!result.exit_signal.empty()) return fmt::format("signal {}", visible(result.exit_signal));
+  return result.exit_code ? std::to_string(*result.exit_code) : std::string("-");
+}
+
+std::string seconds(double ms) { return fmt::format("{:.1f} s", ms / 1000); }
+
+std::string error_text(const HostResult& result) {
+  return result.error ? visible(result.error->message) : std::string();
+}
+
+// One cell of a Markdown table: no cell ends in it, no HTML or link begins.
+std::string cell(std::string_view text) {
+  std::string out;
+  for (const char c : visible(text)) {
+    if (std::string_view("|<>&`[]\\*_~").find(c) != std::string_view::npos) {
+      out += fmt::format("&#{};", static_cast<int>(c));
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+// A code block that its text cannot end: each line is indented by four.
+std::string code_block(std::string_view text) {
+  std::string out;
+  for (const std::string& line : split_lines(text)) {
+    out += fmt::format("    {}\n", visible(line));
+  }
+  return out;
+}
+
+// Mermaid reads ":" and ";" and "#" as its own.
+std::string gantt_name(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                          (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ' ';
+    out += is_plain ? c : '_';
+  }
+  return out;
+}
+
+std::string gantt(std::span<const HostResult> results) {
+  std::string out = "\n```mermaid\ngantt\n  dateFormat x\n  axisFormat %M:%S\n";
+  for (const HostResult& result : results.first(std::min(results.size(), most_in_gantt))) {
+    if (result.phases.empty()) continue;
+    out += fmt::format("  section {}\n", gantt_name(result.host));
+    for (const Phase& phase : result.phases) {
+      const auto start = std::llround(phase.start_ms);
+      const auto end = std::max(start + 1, std::llround(phase.start_ms + phase.ms));
+      out += fmt::format("  {} :{}, {}\n", gantt_name(phase.name), start, end);
+    }
+  }
+  return out + "```\n";
+}
+
+Json phases_json(const HostResult& result) {
+  Json phases = Json::object();
+  for (const Phase& phase : result.phases) phases.set(phase.name, std::round(phase.ms * 10) / 10);
+  return phases;
+}
+
+}  // namespace
+
+std::string_view outcome_name(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::succeeded:
+      return "succeeded";
+    case Outcome::failed:
+      return "failed";
+    case Outcome::timed_out:
+      return "timed-out";
+    case Outcome::unknown:
+      return "unknown";
+    case Outcome::refused:
+      return "refused";
+    case Outcome::unreachable:
+      return "unreachable";
+    case Outcome::cancelled:
+      return "cancelled";
+    case Outcome::skipped:
+      return "skipped";
+  }
+  return "unknown";
+}
+
+Outcome outcome_of(const Error& error, bool timed_out) {
+  if (timed_out) return Outcome::timed_out;
+  switch (error.kind) {
+    case ErrorKind::permission:
+      return Outcome::refused;
+    case ErrorKind::unreachable:
+      return Outcome::unreachable;
+    case ErrorKind::outcome_unknown:
+      return Outcome::unknown;
+    case ErrorKind::cancelled:
+      return Outcome::cancelled;
+    default:
+      return Outcome::failed;
+  }
+}
+
+double HostResult::ms() const {
+  if (phases.empty()) return 0;
+  double end = 0;
+  for (const Phase& phase : phases) end = std::max(end, phase.start_ms + phase.ms);
+  return end - phases.front().start_ms;
+}
+
+Outcome overall_outcome(std::span<const HostResult> results) {
+  Outcome worst = Outcome::succeeded;
+  for (const HostResult& result : results) {
+    if (gravity(result.outcome) > gravity(worst)) worst = result.outcome;
+  }
+  return worst;
+}
+
+std::vector<std::string> failed_hosts(std::span<const HostResult> results) {
+  std::vector<std::string> hosts;
+  for (const HostResult& result : results) {
+    if (is_failure(result)) hosts.push_back(result.host);
+  }
+  return hosts;
+}
+
+std::optional<Error> overall_error(std::span<const HostResult> results) {
+  const HostResult* worst = nullptr;
+  for (const HostResult& result : results) {
+    if (!is_failure(result)) continue;
+    if (worst == nullptr || gravity(result.outcome) > gravity(worst->outcome)) worst = &result;
+  }
+  if (worst == nullptr || !worst->error) return std::nullopt;
+  if (results.size() == 1) return worst->error;
+  const auto skipped = std::count_if(results.begin(), results.end(), [](const HostResult& result) {
+    return result.outcome == Outcome::skipped;
+  });
+  std::string message = fmt::format("{} of {} hosts failed ({})", failed_hosts(results).size(),
+                                    results.size(), join(failed_hosts(results), ", "));
+  if (skipped > 0) message += fmt::format(", {} not started", skipped);
+  return Error{worst->error->kind, message + "; the gravest: " + worst->error->message,
+               worst->error->hint, false};
+}
+
+Json results_json(std::span<const HostResult> results) {
+  Json list = Json::array();
+  for (const HostResult& result : results) {
+    Json entry = Json::object();
+    entry.set("host", result.host);
+    entry.set("outcome", outcome_name(result.outcome));
+    entry.set("exit-code", result.exit_code ? Json(*result.exit_code) : Json());
+    entry.set("exit-signal", result.exit_signal.empty() ? Json() : Json(result.exit_signal));
+    entry.set("error", result.error ? Json(result.error->message) : Json());
+    entry.set("hint",
+              result.error && !result.error->hint.empty() ? Json(result.error->hint) : Json());
+    entry.set("shell", result.shell.empty() ? Json() : Json(result.shell));
+    entry.set("ms", std::round(result.ms()));
+    entry.set("phases-ms", phases_json(result));
+    entry.set("stdout-bytes", result.out_bytes);
+    entry.set("stderr-bytes", result.err_bytes);
+    list.push(std::move(entry));
+  }
+  return list;
+}
+
+std::string results_table(std::span<const HostResult> results) {
+  std::size_t width = 4;
+  for (const HostResult& result : results) width = std::max(width, result.host.size());
+  std::string out =
+      fmt::format("{:<{}}  {:<11}  {:<11}  {:>8}\n", "host", width, "outcome", "exit", "time");
+  for (const HostResult& result : results) {
+    out += fmt::format("{:<{}}  {:<11}  {:<11}  {:>8}", result.host, width,
+                       outcome_name(result.outcome), exit_text(result), seconds(result.ms()));
+    if (result.error) out += "  " + error_text(result);
+    out += '\n';
+  }
+  out.pop_back();
+  return out;
+}
+
+std::string results_summary(std::span<const HostResult> results) {
+  std::string out = "| host | outcome | exit | time | stdout | stderr | error |\n";
+  out += "|---|---|---|---:|---:|---:|---|\n";
+  for (const HostResult& result : results) {
+    out += fmt::format("| {} | {} | {} | {} | {} B | {} B | {} |\n", cell(result.host),
+                       outcome_name(result.outcome), cell(exit_text(result)), seconds(result.ms()),
+                       result.out_bytes, result.err_bytes, cell(error_text(result)));
+  }
+  for (const HostResult& result : results) {
+    if (!is_failure(result) || result.last_words.empty()) continue;
+    out += fmt::format("\n<details><summary>Last lines of {}</summary>\n\n{}\n</details>\n",
+                       cell(result.host), code_block(result.last_words));
+  }
+  const bool has_phases = std::any_of(results.begin(), results.end(),
+                                      [](const HostResult& r) { return !r.phases.empty(); });
+  return has_phases ? out + gantt(results) : out;
+}
+
+std::string joined_output(std::span<const HostResult> results, std::string HostResult::*text,
+                          std::size_t limit) {
+  if (results.size() == 1) return results.front().*text;
+  std::string out;
+  for (const HostResult& result : results) {
+    if ((result.*text).empty()) continue;
+    if (!out.empty() && !out.ends_with('\n')) out += '\n';
+    out += fmt::format("== {} ==\n{}", result.host, result.*text);
+  }
+  if (out.size() <= limit) return out;
+  return fmt::format("{}\n[cut at {}]", cut_utf8(out, limit), format_size(limit));
+}
+
+}  // namespace pca::tunnel_ssh

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/json.hpp"
+
+namespace pca::tunnel_ssh {
+
+enum class Outcome : std::uint8_t {
+  succeeded,
+  failed,     // the command did, or never started
+  timed_out,  // and was ended there
+  unknown,    // the connection broke while it ran
+  refused,    // host key, login, Access
+  unreachable,
+  cancelled,
+  skipped,  // never started: an earlier batch failed
+};
+[[nodiscard]] std::string_view outcome_name(Outcome outcome);
+[[nodiscard]] Outcome outcome_of(const Error& error, bool timed_out);
+
+// A stretch of time on one host, in milliseconds since the tool's work began.
+struct Phase {
+  std::string name;
+  double start_ms = 0;
+  double ms = 0;
+};
+
+// What became of one host.
+struct HostResult {
+  std::string host;  // as the user wrote it: user@name:port
+  Outcome outcome = Outcome::skipped;
+  std::optional<int> exit_code;  // 124 when timed out, 128 + n when killed by signal n
+  std::string exit_signal;       // "TERM"
+  std::optional<Error> error;
+  std::vector<Phase> phases;
+  std::uint64_t out_bytes = 0;
+  std::uint64_t err_bytes = 0;
+  std::string shell;
+  std::string out;         // captured
+  std::string err;         // captured
+  std::string last_words;  // the end of both, for the summary
+
+  [[nodiscard]] double ms() const;  // from the first phase to the end of the last
+};
+
+// The gravest outcome decides the tool's exit code.
+[[nodiscard]] Outcome overall_outcome(std::span<const HostResult> results);
+// Nothing when all is well. For one host its own error; else one that counts them.
+[[nodiscard]] std::optional<Error> overall_error(std::span<const HostResult> results);
+[[nodiscard]] std::vector<std::string> failed_hosts(std::span<const HostResult> results);
+
+[[nodiscard]] Json results_json(std::span<const HostResult> results);
+// For the log: one line a host.
+[[nodiscard]] std::string results_table(std::span<const HostResult> results);
+// For the job summary: a table, the last words of failed hosts, a Mermaid gantt of the phases.
+[[nodiscard]] std::string results_summary(std::span<const HostResult> results);
+// The captured texts of all hosts as one: alone as it is, several under "== host ==" lines.
+[[nodiscard]] std::string joined_output(std::span<const HostResult> results,
+                                        std::string HostResult::*text, std::size_t limit);
+
+}  // namespace pca::tunnel_ssh

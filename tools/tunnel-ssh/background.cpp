@@ -1,0 +1,133 @@
+#include "tunnel-ssh/background.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <exception>
+#include <system_error>
+
+#include "cli/exit_codes.hpp"
+#include "cli/signals.hpp"
+#include "net/byte_stream.hpp"
+#include "net/file_descriptor.hpp"
+
+namespace pca::tunnel_ssh {
+
+namespace {
+
+constexpr std::size_t longest_message = std::size_t{64} * 1024;
+
+std::string reason() { return std::generic_category().message(errno); }
+
+void redirect(int fd, const std::string& path) {
+  const FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  const FileDescriptor nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  ::dup2(file.is_open() ? file.get() : nowhere.get(), fd);
+}
+
+void tell(FileDescriptor& pipe, const Json& message) {
+  const std::string text = message.dump();
+  (void)!::write(pipe.get(), text.data(), text.size());  // a parent that is gone needs no answer
+  pipe.reset();
+}
+
+Json to_json(const Error& error) {
+  Json json = Json::object();
+  json.set("kind", static_cast<int>(error.kind));
+  json.set("message", error.message);
+  json.set("hint", error.hint);
+  return json;
+}
+
+Error to_error(const Json& json) {
+  Error error = tool_bug("the background process ended without a word");
+  if (const Json* kind = json.find("kind"); kind != nullptr && kind->as_int() != nullptr) {
+    error.kind = static_cast<ErrorKind>(*kind->as_int());
+  }
+  if (const Json* text = json.find("message"); text != nullptr && text->as_string() != nullptr) {
+    error.message = *text->as_string();
+  }
+  if (const Json* text = json.find("hint"); text != nullptr && text->as_string() != nullptr) {
+    error.hint = *text->as_string();
+  }
+  return error;
+}
+
+// The whole life of the new process. It ends here: the threads and objects of the first one are not
+// its own to end.
+[[noreturn]] void live_in_background(FileDescriptor pipe, const std::string& log_file,
+                                     const BackgroundWork& work) {
+  ::setsid();
+  redirect(STDIN_FILENO, "/dev/null");
+  int code = exit_code_for(ErrorKind::bug);
+  try {
+    const SignalWatcher signals;
+    const auto ready = [&](Json facts) {
+      const std::string& log = log_file.empty() ? std::string("/dev/null") : log_file;
+      redirect(STDOUT_FILENO, log);
+      redirect(STDERR_FILENO, log);
+      Json message = Json::object();
+      message.set("ready", std::move(facts));
+      tell(pipe, message);
+    };
+    const Result<> ended = work(signals.token(), ready);
+    if (!ended && pipe.is_open()) {
+      Json message = Json::object();
+      message.set("error", to_json(ended.error()));
+      tell(pipe, message);
+    }
+    code = ended ? 0 : exit_code_for(ended.error().kind);
+  } catch (const std::exception&) {  // the first process sees the pipe end
+  }
+  ::_exit(code);
+}
+
+Result<std::string> read_message(const Budget& budget, const FileDescriptor& pipe) {
+  std::string text;
+  std::array<char, 4096> buffer{};
+  while (text.size() < longest_message) {
+    const std::array handles{PollHandle{pipe.get(), POLLIN}};
+    PCA_CHECK(wait_ready(budget, handles, budget.deadline(), "starting in the background"));
+    const ssize_t size = ::read(pipe.get(), buffer.data(), buffer.size());
+    if (size == 0) break;
+    if (size > 0) text.append(buffer.data(), static_cast<std::size_t>(size));
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<Json> start_in_background(const Budget& budget, const std::string& log_file,
+                                 const BackgroundWork& work, int& pid) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return failed("cannot make a pipe: " + reason());
+  const FileDescriptor read_end(ends[0]);
+  FileDescriptor write_end(ends[1]);
+  pid = ::fork();
+  if (pid < 0) return failed("cannot start a background process: " + reason());
+  if (pid == 0) live_in_background(std::move(write_end), log_file, work);
+  write_end.reset();
+
+  const auto text = read_message(budget, read_end);
+  if (!text) {
+    ::kill(pid, SIGTERM);
+    return text.error();
+  }
+  const auto message = parse_json(*text);
+  if (message) {
+    if (const Json* facts = message->find("ready"); facts != nullptr) return *facts;
+  }
+  ::waitpid(pid, nullptr, 0);
+  if (message) {
+    if (const Json* error = message->find("error"); error != nullptr) return to_error(*error);
+  }
+  return tool_bug("the background process ended without a word");
+}
+
+}  // namespace pca::tunnel_ssh

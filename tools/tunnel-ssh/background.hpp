@@ -1,0 +1,25 @@
+#pragma once
+
+#include <functional>
+#include <stop_token>
+#include <string>
+
+#include "base/budget.hpp"
+#include "base/json.hpp"
+#include "base/result.hpp"
+
+namespace pca::tunnel_ssh {
+
+// Work that goes on in a process of its own. It calls `ready` once, with what the first process
+// shall know, when it has begun in earnest; what it prints before that is still seen.
+using BackgroundWork =
+    std::function<Result<>(const std::stop_token& stop, const std::function<void(Json)>& ready)>;
+
+// Starts `work` in a session of its own, with stdin from /dev/null and, once ready, its output to
+// `log_file` (nowhere when empty). Gives what it told with `ready`, and its pid in `pid`; or the
+// Error that ended it before. It ends at SIGTERM, SIGINT or SIGHUP, and with the job: the runner
+// ends every process that has RUNNER_TRACKING_ID in its environment, which is kept.
+[[nodiscard]] Result<Json> start_in_background(const Budget& budget, const std::string& log_file,
+                                               const BackgroundWork& work, int& pid);
+
+}  // namespace pca::tunnel_ssh

@@ -1,0 +1,194 @@
+#include "tunnel-ssh/forwarder.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <array>
+
+namespace pca::tunnel_ssh {
+
+namespace {
+
+constexpr std::size_t most_connections = 256;  // at once; further ones wait to be accepted
+constexpr Milliseconds connect_limit{3000};    // to a target of this side, while all others wait
+constexpr std::size_t socks_chunk = 1024;
+constexpr const char* doing = "forwarding";
+
+}  // namespace
+
+ForwardedConnection::ForwardedConnection(const ForwardSpec& spec, LocalSocket socket)
+    : socket_(std::move(socket)), target_(spec.target) {
+  if (spec.kind == ForwardKind::dynamic) {
+    socks_.emplace();
+    stage_ = Stage::socks;
+  }
+}
+
+ForwardedConnection::ForwardedConnection(std::unique_ptr<SshChannel> channel, LocalSocket socket)
+    : stage_(Stage::open), socket_(std::move(socket)), channel_(std::move(channel)) {}
+
+Result<bool> ForwardedConnection::step(SshSession& session) {
+  if (stage_ == Stage::socks) return step_socks(session);
+  if (channel_ == nullptr) open_channel(session, target_);
+  if (stage_ == Stage::opening) return step_opening();
+  return step_flows();
+}
+
+void ForwardedConnection::open_channel(SshSession& session, const Endpoint& target) {
+  channel_ = target.is_unix() ? session.begin_unix(target.path)
+                              : session.begin_tcp(target.host, target.port);
+  stage_ = Stage::opening;
+}
+
+Result<bool> ForwardedConnection::step_socks(SshSession& session) {
+  std::array<char, socks_chunk> buffer{};
+  PCA_TRY(const ByteStream::Read read, socket_.read(buffer));
+  if (read.end) return failed("a SOCKS client left before it said what it wants");
+  if (read.bytes == 0) return false;
+  const SocksHandshake::Step step = socks_->feed({buffer.data(), read.bytes});
+  // A few bytes always fit into the buffer of a new socket.
+  if (!step.reply.empty()) PCA_CHECK(socket_.write(step.reply));
+  if (step.failed) return failed("a SOCKS client asked for what is not supported");
+  if (step.target) {
+    up_.prepend(socks_->early_data());
+    open_channel(session, {step.target->host, step.target->port, {}});
+  }
+  return true;
+}
+
+Result<bool> ForwardedConnection::step_opening() {
+  if (!channel_->is_open()) {
+    PCA_CHECK(channel_->read({}));  // says why when the host could not connect
+    if (!channel_->is_open()) return false;
+  }
+  if (socks_) {
+    down_.prepend(socks_->connected());
+    socks_.reset();
+  }
+  stage_ = Stage::open;
+  return true;
+}
+
+Result<bool> ForwardedConnection::step_flows() {
+  PCA_TRY(const bool up,
+          up_.step([this](std::span<char> into) { return socket_.read(into); },
+                   [this](std::span<const char> from) { return channel_->write(from); },
+                   [this] { return channel_->send_eof(); }));
+  PCA_TRY(const bool down,
+          down_.step([this](std::span<char> into) { return channel_->read(into); },
+                     [this](std::span<const char> from) { return socket_.write(from); },
+                     [this]() -> Result<bool> {
+                       socket_.end_writing();
+                       return true;
+                     }));
+  return up || down;
+}
+
+PollHandle ForwardedConnection::poll_handle() const {
+  short events = 0;
+  if (stage_ == Stage::socks || (stage_ == Stage::open && up_.wants_source())) events |= POLLIN;
+  if (stage_ == Stage::open && down_.wants_sink()) events |= POLLOUT;
+  // A closed socket that nothing is wanted of would wake poll() again and again.
+  return {events == 0 ? -1 : socket_.fd(), events};
+}
+
+void ForwardedConnection::break_off() {
+  if (socks_ && stage_ == Stage::opening) {
+    (void)socket_.write(socks_->refused());  // as good as it gets: it ends anyway
+    socket_.end_writing();
+    return;
+  }
+  socket_.reset();
+}
+
+Result<Forwarder> Forwarder::open(const std::vector<ForwardSpec>& specs) {
+  Forwarder forwarder;
+  for (const ForwardSpec& spec : specs) {
+    if (spec.kind == ForwardKind::remote) {
+      forwarder.remotes_.push_back({spec, spec.listen.port});
+      continue;
+    }
+    PCA_TRY(LocalListener listener, LocalListener::open(spec.listen));
+    forwarder.locals_.push_back({spec, std::move(listener)});
+  }
+  return forwarder;
+}
+
+Result<> Forwarder::listen_there(const Budget& budget, SshSession& session) {
+  for (Remote& remote : remotes_) {
+    const std::string address = remote.spec.listen.host == "*" ? "" : remote.spec.listen.host;
+    PCA_TRY(remote.port, session.listen_tcp(budget, address, remote.port));
+  }
+  return {};
+}
+
+std::vector<Listening> Forwarder::listening() const {
+  std::vector<Listening> all;
+  for (const Local& local : locals_) all.push_back({local.spec, local.listener.port()});
+  for (const Remote& remote : remotes_) all.push_back({remote.spec, remote.port});
+  return all;
+}
+
+Error Forwarder::serve(const Budget& budget, SshSession& session, const Say& say) {
+  connections_.clear();  // of a session that is gone
+  for (;;) {
+    if (auto checked = budget.check(doing); !checked) return std::move(checked).error();
+    const auto accepted = accept_all(budget, session, say);
+    if (!accepted) return accepted.error();
+    const bool moved = step_all(session, say);
+    if (moved || *accepted) continue;
+    const auto woken = session.wait(budget, poll_handles(), budget.deadline(), doing);
+    if (!woken) return woken.error();
+  }
+}
+
+Result<bool> Forwarder::accept_all(const Budget& budget, SshSession& session, const Say& say) {
+  bool accepted = false;
+  for (Local& local : locals_) {
+    while (connections_.size() < most_connections) {
+      auto socket = local.listener.accept();
+      if (!socket) break;
+      connections_.emplace_back(local.spec, *std::move(socket));
+      accepted = true;
+    }
+  }
+  for (const Remote& remote : remotes_) {
+    PCA_TRY(auto channel, session.accept(remote.port));
+    if (channel == nullptr) continue;
+    accepted = true;
+    auto socket = connect_local(budget.at_most(connect_limit), remote.spec.target);
+    if (socket) {
+      connections_.emplace_back(std::move(channel), *std::move(socket));
+    } else {
+      say(fmt::format("{}: {}", remote.spec.text, socket.error().message));
+    }
+  }
+  return accepted;
+}
+
+bool Forwarder::step_all(SshSession& session, const Say& say) {
+  bool moved = false;
+  for (auto at = connections_.begin(); at != connections_.end();) {
+    const auto stepped = at->step(session);
+    if (!stepped) {
+      say(stepped.error().message);
+      at->break_off();
+    }
+    moved = moved || !stepped || *stepped;
+    at = !stepped || at->is_done() ? connections_.erase(at) : std::next(at);
+  }
+  return moved;
+}
+
+std::vector<PollHandle> Forwarder::poll_handles() const {
+  std::vector<PollHandle> handles;
+  if (connections_.size() < most_connections) {
+    for (const Local& local : locals_) handles.push_back({local.listener.fd(), POLLIN});
+  }
+  for (const ForwardedConnection& connection : connections_) {
+    handles.push_back(connection.poll_handle());
+  }
+  return handles;
+}
+
+}  // namespace pca::tunnel_ssh

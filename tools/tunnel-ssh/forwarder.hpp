@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "net/ssh.hpp"
+#include "tunnel-ssh/flow.hpp"
+#include "tunnel-ssh/forward_spec.hpp"
+#include "tunnel-ssh/local_socket.hpp"
+#include "tunnel-ssh/socks.hpp"
+
+namespace pca::tunnel_ssh {
+
+// One forwarded connection: a local socket on one side, a channel on the other. Owns both.
+class ForwardedConnection {
+ public:
+  // Accepted here (-L, -D): the channel comes once the target is known.
+  ForwardedConnection(const ForwardSpec& spec, LocalSocket socket);
+  // Accepted by the host (-R).
+  ForwardedConnection(std::unique_ptr<SshChannel> channel, LocalSocket socket);
+
+  // Moves what goes now. False when nothing moved; an Error ends this connection only.
+  Result<bool> step(SshSession& session);
+  [[nodiscard]] bool is_done() const { return up_.is_done() && down_.is_done(); }
+  [[nodiscard]] PollHandle poll_handle() const;
+  // Shows the local side that the connection broke, after what SOCKS wants to hear.
+  void break_off();
+
+ private:
+  enum class Stage : std::uint8_t { socks, opening, open };
+
+  void open_channel(SshSession& session, const Endpoint& target);
+  Result<bool> step_socks(SshSession& session);
+  Result<bool> step_opening();
+  Result<bool> step_flows();
+
+  Stage stage_ = Stage::opening;
+  LocalSocket socket_;
+  std::unique_ptr<SshChannel> channel_;
+  Endpoint target_;
+  std::optional<SocksHandshake> socks_;
+  Flow up_;    // local to host
+  Flow down_;  // host to local
+};
+
+// Where a forward listens, for outputs.
+struct Listening {
+  ForwardSpec spec;
+  std::uint16_t port = 0;  // 0 for a unix socket
+};
+
+// The forwards of one SSH session: listens here and on the host, and moves all their connections in
+// one loop. Its own listeners outlive a session, so a new one can take over. Not thread safe.
+class Forwarder {
+ public:
+  using Say = std::function<void(const std::string&)>;
+
+  // Opens the listeners of this machine.
+  static Result<Forwarder> open(const std::vector<ForwardSpec>& specs);
+  // Opens those of the host: on a new session, before serve().
+  Result<> listen_there(const Budget& budget, SshSession& session);
+  [[nodiscard]] std::vector<Listening> listening() const;
+  // Until the session is lost or the budget ends; always gives the Error that says which. All its
+  // connections end with it.
+  Error serve(const Budget& budget, SshSession& session, const Say& say);
+
+ private:
+  struct Local {
+    ForwardSpec spec;
+    LocalListener listener;
+  };
+  struct Remote {
+    ForwardSpec spec;
+    std::uint16_t port = 0;
+  };
+
+  Result<bool> accept_all(const Budget& budget, SshSession& session, const Say& say);
+  bool step_all(SshSession& session, const Say& say);
+  [[nodiscard]] std::vector<PollHandle> poll_handles() const;
+
+  std::vector<Local> locals_;
+  std::vector<Remote> remotes_;
+  std::list<ForwardedConnection> connections_;
+};
+
+}  // namespace pca::tunnel_ssh

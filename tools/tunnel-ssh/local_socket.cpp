@@ -1,0 +1,201 @@
+#include "tunnel-ssh/local_socket.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <system_error>
+#include <vector>
+
+namespace pca::tunnel_ssh {
+
+namespace {
+
+constexpr int waiting_connections = 128;
+
+std::string reason() { return std::generic_category().message(errno); }
+
+bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
+
+// A socket address with its size.
+struct Address {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+
+Address unix_address(const std::string& path) {
+  Address address;
+  auto* out = reinterpret_cast<sockaddr_un*>(&address.storage);
+  out->sun_family = AF_UNIX;
+  path.copy(out->sun_path, sizeof out->sun_path - 1);  // its length was checked with the spec
+  address.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);
+  return address;
+}
+
+Result<std::vector<Address>> look_up(const Endpoint& endpoint, int flags) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = flags;
+  addrinfo* found = nullptr;
+  const bool is_any = endpoint.host == "*";
+  const int code = ::getaddrinfo(is_any ? nullptr : endpoint.host.c_str(),
+                                 std::to_string(endpoint.port).c_str(), &hints, &found);
+  if (code != 0) {
+    return unreachable(fmt::format("{}: {}", endpoint.text(), ::gai_strerror(code)));
+  }
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
+  std::vector<Address> addresses;
+  for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
+    Address& address = addresses.emplace_back();
+    std::memcpy(&address.storage, at->ai_addr, at->ai_addrlen);
+    address.size = at->ai_addrlen;
+  }
+  return addresses;
+}
+
+Result<std::vector<Address>> addresses_of(const Endpoint& endpoint, int flags) {
+  if (endpoint.is_unix()) return std::vector<Address>{unix_address(endpoint.path)};
+  return look_up(endpoint, flags);
+}
+
+FileDescriptor new_socket(const Address& address) {
+  return FileDescriptor(
+      ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
+
+void send_at_once(int fd) {
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // no effect on a unix socket
+}
+
+Result<> finish_connect(const Budget& budget, const FileDescriptor& socket,
+                        const Endpoint& target) {
+  const std::array handles{PollHandle{socket.get(), POLLOUT}};
+  PCA_CHECK(wait_ready(budget, handles, budget.deadline(),
+                       fmt::format("connecting to {}", target.text())));
+  int error = 0;
+  socklen_t size = sizeof error;
+  ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+  errno = error;
+  if (error != 0) return unreachable(fmt::format("{}: {}", target.text(), reason()));
+  return {};
+}
+
+// Whether `path` is the socket of a process that is gone: connecting to it is refused.
+bool is_dead_socket(const std::string& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return false;
+  const Address address = unix_address(path);
+  const FileDescriptor probe = new_socket(address);
+  return ::connect(probe.get(), address.get(), address.size) != 0 && errno == ECONNREFUSED;
+}
+
+std::uint16_t port_of(const FileDescriptor& socket) {
+  Address bound;
+  bound.size = sizeof bound.storage;
+  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound.storage), &bound.size);
+  if (bound.storage.ss_family == AF_INET) {
+    return ntohs(reinterpret_cast<const sockaddr_in*>(&bound.storage)->sin_port);
+  }
+  if (bound.storage.ss_family == AF_INET6) {
+    return ntohs(reinterpret_cast<const sockaddr_in6*>(&bound.storage)->sin6_port);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Result<ByteStream::Read> LocalSocket::read(std::span<char> into) {
+  const ssize_t size = ::recv(socket_.get(), into.data(), into.size(), 0);
+  if (size > 0) return ByteStream::Read{static_cast<std::size_t>(size), false};
+  if (size == 0) return ByteStream::Read{0, true};
+  if (would_block()) return ByteStream::Read{};
+  return unreachable(fmt::format("a local connection broke: {}", reason()));
+}
+
+Result<std::size_t> LocalSocket::write(std::span<const char> from) {
+  const ssize_t size = ::send(socket_.get(), from.data(), from.size(), MSG_NOSIGNAL);
+  if (size >= 0) return static_cast<std::size_t>(size);
+  if (would_block()) return std::size_t{0};
+  return unreachable(fmt::format("a local connection broke: {}", reason()));
+}
+
+void LocalSocket::end_writing() { ::shutdown(socket_.get(), SHUT_WR); }
+
+void LocalSocket::reset() {
+  const linger at_once{1, 0};
+  ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  socket_.reset();
+}
+
+Result<LocalSocket> connect_local(const Budget& budget, const Endpoint& target) {
+  PCA_TRY(const std::vector<Address> addresses, addresses_of(target, 0));
+  Error last = unreachable(fmt::format("{}: no address", target.text()));
+  for (const Address& address : addresses) {
+    FileDescriptor socket = new_socket(address);
+    const bool is_done = ::connect(socket.get(), address.get(), address.size) == 0;
+    if (!is_done && errno != EINPROGRESS) {
+      last = unreachable(fmt::format("{}: {}", target.text(), reason()));
+      continue;
+    }
+    if (!is_done) {
+      if (auto finished = finish_connect(budget, socket, target); !finished) {
+        last = std::move(finished).error();
+        continue;
+      }
+    }
+    if (!target.is_unix()) send_at_once(socket.get());
+    return LocalSocket(std::move(socket));
+  }
+  return last;
+}
+
+Result<LocalListener> LocalListener::open(const Endpoint& endpoint) {
+  const auto refuse = [&] {
+    return failed(fmt::format("cannot listen on {}: {}", endpoint.text(), reason()),
+                  "Choose another port or path; port 0 lets the system choose.");
+  };
+  const auto addresses = addresses_of(endpoint, AI_PASSIVE | AI_NUMERICHOST);
+  if (!addresses || addresses->empty()) {
+    return bad_input(
+        fmt::format("cannot listen on {}: no address of this machine", endpoint.text()),
+        "Write an IP address, localhost, or * for all.");
+  }
+  const Address& address = addresses->front();
+  FileDescriptor socket = new_socket(address);
+  const int on = 1;
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (endpoint.is_unix() && is_dead_socket(endpoint.path)) ::unlink(endpoint.path.c_str());
+  // Whoever may connect to a forward may use what is behind it: the user's own programs only.
+  const mode_t old_mask = ::umask(0077);
+  const int bound = ::bind(socket.get(), address.get(), address.size);
+  ::umask(old_mask);
+  if (bound != 0 || ::listen(socket.get(), waiting_connections) != 0) return refuse();
+  const std::uint16_t port = port_of(socket);
+  return LocalListener(std::move(socket), port, endpoint.path);
+}
+
+LocalListener::~LocalListener() {
+  if (socket_.is_open() && !path_.empty()) ::unlink(path_.c_str());
+}
+
+std::optional<LocalSocket> LocalListener::accept() {
+  FileDescriptor socket(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!socket.is_open()) return std::nullopt;
+  if (path_.empty()) send_at_once(socket.get());
+  return LocalSocket(std::move(socket));
+}
+
+}  // namespace pca::tunnel_ssh

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/budget.hpp"
+#include "net/byte_stream.hpp"
+#include "net/file_descriptor.hpp"
+#include "tunnel-ssh/forward_spec.hpp"
+
+namespace pca::tunnel_ssh {
+
+// One connection of this machine's programs: an accepted or connected TCP or unix socket. Owns it.
+// Never blocks. Not thread safe.
+class LocalSocket {
+ public:
+  explicit LocalSocket(FileDescriptor socket) : socket_(std::move(socket)) {}
+
+  [[nodiscard]] int fd() const { return socket_.get(); }
+  Result<ByteStream::Read> read(std::span<char> into);
+  Result<std::size_t> write(std::span<const char> from);  // 0: would block
+  void end_writing();                                     // the other side reads its end
+  void reset();  // the other side sees a broken connection, not an end
+
+ private:
+  FileDescriptor socket_;
+};
+
+// Connects to a TCP port or a unix socket of this machine or its network.
+[[nodiscard]] Result<LocalSocket> connect_local(const Budget& budget, const Endpoint& target);
+
+// A listening socket. A unix socket's file is removed with it; one left by a process that is gone
+// is replaced, anything else in its place is an error. Not thread safe.
+class LocalListener {
+ public:
+  // "*" as host is every address, "" is not allowed. Port 0: the system chooses.
+  static Result<LocalListener> open(const Endpoint& endpoint);
+  LocalListener(LocalListener&&) noexcept = default;
+  LocalListener& operator=(LocalListener&&) noexcept = default;
+  ~LocalListener();
+
+  [[nodiscard]] int fd() const { return socket_.get(); }
+  [[nodiscard]] std::uint16_t port() const { return port_; }  // 0 for a unix socket
+  // The next connection; nothing when there is none now.
+  [[nodiscard]] std::optional<LocalSocket> accept();
+
+ private:
+  LocalListener(FileDescriptor socket, std::uint16_t port, std::string path)
+      : socket_(std::move(socket)), port_(port), path_(std::move(path)) {}
+
+  FileDescriptor socket_;
+  std::uint16_t port_ = 0;
+  std::string path_;
+};
+
+}  // namespace pca::tunnel_ssh

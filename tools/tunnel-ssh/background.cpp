@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -29,6 +30,17 @@ void redirect(int fd, const std::string& path) {
   const FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   const FileDescriptor nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
   ::dup2(file.is_open() ? file.get() : nowhere.get(), fd);
+}
+
+// What was inherited from whoever started the tool may be a pipe that someone waits for the end of.
+// All our own descriptors are marked to be closed on exec; inherited ones cannot be.
+void close_inherited() {
+  constexpr int most = 4096;
+  const int end = static_cast<int>(std::min(::sysconf(_SC_OPEN_MAX), long{most}));
+  for (int fd = STDERR_FILENO + 1; fd < end; ++fd) {
+    const int flags = ::fcntl(fd, F_GETFD);
+    if (flags >= 0 && (flags & FD_CLOEXEC) == 0) ::close(fd);
+  }
 }
 
 void tell(FileDescriptor& pipe, const Json& message) {
@@ -65,6 +77,7 @@ Error to_error(const Json& json) {
                                      const BackgroundWork& work) {
   ::setsid();
   redirect(STDIN_FILENO, "/dev/null");
+  close_inherited();
   int code = exit_code_for(ErrorKind::bug);
   try {
     const SignalWatcher signals;

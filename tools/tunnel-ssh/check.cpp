@@ -123,8 +123,7 @@ HostResult check_host(ToolContext& context, const ConnectionSettings& settings,
 
 }  // namespace
 
-Result<int> run_check(ToolContext& context, Inputs inputs) {
-  BadInputs bad;
+Result<int> run_check(ToolContext& context, Inputs inputs, BadInputs& bad) {
   const ConnectionSettings settings = read_connection_inputs(context, inputs, bad, Login::hosts);
   if (!bad.empty()) return bad.to_error();
 

@@ -177,8 +177,7 @@ void write_outputs(ToolContext& context, const std::vector<HostResult>& results,
 
 }  // namespace
 
-Result<int> run_exec(ToolContext& context, Inputs inputs) {
-  BadInputs bad;
+Result<int> run_exec(ToolContext& context, Inputs inputs, BadInputs& bad) {
   const ExecSources sources{context.environment, context.redactor,
                             [&](const std::string& text) { context.reporter.info(text); }};
   const ExecPlan plan =

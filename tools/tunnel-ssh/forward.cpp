@@ -138,8 +138,7 @@ void write_outputs(Reporter& reporter, const Json& listening, int pid) {
 
 }  // namespace
 
-Result<int> run_forward(ToolContext& context, Inputs inputs) {
-  BadInputs bad;
+Result<int> run_forward(ToolContext& context, Inputs inputs, BadInputs& bad) {
   const ForwardPlan plan = read_forward_plan(context, inputs, bad);
   if (!bad.empty()) return bad.to_error();
 

@@ -90,8 +90,7 @@ std::vector<std::string> methods_to_ask(const std::vector<std::string>& offered)
   return methods;
 }
 
-Result<int> run_pin(ToolContext& context, Inputs inputs) {
-  BadInputs bad;
+Result<int> run_pin(ToolContext& context, Inputs inputs, BadInputs& bad) {
   const ConnectionSettings settings =
       read_connection_inputs(context, inputs, bad, Login::jumps_only);
   if (!bad.empty()) return bad.to_error();

@@ -10,7 +10,7 @@
 namespace pca::tunnel_ssh {
 
 // `tunnel-ssh pin`: prints the host's keys, to be compared by hand; never logs in.
-Result<int> run_pin(ToolContext& context, Inputs inputs);
+Result<int> run_pin(ToolContext& context, Inputs inputs, BadInputs& bad);
 
 // Which host key methods to ask for, one handshake each, so that every type the server offers and
 // we can check is seen once: RSA has several methods for one key; certificates are left out.

@@ -15,8 +15,7 @@ constexpr Milliseconds longest_session = std::chrono::hours(24 * 365);  // the u
 
 }  // namespace
 
-Result<int> run_stdio(ToolContext& context, Inputs inputs) {
-  BadInputs bad;
+Result<int> run_stdio(ToolContext& context, Inputs inputs, BadInputs& bad) {
   const ConnectionSettings settings = read_one_host(context, inputs, bad, Login::jumps_only);
   if (!bad.empty()) return bad.to_error();
 

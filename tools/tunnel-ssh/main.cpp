@@ -1,0 +1,30 @@
+#include "cli/tool_main.hpp"
+#include "tunnel-ssh/check.hpp"
+#include "tunnel-ssh/exec.hpp"
+#include "tunnel-ssh/forward.hpp"
+#include "tunnel-ssh/options.hpp"
+#include "tunnel-ssh/pin.hpp"
+#include "tunnel-ssh/stdio.hpp"
+
+namespace pca::tunnel_ssh {
+
+namespace {
+
+Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
+  const std::string command = inputs.command();
+  if (command == "exec") return run_exec(context, std::move(inputs), bad);
+  if (command == "stdio") return run_stdio(context, std::move(inputs), bad);
+  if (command == "forward") return run_forward(context, std::move(inputs), bad);
+  if (command == "pin") return run_pin(context, std::move(inputs), bad);
+  if (command == "check") return run_check(context, std::move(inputs), bad);
+  return tool_bug("no code for the command " + command);
+}
+
+}  // namespace
+
+}  // namespace pca::tunnel_ssh
+
+int main(int argc, char** argv) {
+  using namespace pca::tunnel_ssh;
+  return pca::tool_main(argc, argv, tool_spec(), run);
+}

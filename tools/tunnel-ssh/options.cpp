@@ -1,0 +1,320 @@
+#include "tunnel-ssh/options.hpp"
+
+#include <utility>
+
+#include "cli/connection_inputs.hpp"
+#include "tunnel-ssh/contract.hpp"
+
+namespace pca::tunnel_ssh {
+
+namespace {
+
+std::vector<Option> with_connection(std::vector<Option> own) {
+  std::vector<Option> options = connection_options();
+  for (Option& option : own) options.push_back(std::move(option));
+  return options;
+}
+
+std::vector<Option> script_options() {
+  const std::string group = "Script";
+  return {
+      {.name = "script",
+       .type = OptionType::verbatim,
+       .help = "What to run: a shell script of any size, sent on stdin, never in a command line",
+       .placeholder = "TEXT",
+       .group = group},
+      {.name = "script-file",
+       .help = "The same from a file of this machine; - is stdin",
+       .placeholder = "PATH|-",
+       .group = group,
+       .takes_stdin = true},
+      {.name = "command",
+       .type = OptionType::verbatim,
+       .help = "One command line instead of a script; on the command line also behind --",
+       .placeholder = "COMMAND",
+       .group = group},
+      {.name = "shell",
+       .type = OptionType::choice,
+       .default_value = "auto",
+       .help = "The shell that runs it: auto is bash where the host has it, else sh; login is bash "
+               "with the user's login files (for PATH, nvm and the like)",
+       .choices = {"auto", "bash", "sh", "login"},
+       .group = group},
+      {.name = "errexit",
+       .type = OptionType::boolean,
+       .default_value = "true",
+       .help = "Stop at the first command that fails, also within a pipe (set -e -o pipefail)",
+       .group = group},
+      {.name = "env",
+       .type = OptionType::list,
+       .help = "Variables for the script, NAME=value, one a line",
+       .placeholder = "NAME=VALUE",
+       .group = group},
+      {.name = "pass-env",
+       .type = OptionType::list,
+       .help = "Names of variables of this step to hand on to the script, one a line; their values "
+               "are treated as secrets (but GITHUB_*, RUNNER_* and CI)",
+       .placeholder = "NAME",
+       .group = group},
+      {.name = "cwd",
+       .help = "The folder to run in, on the host; ~/ is the user's home",
+       .placeholder = "FOLDER",
+       .group = group},
+      {.name = "umask", .help = "The script's umask, octal", .placeholder = "MASK", .group = group},
+      {.name = "become",
+       .help = "Run as this user by sudo, which must not ask for a password; true is root",
+       .placeholder = "USER",
+       .group = group},
+  };
+}
+
+std::vector<Option> limit_options() {
+  const std::string group = "Time limits";
+  return {
+      {.name = "timeout",
+       .type = OptionType::duration,
+       .default_value = "30m",
+       .help = "How long the command may take; then its process group gets TERM, and KILL after "
+               "4 s. 0s is no limit",
+       .group = group},
+      {.name = "linger",
+       .type = OptionType::duration,
+       .default_value = "2s",
+       .help = "How long to wait for background processes that hold the output open when the "
+               "command has ended",
+       .group = group},
+  };
+}
+
+std::vector<Option> rollout_options() {
+  const std::string group = "Several hosts";
+  return {
+      {.name = "parallel",
+       .type = OptionType::integer,
+       .default_value = "16",
+       .help = "How many hosts to work on at once",
+       .least = 1,
+       .most = 256,
+       .group = group},
+      {.name = "batch",
+       .help = "Hosts go in batches of this size, a number or a share (25%); when one of a batch "
+               "fails no further batch starts. Without it all are one batch",
+       .placeholder = "NUMBER|PERCENT",
+       .group = group},
+      {.name = "canary",
+       .type = OptionType::integer,
+       .default_value = "0",
+       .help = "So many hosts go first, as a batch of their own",
+       .least = 0,
+       .most = 10000,
+       .group = group},
+  };
+}
+
+std::vector<Option> output_options() {
+  const std::string group = "Output";
+  return {
+      {.name = "output",
+       .type = OptionType::choice,
+       .default_value = "interleaved",
+       .help = "With several hosts: interleaved shows lines as they come, each with its host in "
+               "front; grouped shows each host's output as one block when it has ended",
+       .choices = {"interleaved", "grouped"},
+       .group = group},
+      {.name = "capture",
+       .type = OptionType::choice,
+       .default_value = "both",
+       .help = "What to hand on as the outputs stdout and stderr",
+       .choices = {"both", "stdout", "stderr", "none"},
+       .group = group},
+      {.name = "capture-limit",
+       .type = OptionType::size,
+       .default_value = "64KiB",
+       .help = "At most so much of each is handed on, marked when it was more; 512KiB at most",
+       .group = group},
+      {.name = "pass-exit-code",
+       .type = OptionType::boolean,
+       .default_value = "false",
+       .help = "End with the command's own exit code; one host only",
+       .group = group},
+  };
+}
+
+std::vector<Option> exec_options() {
+  std::vector<Option> options;
+  for (auto* part : {script_options, limit_options, rollout_options, output_options}) {
+    for (Option& option : part()) options.push_back(std::move(option));
+  }
+  return with_connection(std::move(options));
+}
+
+CommandSpec exec_command() {
+  return {
+      .name = "exec",
+      .summary = "Runs a script on one host or many",
+      .options = exec_options(),
+      .positionals = {"host"},
+      .words = "command",
+      .outputs =
+          {
+              {contract::outcome,
+               "succeeded | failed | timed-out | unknown | refused | unreachable | cancelled: the "
+               "gravest of all hosts"},
+              {contract::exit_code,
+               "The command's exit code: 124 when it timed out, 128 + n when signal n ended it; "
+               "of several hosts the first that failed; empty when no host told any"},
+              {contract::exit_signal, "The signal that ended it, such as TERM; one host only"},
+              {contract::stdout_text,
+               "What it printed, up to capture-limit; of several hosts one after the other"},
+              {contract::stderr_text, "The same of its errors"},
+              {contract::results,
+               "JSON, an entry a host: host, outcome, exit-code, exit-signal, error, hint, shell, "
+               "ms, phases-ms, stdout-bytes, stderr-bytes"},
+              {contract::failed_hosts, "The hosts that failed, one a line"},
+              {contract::duration_ms, "How long all of it took"},
+              {contract::report, "Path of a JSON file with everything the summary shows"},
+          },
+      .examples =
+          {
+              {"One command on one host, its key already known",
+               "tunnel-ssh exec deploy@web1 --key-file ~/.ssh/id_ed25519 --known-hosts-file "
+               "~/.ssh/known_hosts -- systemctl restart app"},
+              {"A script on three hosts behind Cloudflare Access, one first, with a variable",
+               "tunnel-ssh exec web1.example.com web2.example.com web3.example.com --via access "
+               "--user deploy --script-file deploy.sh --canary 1 --env RELEASE=v42"},
+          },
+  };
+}
+
+CommandSpec stdio_command() {
+  return {
+      .name = "stdio",
+      .summary =
+          "Connects stdin and stdout to a host's SSH port: a ProxyCommand for ssh, rsync, "
+          "git, ansible",
+      .options = connection_options(),
+      .positionals = {"host", "port"},
+      .owns_stdout = true,
+      .examples =
+          {
+              {"Your own ssh through Cloudflare Access",
+               "ssh -o ProxyCommand='tunnel-ssh stdio %h %p --via access' deploy@web1.example.com"},
+              {"rsync the same way",
+               "rsync -e \"ssh -o ProxyCommand='tunnel-ssh stdio %h %p --via access'\" -a dist/ "
+               "deploy@web1.example.com:/srv/app/"},
+          },
+  };
+}
+
+std::vector<Option> forward_options() {
+  const std::string group = "Forwards";
+  return with_connection({
+      {.name = "local",
+       .type = OptionType::list,
+       .help = "Listen here, connect from the host: [BIND:]PORT:HOST:PORT; each side may be the "
+               "path of a unix socket. Port 0 lets the system choose",
+       .placeholder = "SPEC",
+       .group = group,
+       .short_flag = 'L'},
+      {.name = "remote",
+       .type = OptionType::list,
+       .help = "Listen on the host, connect from here: [BIND:]PORT:HOST:PORT, or a unix socket's "
+               "path on this side",
+       .placeholder = "SPEC",
+       .group = group,
+       .short_flag = 'R'},
+      {.name = "dynamic",
+       .type = OptionType::list,
+       .help = "Listen here as a SOCKS proxy (4a and 5) whose connections the host makes: "
+               "[BIND:]PORT",
+       .placeholder = "SPEC",
+       .group = group,
+       .short_flag = 'D'},
+      {.name = "background",
+       .type = OptionType::boolean,
+       .default_value = "false",
+       .help = "Return as soon as everything listens, and go on in the background until the job "
+               "ends",
+       .group = group},
+      {.name = "max-lifetime",
+       .type = OptionType::duration,
+       .default_value = "6h",
+       .help = "End after this time whatever happens",
+       .group = group},
+      {.name = "log-file",
+       .help = "Where the background process writes what it has to say; nowhere by default",
+       .placeholder = "PATH",
+       .group = group},
+  });
+}
+
+CommandSpec forward_command() {
+  return {
+      .name = "forward",
+      .summary =
+          "Forwards TCP ports and unix sockets through a host, both ways, and as a SOCKS "
+          "proxy",
+      .options = forward_options(),
+      .positionals = {"host"},
+      .outputs =
+          {
+              {contract::port, "The port of the first forward that has one"},
+              {contract::ports, "JSON, an entry a forward: spec, kind, listens, port"},
+              {contract::pid, "The background process, to end it early by TERM"},
+          },
+      .examples =
+          {
+              {"A database behind the host, on a port of the system's choice",
+               "tunnel-ssh forward deploy@web1 -L 0:db.internal:5432 --background"},
+          },
+  };
+}
+
+CommandSpec pin_command() {
+  return {
+      .name = "pin",
+      .summary =
+          "Prints the host's keys as known_hosts lines and fingerprints, to be compared by "
+          "hand; does not log in",
+      .options = connection_options(),
+      .positionals = {"host"},
+      .outputs =
+          {
+              {contract::known_hosts, "The lines for known-hosts"},
+              {contract::fingerprints, "The fingerprints for host-key, one a line"},
+          },
+      .examples = {{"See a host's keys through the tunnel",
+                    "tunnel-ssh pin web1.example.com --via access"}},
+  };
+}
+
+CommandSpec check_command() {
+  return {
+      .name = "check",
+      .summary = "Connects and logs in, names each phase with its time, and runs nothing",
+      .options = connection_options(),
+      .positionals = {"host"},
+      .outputs = {{contract::outcome,
+                   "succeeded | refused | unreachable: the gravest of all hosts"},
+                  {contract::results, "JSON, an entry a host, as exec gives it"}},
+      .examples = {{"Find out why a host cannot be reached",
+                    "tunnel-ssh check deploy@web1.example.com --via access"}},
+  };
+}
+
+}  // namespace
+
+ToolSpec tool_spec() {
+  return {
+      .name = "tunnel-ssh",
+      .summary =
+          "SSH from a pipeline, directly or through Cloudflare Access, without ssh or "
+          "cloudflared",
+      .commands = {exec_command(), stdio_command(), forward_command(), pin_command(),
+                   check_command()},
+      .examples = {{"What would connect, and how", "tunnel-ssh check deploy@web1"},
+                   {"Run something", "tunnel-ssh exec deploy@web1 -- uptime"}},
+  };
+}
+
+}  // namespace pca::tunnel_ssh

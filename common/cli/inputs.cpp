@@ -206,7 +206,9 @@ class CommandLineReader {
     for (const std::string& name : command_.positionals) {
       const Option* option = find_option(command_, name);
       if (option == nullptr) continue;
-      const std::size_t wanted = option->type == OptionType::list ? words.size() : 1;
+      const bool takes_all =
+          option->type == OptionType::list && name == command_.positionals.back();
+      const std::size_t wanted = takes_all ? words.size() : 1;
       for (std::size_t i = 0; i < wanted && next < words.size(); ++i, ++next) {
         line_.flags[name].push_back(words[next]);
       }

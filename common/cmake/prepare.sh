@@ -21,11 +21,11 @@ packages_of() { # set
   case $1 in
   build)
     echo g++ cmake ninja-build ccache patch xz-utils ca-certificates libssl-dev zlib1g-dev \
-      "$(boost_package)" rapidjson-dev libcli11-dev libfmt-dev libexpected-dev
+      "$(boost_package)" rapidjson-dev libcli11-dev libfmt-dev libexpected-dev libgtest-dev
     ;;
   demo) echo openssh-server openssh-client ;;
   test) # clang for the sanitizers, the rest as peers and hosts of the end-to-end tests
-    echo libgtest-dev clang libclang-rt-dev clang-format file binutils openssh-server openssh-client rsync \
+    echo clang libclang-rt-dev clang-format file binutils openssh-server openssh-client rsync \
       gcc openssl iproute2 dnsmasq-base util-linux procps sudo
     ;;
   bench) echo libbenchmark-dev openssh-server openssh-client rsync time ;;

@@ -221,9 +221,7 @@ Result<bool> Channel::send_rest() {
 Result<std::size_t> Channel::write(std::span<const char> from) {
   PCA_TRY(const bool ready, is_ready());
   if (!ready || session_.transport().is_congested()) return std::size_t{0};
-  if (is_at_end() && libssh2_channel_wait_closed(state_.raw) == 0) {
-    return failed("the other end has closed " + state_.request.what);
-  }
+  if (is_at_end() && libssh2_channel_wait_closed(state_.raw) == 0) return std::size_t{0};
   PCA_TRY(const bool clear, send_rest());
   std::size_t taken = 0;
   while (clear && taken < from.size() && !session_.transport().is_congested()) {
@@ -341,12 +339,12 @@ Error Session::refusal(const ChannelState& channel) const {
   libssh2_session_last_error(transport_.raw(), &text, nullptr, 0);
   const std::string_view reason = text;  // "Channel open failure (connect failed)"
   std::string hint;
-  if (reason.find("connect failed") != std::string_view::npos) {
+  if (channel.request.type == "session") {
+    hint = "Check MaxSessions in sshd_config.";
+  } else if (reason.find("connect failed") != std::string_view::npos) {
     hint = "The server could not connect: check that something listens there, as seen from it.";
   } else if (reason.find("prohibited") != std::string_view::npos) {
     hint = "Check AllowTcpForwarding, AllowStreamLocalForwarding and PermitOpen in sshd_config.";
-  } else if (reason.find("shortage") != std::string_view::npos) {
-    hint = "Check MaxSessions in sshd_config.";
   }
   return failed(fmt::format("{} refused {}: {}", transport_.peer(), channel.request.what, reason),
                 std::move(hint));

@@ -110,7 +110,8 @@ class SshChannel {
   // `end` only when the server will send no more of either stream and both have been read.
   virtual Result<ByteStream::Read> read(std::span<char> into) = 0;
   virtual Result<ByteStream::Read> read_stderr(std::span<char> into) = 0;
-  // How many bytes were taken. Fails once the other end has closed the channel.
+  // How many bytes were taken. Takes nothing more once the other end has closed the channel, which
+  // shows as the end in read().
   virtual Result<std::size_t> write(std::span<const char> from) = 0;
   // No more input from us. False: would block, call again.
   virtual Result<bool> send_eof() = 0;

@@ -11,6 +11,10 @@
 
 #include "base/text.hpp"
 
+// Reads and sorts one packet; part of libssh2, but not of its interface, where reading is a side
+// effect of asking for something. A session that asks for nothing has to answer its server, too.
+extern "C" int _libssh2_transport_read(LIBSSH2_SESSION* session);
+
 namespace pca {
 
 namespace {
@@ -85,7 +89,7 @@ Result<int> SshTransport::complete(const Budget& budget, const std::string& doin
     if (take_news()) continue;
     const PollHandle handle = poll_handle();
     PCA_CHECK(wait_ready(budget, {&handle, 1}, budget.deadline(), doing));
-    service();
+    move_out();  // `step` reads by itself
   }
 }
 
@@ -109,11 +113,21 @@ Error SshTransport::lost(const std::string& doing) const {
   return unreachable(fmt::format("the connection was lost while {}: {}", doing, reason));
 }
 
-bool SshTransport::service() {
+bool SshTransport::move_out() {
   const auto sent = stream_->service();
   if (!sent && !broken_) broken_ = sent.error();
   flush();
   return out_.empty() && (!sent || *sent);
+}
+
+bool SshTransport::service() {
+  move_out();
+  int code = 0;
+  do {
+    code = _libssh2_transport_read(raw_);
+  } while (code > 0);
+  if (code < 0 && code != LIBSSH2_ERROR_EAGAIN && !broken_) broken_ = problem(code, "reading");
+  return move_out();  // some packets have to be answered
 }
 
 PollHandle SshTransport::poll_handle() const {
@@ -155,28 +169,25 @@ void SshTransport::answer_prompt(const char* /*name*/, int /*name_size*/,
 
 ssize_t SshTransport::receive(std::span<char> into) {
   if (let_go_) return -ECONNRESET;
-  if (in_start_ == in_.size() && into.size() < small_read && !at_end_) {
+  if (in_start_ == in_.size() && into.size() < small_read) {
     in_.resize(read_ahead);
     in_start_ = 0;
-    const ssize_t got = receive(in_);  // long enough to go to the stream
+    const ssize_t got = read_stream(in_);
     in_.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-    if (got <= 0) return got;
   }
-  if (in_start_ < in_.size()) {
-    const std::size_t count = std::min(into.size(), in_.size() - in_start_);
-    std::memcpy(into.data(), in_.data() + in_start_, count);
-    in_start_ += count;
-    return static_cast<ssize_t>(count);
-  }
+  if (in_start_ == in_.size()) return into.size() < small_read ? -EAGAIN : read_stream(into);
+  const std::size_t count = std::min(into.size(), in_.size() - in_start_);
+  std::memcpy(into.data(), in_.data() + in_start_, count);
+  in_start_ += count;
+  return static_cast<ssize_t>(count);
+}
+
+ssize_t SshTransport::read_stream(std::span<char> into) {
   if (at_end_) return -EAGAIN;
   const auto got = stream_->read(into);
-  if (!got) {
-    if (!broken_) broken_ = got.error();
-    at_end_ = true;
-    return -EAGAIN;
-  }
-  at_end_ = got->end;
-  if (got->bytes == 0) return -EAGAIN;
+  if (!got && !broken_) broken_ = got.error();
+  at_end_ = !got || got->end;
+  if (!got || got->bytes == 0) return -EAGAIN;
   note_received({into.data(), got->bytes});
   return static_cast<ssize_t>(got->bytes);
 }

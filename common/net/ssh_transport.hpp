@@ -40,8 +40,8 @@ class SshTransport {
   [[nodiscard]] Error problem(int code, const std::string& doing) const;
   [[nodiscard]] int last_code() const { return libssh2_session_last_errno(raw_); }
 
-  // Moves bytes: to be called when poll() woke up and after calls that sent something. True when
-  // nothing is left to send.
+  // Moves bytes both ways: to be called when poll() woke up. What comes in is kept by libssh2 until
+  // a channel is read. True when nothing is left to send.
   bool service();
   void flush();  // only what waits here: after calls that sent something
   [[nodiscard]] PollHandle poll_handle() const;
@@ -73,10 +73,12 @@ class SshTransport {
  private:
   friend struct SshCallbacks;
   ssize_t receive(std::span<char> into);
+  ssize_t read_stream(std::span<char> into);
   ssize_t send(std::span<const char> bytes);
   void* reallocate(void* block, std::size_t size);
   void release(void* block);
   void note_received(std::string_view bytes);
+  bool move_out();
 
   std::unique_ptr<ByteStream> stream_;
   LIBSSH2_SESSION* raw_ = nullptr;

@@ -103,4 +103,8 @@ inline const std::string dsa_openssh =
     "AAAAAAECAw==\n"
     "-----END OPENSSH PRIVATE KEY-----\n";
 
+// The public half of ed25519_pkcs8 and of no other.
+inline const std::string ed25519_pkcs8_public =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGXX3LL9z8Ru4zCGQFECCiJsATJLgxCrzCGxP5NTq1Dw";
+
 }  // namespace pca::test

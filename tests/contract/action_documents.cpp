@@ -1,0 +1,124 @@
+#include "contract/action_documents.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+
+namespace pca::test {
+
+namespace {
+
+// JSON's strings are YAML's double-quoted ones.
+std::string quoted(const std::string& text) { return Json(text).dump(); }
+
+std::string variable_of_input(const std::string& name) {
+  std::string variable = "INPUT_" + to_upper(name);
+  std::replace(variable.begin(), variable.end(), '-', '_');
+  return variable;
+}
+
+// No `default:` in action.yml: an input that is not given is empty, and the tool has the default.
+std::string described(const Option& option) {
+  std::string text = option.help;
+  if (option.type == OptionType::choice) {
+    text += fmt::format(" ({})", join(option.choices, " | "));
+  }
+  if (!option.default_value.empty()) {
+    text += fmt::format(" (default: {})", join(split_list(option.default_value), ", "));
+  }
+  return text;
+}
+
+bool is_fixed(const Action& action, const std::string& input) {
+  return std::any_of(action.fixed_inputs.begin(), action.fixed_inputs.end(),
+                     [&](const std::string& fixed) { return fixed.starts_with(input + ": "); });
+}
+
+std::string inputs_of(const Action& action, const CommandSpec& command) {
+  std::string out = "inputs:\n";
+  for (const Option& option : command.options) {
+    if (is_fixed(action, option.name)) continue;
+    out += fmt::format("  {}:\n    description: {}\n", option.name, quoted(described(option)));
+    if (option.required) out += "    required: true\n";
+  }
+  out +=
+      "  binaries:\n    description: \"Folder that already holds the executables; nothing is "
+      "downloaded then\"\n"
+      "  download-base:\n    description: \"Root of the release downloads, for mirrors and closed "
+      "networks\"\n";
+  return out;
+}
+
+std::string outputs_of(const CommandSpec& command) {
+  std::string out = "outputs:\n";
+  for (const Output& output : command.outputs) {
+    out += fmt::format("  {}:\n    description: {}\n    value: ${{{{ steps.{}.outputs.{} }}}}\n",
+                       output.name, quoted(output.help), command.name, output.name);
+  }
+  return out;
+}
+
+std::string steps_of(const Action& action, const std::string& tool, const CommandSpec& command) {
+  std::string out =
+      "runs:\n  using: composite\n  steps:\n"
+      "    - id: setup\n      shell: sh\n      env:\n"
+      "        INPUT_BINARIES: ${{ inputs.binaries }}\n"
+      "        INPUT_DOWNLOAD_BASE: ${{ inputs.download-base }}\n"
+      "      run: exec \"$GITHUB_ACTION_PATH/../setup.sh\"\n";
+  out += fmt::format(
+      "    # exec: the runner signals only the step's own process, so that has to be the tool.\n"
+      "    - id: {}\n      shell: sh\n      env:\n"
+      "        PCA_BIN: ${{{{ steps.setup.outputs.path }}}}\n",
+      command.name);
+  for (const Option& option : command.options) {
+    if (is_fixed(action, option.name)) continue;
+    out += fmt::format("        {}: ${{{{ inputs.{} }}}}\n", variable_of_input(option.name),
+                       option.name);
+  }
+  for (const std::string& fixed : action.fixed_inputs) {
+    const std::size_t colon = fixed.find(": ");
+    out += fmt::format("        {}: {}\n", variable_of_input(fixed.substr(0, colon)),
+                       quoted(fixed.substr(colon + 2)));
+  }
+  out += fmt::format("      run: exec \"$PCA_BIN/{}\" {}\n", tool, command.name);
+  return out;
+}
+
+}  // namespace
+
+std::vector<Action> all_actions() {
+  return {
+      {"tunnel-ssh", "exec", "tunnel-ssh",
+       "Runs a script over SSH on one host or many, through Cloudflare Access or directly, with "
+       "verified host keys and real exit codes"},
+      {"tunnel-forward",
+       "forward",
+       "tunnel-forward",
+       "Forwards ports and unix sockets through a host for the rest of the job, through Cloudflare "
+       "Access or directly",
+       {"background: true"}},
+  };
+}
+
+std::string action_yml(const Action& action, const std::string& tool, const CommandSpec& command) {
+  return fmt::format(
+             "# Made from the option table of {}; CONTRIBUTING.md says how to make it anew.\n"
+             "name: {}\ndescription: {}\nauthor: Private Cloud Actions\n",
+             tool, action.name, quoted(action.description)) +
+         inputs_of(action, command) + outputs_of(command) + steps_of(action, tool, command);
+}
+
+std::string with_block(const std::string& text, const std::string& name,
+                       const std::string& content) {
+  const std::string begin = fmt::format("<!-- {} -->\n", name);
+  const std::string end = fmt::format("<!-- /{} -->", name);
+  const std::size_t from = text.find(begin);
+  const std::size_t to = text.find(end);
+  if (from == std::string::npos || to == std::string::npos || to < from) return text;
+  return text.substr(0, from + begin.size()) + content + text.substr(to);
+}
+
+}  // namespace pca::test

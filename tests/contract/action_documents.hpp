@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/options.hpp"
+
+namespace pca::test {
+
+// One composite action: a folder under actions/ that runs one command of one tool.
+struct Action {
+  std::string folder;       // "tunnel-ssh"
+  std::string command;      // "exec"
+  std::string name;         // as the marketplace shows it
+  std::string description;  // one sentence
+  // What the step passes besides the user's inputs, as "name: value".
+  std::vector<std::string> fixed_inputs = {};
+};
+
+[[nodiscard]] std::vector<Action> all_actions();
+
+// The whole action.yml, made from the option table.
+[[nodiscard]] std::string action_yml(const Action& action, const std::string& tool,
+                                     const CommandSpec& command);
+
+// `text` with what stands between <!-- NAME --> and <!-- /NAME --> replaced. The text without such
+// marks comes back as it is.
+[[nodiscard]] std::string with_block(const std::string& text, const std::string& name,
+                                     const std::string& content);
+
+}  // namespace pca::test

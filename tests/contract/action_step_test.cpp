@@ -13,6 +13,7 @@
 
 #include "base/text.hpp"
 #include "support/edge.hpp"
+#include "support/output_file.hpp"
 #include "support/process.hpp"
 #include "support/require.hpp"
 #include "support/runner_model.hpp"

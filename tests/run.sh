@@ -33,8 +33,13 @@ $prepare build asan
 test_preset asan
 
 # What has threads: hosts in parallel, signals, the name resolver, the reporter.
-$prepare build tsan
-if $full; then test_preset tsan; else test_preset tsan --label-regex threads; fi
+if $full; then
+  $prepare build tsan
+  test_preset tsan
+else
+  $prepare build tsan unit_tests sim_tests
+  test_preset tsan --label-regex '^threads$'
+fi
 
 if $full; then
   $prepare packages full
@@ -44,6 +49,7 @@ if $full; then
   tests/full/arm64.sh
   tests/full/tidy.sh
   tests/full/fuzz.sh
+  tests/full/other_debian.sh
 fi
 
 printf '\nAll tests passed.\n'

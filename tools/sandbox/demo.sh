@@ -67,6 +67,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 StrictModes no
 UsePAM $pam
+SetEnv HOME=$work
 PidFile none
 EOF
     : >"$work/sshd.log"

@@ -47,9 +47,9 @@ void run(const std::vector<std::string>& argv) {
   }
 }
 
-// From /proc: "R", "S", "Z", ... and the parent; empty when there is no such process.
+// From /proc: R, S, Z, ... and the parent.
 struct ProcessState {
-  std::string letter;
+  char letter = 0;  // 0: there is no such process
   int parent = 0;
 };
 ProcessState state_of(const std::string& pid) {
@@ -78,8 +78,8 @@ std::multimap<int, int> children_by_parent() {
 
 bool ends(int pid) {
   const auto has_ended = [pid] {
-    const std::string letter = state_of(std::to_string(pid)).letter;
-    return letter.empty() || letter == "Z" || letter == "X";
+    const char letter = state_of(std::to_string(pid)).letter;
+    return letter == 0 || letter == 'Z' || letter == 'X';
   };
   for (milliseconds waited{0}; waited < patience && !has_ended(); waited += look_again) {
     pause(look_again);

@@ -202,6 +202,14 @@ TEST_F(InputsTest, WordsWithoutAFlagGoToThePositionalsAndTheLastListTakesTheRest
   EXPECT_EQ(inputs.list("host"), (Arguments{"a", "b"}));
 }
 
+TEST_F(InputsTest, AListThatIsNotTheLastPositionalTakesOneWord) {
+  tool_.commands.front().positionals = {"host", "port"};
+  const Inputs inputs = read({"run", "web1", "2222"});
+  ASSERT_TRUE(bad_.empty()) << mistakes();
+  EXPECT_EQ(inputs.list("host"), Arguments{"web1"});
+  EXPECT_EQ(inputs.integer("port"), 2222);
+}
+
 TEST_F(InputsTest, WordsBehindDashesBecomeOneQuotedText) {
   const Inputs inputs = read({"run", "--user", "u", "--", "echo", "it's", "--json", "*"});
   ASSERT_TRUE(bad_.empty()) << mistakes();

@@ -113,21 +113,21 @@ class CommandLineReader {
       const std::string& argument = arguments[i];
       const std::size_t equals = argument.find('=');
       const auto known = by_flag_.find(argument.substr(0, equals));
-      const bool needs_value =
-          known != by_flag_.end() && known->second->type != OptionType::boolean;
+      // Its value is the next argument.
+      const bool is_detached = known != by_flag_.end() && equals == std::string::npos &&
+                               known->second->type != OptionType::boolean;
       const bool is_last = i + 1 == arguments.size();
       if (const Option* secret = secret_of(argument.substr(0, equals)); secret != nullptr) {
         add_secret_flag(*secret);
-        if (equals == std::string::npos) ++i;  // its value, which must not be shown
-      } else if (known != by_flag_.end() && equals + 1 == argument.size()) {
-        add_missing_value(known->first);
-      } else if (needs_value && equals == std::string::npos &&
-                 (is_last || is_flag(arguments[i + 1]))) {
+        // Its value must not be shown.
+        if (equals == std::string::npos && !is_last && !is_flag(arguments[i + 1])) ++i;
+      } else if ((known != by_flag_.end() && equals + 1 == argument.size()) ||
+                 (is_detached && (is_last || is_flag(arguments[i + 1])))) {
         add_missing_value(known->first);
       } else {
         kept.push_back(argument);
         // A value is no flag, whatever it looks like.
-        if (needs_value && equals == std::string::npos) kept.push_back(arguments[++i]);
+        if (is_detached) kept.push_back(arguments[++i]);
       }
     }
     arguments = std::move(kept);

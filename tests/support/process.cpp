@@ -73,7 +73,7 @@ std::filesystem::path executable_for(const std::string& name) {
   if (name.find('/') != std::string::npos) return name;
   const char* path = std::getenv("PATH");
   for (const std::string& folder : split(path == nullptr ? "" : path, ':')) {
-    const std::filesystem::path candidate = std::filesystem::path(folder) / name;
+    std::filesystem::path candidate = std::filesystem::path(folder) / name;
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
   return name;
@@ -127,8 +127,12 @@ struct Process::Impl {
 
   void start(const ProcessSpec& spec, int input, int output, int error_output) {
     std::vector<std::string> variables;
-    for (const auto& [name, value] : spec.environment) variables.push_back(name + "=" + value);
+    variables.reserve(spec.environment.size());
+    for (const auto& [name, value] : spec.environment) {
+      variables.push_back(std::string(name).append("=").append(value));
+    }
     std::vector<const char*> pointers;
+    pointers.reserve(variables.size() + 1);
     for (const std::string& variable : variables) pointers.push_back(variable.c_str());
     pointers.push_back(nullptr);
 

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
 #include <thread>
 
 #include "base/text.hpp"
@@ -235,8 +234,8 @@ TEST_F(EdgeTest, Answers502WhenTheOriginCannotBeDialled) {
 }
 
 TEST_F(EdgeTest, LeadsToASocketInTheFileSystem) {
-  const TemporaryFolder folder;
-  const std::string path = folder.path() + "/origin";
+  const test::TempFolder folder;
+  const std::string path = folder.path("origin");
   const FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -762,19 +761,15 @@ TEST_F(EdgeTest, EndsWithTheProcessThatStartedIt) {
 }
 
 TEST_F(EdgeTest, UsesACertificateThatIsBroughtAlong) {
-  const TemporaryFolder folder;
+  const test::TempFolder folder;
   const auto certificate = sandbox::make_server_certificate({"brought.example.test"});
   ASSERT_TRUE(certificate);
-  const auto write = [&](const char* name, const std::string& content) {
-    std::ofstream(folder.path() + name) << content;
-  };
-  write("/chain.pem", certificate->chain);
-  write("/key.pem", certificate->key);
-  write("/ca.pem", certificate->ca);
-  const SandboxEdge edge = open_edge({"--certificate-file", folder.path() + "/chain.pem",
-                                      "--key-file", folder.path() + "/key.pem"});
+  const std::string ca = folder.write("ca.pem", certificate->ca);
+  const SandboxEdge edge =
+      open_edge({"--certificate-file", folder.write("chain.pem", certificate->chain), "--key-file",
+                 folder.write("key.pem", certificate->key)});
   RawClient client(edge.port());
-  EXPECT_TRUE(client.start_tls(folder.path() + "/ca.pem", "brought.example.test"));
+  EXPECT_TRUE(client.start_tls(ca, "brought.example.test"));
   EXPECT_FALSE(std::filesystem::exists(edge.ca_file()));
 }
 

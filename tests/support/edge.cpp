@@ -2,11 +2,9 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <stdlib.h>
 
 #include <chrono>
 #include <csignal>
-#include <filesystem>
 #include <fstream>
 #include <utility>
 
@@ -27,28 +25,15 @@ test::ProcessSpec make_spec(const std::string& command, const std::vector<std::s
   return spec;
 }
 
-std::vector<std::string> edge_arguments(const std::string& folder,
+std::vector<std::string> edge_arguments(const test::TempFolder& folder,
                                         const std::vector<std::string>& own) {
-  std::vector<std::string> arguments{"--ca-out", folder + "/ca.pem", "--record",
-                                     folder + "/record.jsonl"};
+  std::vector<std::string> arguments{"--ca-out", folder.path("ca.pem"), "--record",
+                                     folder.path("record.jsonl")};
   arguments.insert(arguments.end(), own.begin(), own.end());
   return arguments;
 }
 
 }  // namespace
-
-TemporaryFolder::TemporaryFolder() {
-  path_ = (std::filesystem::temp_directory_path() / "sandbox-XXXXXX").string();
-  EXPECT_NE(::mkdtemp(path_.data()), nullptr);
-}
-
-TemporaryFolder::TemporaryFolder(TemporaryFolder&& other) noexcept
-    : path_(std::exchange(other.path_, {})) {}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-}
 
 SandboxProcess::SandboxProcess(const std::string& command,
                                const std::vector<std::string>& arguments,
@@ -60,12 +45,6 @@ SandboxProcess::SandboxProcess(const std::string& command,
                                  << process_.err();
   if (where) where_ = *std::move(where);
 }
-
-SandboxProcess::SandboxProcess(SandboxProcess&& other) noexcept
-    : process_(std::move(other.process_)),
-      is_running_(std::exchange(other.is_running_, false)),
-      exit_code_(other.exit_code_),
-      where_(std::move(other.where_)) {}
 
 SandboxProcess::~SandboxProcess() {
   if (!is_running_) return;
@@ -92,16 +71,11 @@ std::uint16_t SandboxProcess::port_of(const char* key) const {
 
 SandboxEdge::SandboxEdge(const std::vector<std::string>& arguments,
                          const test::ProcessEnvironment& environment)
-    : SandboxEdge(TemporaryFolder(), arguments, environment) {}
-
-SandboxEdge::SandboxEdge(TemporaryFolder folder, const std::vector<std::string>& arguments,
-                         const test::ProcessEnvironment& environment)
-    : SandboxProcess("edge", edge_arguments(folder.path(), arguments), environment),
-      folder_(std::move(folder)) {}
+    : process_("edge", edge_arguments(folder_, arguments), environment) {}
 
 std::vector<Json> SandboxEdge::records(const std::string& kind) const {
   std::vector<Json> found;
-  std::ifstream file(folder_.path() + "/record.jsonl");
+  std::ifstream file(folder_.path("record.jsonl"));
   for (std::string line; std::getline(file, line);) {
     auto record = parse_json(line);
     EXPECT_TRUE(record.has_value()) << line;

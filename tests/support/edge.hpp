@@ -6,40 +6,26 @@
 
 #include "base/json.hpp"
 #include "support/process.hpp"
+#include "support/temp_folder.hpp"
 
 namespace pca::testing {
-
-// A folder that is gone with this object.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(TemporaryFolder&& other) noexcept;
-  TemporaryFolder& operator=(TemporaryFolder&&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 // A private-cloud-sandbox that runs as long as this object: the real executable, on free ports.
 class SandboxProcess {
  public:
+  // Starts it with `environment` added to a plain one and waits for its ready line; a test that
+  // gets none has failed.
+  SandboxProcess(const std::string& command, const std::vector<std::string>& arguments,
+                 const test::ProcessEnvironment& environment);
   // Ends it; a test whose sandbox does not end well (a sanitizer found something) has failed.
   ~SandboxProcess();
-  SandboxProcess(SandboxProcess&& other) noexcept;
-  SandboxProcess& operator=(SandboxProcess&&) = delete;
+  SandboxProcess(const SandboxProcess&) = delete;
+  SandboxProcess& operator=(const SandboxProcess&) = delete;
 
   // Ends it by SIGTERM and gives its exit code. Safe to call twice.
   int stop();
   [[nodiscard]] static const char* executable();
   [[nodiscard]] int pid() const { return process_.pid(); }
-
- protected:
-  // Starts it with `environment` added to a plain one and waits for its ready line; a test that
-  // gets none has failed.
-  SandboxProcess(const std::string& command, const std::vector<std::string>& arguments,
-                 const test::ProcessEnvironment& environment);
   // The port in the ready line's `key`, 0 when it has none.
   [[nodiscard]] std::uint16_t port_of(const char* key) const;
 
@@ -51,7 +37,7 @@ class SandboxProcess {
 };
 
 // `private-cloud-sandbox edge`. Its certificate is for localhost, 127.0.0.1 and what --name adds.
-class SandboxEdge : public SandboxProcess {
+class SandboxEdge {
  public:
   // A service token and a JWT for those who need some. The edge knows them only when told, by
   // --client-id, INPUT_CLIENT_SECRET and INPUT_JWT.
@@ -62,9 +48,13 @@ class SandboxEdge : public SandboxProcess {
   explicit SandboxEdge(const std::vector<std::string>& arguments,
                        const test::ProcessEnvironment& environment = {});
 
-  [[nodiscard]] std::uint16_t port() const { return port_of("edge"); }
-  [[nodiscard]] std::uint16_t proxy_port() const { return port_of("proxy"); }  // with --proxy
-  [[nodiscard]] std::string ca_file() const { return folder_.path() + "/ca.pem"; }
+  [[nodiscard]] std::uint16_t port() const { return process_.port_of("edge"); }
+  [[nodiscard]] std::uint16_t proxy_port() const {  // with --proxy
+    return process_.port_of("proxy");
+  }
+  [[nodiscard]] std::string ca_file() const { return folder_.path("ca.pem"); }
+  int stop() { return process_.stop(); }
+  [[nodiscard]] int pid() const { return process_.pid(); }
   // What is recorded about connections that have ended so far; `kind` is edge or proxy.
   [[nodiscard]] std::vector<Json> records(const std::string& kind = "edge") const;
   // The same once there are at least `count`; a test that has to wait 10 s for them has failed.
@@ -72,17 +62,19 @@ class SandboxEdge : public SandboxProcess {
                                                    const std::string& kind = "edge") const;
 
  private:
-  SandboxEdge(TemporaryFolder folder, const std::vector<std::string>& arguments,
-              const test::ProcessEnvironment& environment);
-  TemporaryFolder folder_;
+  test::TempFolder folder_;  // outlives the process that writes into it
+  SandboxProcess process_;
 };
 
 // `private-cloud-sandbox delay`.
-class SandboxDelay : public SandboxProcess {
+class SandboxDelay {
  public:
   explicit SandboxDelay(const std::vector<std::string>& arguments)
-      : SandboxProcess("delay", arguments, {}) {}
-  [[nodiscard]] std::uint16_t port() const { return port_of("delay"); }
+      : process_("delay", arguments, {}) {}
+  [[nodiscard]] std::uint16_t port() const { return process_.port_of("delay"); }
+
+ private:
+  SandboxProcess process_;
 };
 
 }  // namespace pca::testing

@@ -31,7 +31,7 @@ using Extension = std::unique_ptr<X509_EXTENSION, Free<X509_EXTENSION_free>>;
 using Serial = std::unique_ptr<BIGNUM, Free<BN_free>>;
 
 constexpr long hour = 3600;
-constexpr long lifetime = 30 * 24 * hour;
+constexpr long lifetime = 30L * 24 * hour;
 
 Error cannot(const char* what) {
   const unsigned long code = ERR_get_error();

@@ -31,7 +31,7 @@ Json DelayServer::where() const {
   return out;
 }
 
-void DelayServer::serve(std::stop_token stop) {
+void DelayServer::serve(const std::stop_token& stop) {
   const std::stop_callback on_stop(stop, [this] { impl_->loop.stop(); });
   impl_->listener->start();
   impl_->loop.run();

@@ -19,8 +19,8 @@ class DelayServer {
   DelayServer(const DelayServer&) = delete;
   DelayServer& operator=(const DelayServer&) = delete;
 
-  [[nodiscard]] Json where() const;  // {"delay": "127.0.0.1:PORT"}
-  void serve(std::stop_token stop);  // until a stop is requested
+  [[nodiscard]] Json where() const;         // {"delay": "127.0.0.1:PORT"}
+  void serve(const std::stop_token& stop);  // until a stop is requested
 
  private:
   struct Impl;

@@ -129,7 +129,7 @@ Json Edge::where() const {
   return out;
 }
 
-void Edge::serve(std::stop_token stop) {
+void Edge::serve(const std::stop_token& stop) {
   const std::stop_callback on_stop(stop,
                                    [this] { asio::post(impl_->loop, [this] { impl_->stop(); }); });
   impl_->accept();

@@ -22,7 +22,7 @@ class Edge {
   // Where it can be reached: {"edge": "127.0.0.1:PORT", "proxy": the same or null, "ca": "FILE"}.
   [[nodiscard]] Json where() const;
   // Serves until `stop` is requested, then ends all connections.
-  void serve(std::stop_token stop);
+  void serve(const std::stop_token& stop);
 
  private:
   struct Impl;

@@ -71,9 +71,9 @@ std::string_view bare_destination(std::string_view text) {
   return text.substr(0, text.find('/'));
 }
 
-void set_header(Answer& answer, std::string_view name, std::string value) {
+void set_header(Answer& answer, std::string_view name, const std::string& value) {
   for (auto& header : answer.headers) {
-    if (header.first == name) header.second = std::move(value);
+    if (header.first == name) header.second = value;
   }
 }
 

@@ -254,7 +254,7 @@ Result<std::optional<AnswerHead>> parse_answer_head(std::string_view text) {
     PCA_CHECK(parse_status_line(text.substr(0, text.find_first_of("\r\n"))));
   }
   const std::size_t end = text.find("\r\n\r\n");
-  if (end == std::string_view::npos || end > answer_head_limit) {
+  if (end > answer_head_limit) {  // not there at all is npos, the largest number
     if (text.size() <= answer_head_limit) return std::optional<AnswerHead>();
     return unreachable("the answer's headers are longer than 32KiB");
   }

@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 
 #include <array>
@@ -14,6 +15,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -38,6 +40,11 @@ class TlsServer {
   }
   ~TlsServer() {
     ::eventfd_write(stop_.get(), 1);
+    {
+      const std::lock_guard lock(mutex_);
+      is_stopping_ = true;
+      if (client_ >= 0) ::shutdown(client_, SHUT_RDWR);  // wakes a handler that still reads
+    }
     thread_.join();
     std::filesystem::remove(ca_file_);
   }
@@ -79,6 +86,11 @@ class TlsServer {
   }
 
   void serve() {
+    // OpenSSL writes with write(), also to a client that is gone.
+    sigset_t broken_pipe;
+    ::sigemptyset(&broken_pipe);
+    ::sigaddset(&broken_pipe, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
     while (true) {
       std::array<pollfd, 2> set{pollfd{listener_.fd(), POLLIN, 0}, pollfd{stop_.get(), POLLIN, 0}};
       ::poll(set.data(), set.size(), -1);
@@ -89,8 +101,16 @@ class TlsServer {
       const std::unique_ptr<SSL, decltype(&SSL_free)> connection(SSL_new(context_.get()),
                                                                  &SSL_free);
       SSL_set_fd(connection.get(), client.get());
+      set_client(client.get());
       if (SSL_accept(connection.get()) == 1) handler_(connection.get());
+      set_client(-1);
     }
+  }
+
+  void set_client(int fd) {
+    const std::lock_guard lock(mutex_);
+    client_ = fd;
+    if (is_stopping_ && fd >= 0) ::shutdown(fd, SHUT_RDWR);
   }
 
   Handler handler_;
@@ -98,6 +118,9 @@ class TlsServer {
   FileDescriptor stop_{::eventfd(0, EFD_CLOEXEC)};
   std::string ca_file_;
   std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context_;
+  std::mutex mutex_;
+  int client_ = -1;  // of the handler that runs now
+  bool is_stopping_ = false;
   std::thread thread_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "runner/redactor.hpp"
 #include "support/canned_server.hpp"
+#include "support/tls_server.hpp"
 
 namespace pca {
 namespace {
@@ -321,6 +322,58 @@ TEST_F(Http, SpeaksOverAUnixSocket) {
   std::filesystem::remove_all(folder);
   ASSERT_TRUE(response) << response.error().message;
   EXPECT_EQ(response->body, "by file");
+}
+
+// A TLS server for "localhost" that answers every request the same.
+struct HttpsServer {
+  explicit HttpsServer(const std::string& text, const std::string& name = "localhost")
+      : server(name, [text](SSL* connection) {
+          while (!testing::read_request_head(connection).empty()) {
+            testing::send_text(connection, text);
+          }
+        }) {}
+  [[nodiscard]] HttpRequest request() const {
+    HttpRequest made;
+    made.url = "https://localhost:" + std::to_string(server.port()) + "/";
+    made.ca_file = server.ca_file();
+    return made;
+  }
+  testing::TlsServer server;
+};
+
+TEST_F(Http, SpeaksTlsWithAPrivateAuthority) {
+  const HttpsServer server(answer("200 OK", "private"));
+  const auto response = transport->send(patient, server.request());
+  ASSERT_TRUE(response) << response.error().message;
+  EXPECT_EQ(response->body, "private");
+}
+
+TEST_F(Http, RefusesAnUnknownAuthorityAndAWrongName) {
+  const HttpsServer server(answer("200 OK", ""));
+  const HttpsServer misnamed(answer("200 OK", ""), "other.example");
+  HttpRequest request = server.request();
+  request.ca_file = misnamed.server.ca_file();
+  const auto unknown = transport->send(patient, request);
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().kind, ErrorKind::permission);
+  EXPECT_EQ(unknown.error().message, "GET " + request.url + ": the certificate of localhost:" +
+                                         std::to_string(server.server.port()) +
+                                         " is not trusted: self-signed certificate");
+  const auto wrong_name = transport->send(patient, misnamed.request());
+  ASSERT_FALSE(wrong_name);
+  EXPECT_EQ(wrong_name.error().kind, ErrorKind::permission);
+  EXPECT_EQ(wrong_name.error().hint, "Check the name: it must be one that the certificate is for.");
+}
+
+TEST_F(Http, NeverFollowsFromHttpsToHttp) {
+  const CannedServer plain({answer("200 OK", "")});
+  const HttpsServer server(answer("302 Found", "", "Location: " + plain.url() + "\r\n"));
+  HttpRequest request = server.request();
+  request.follow_redirects = true;
+  const auto response = transport->send(patient, request);
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().message, "GET " + request.url + " redirects from https to http");
+  EXPECT_TRUE(plain.requests().empty());
 }
 
 TEST_F(Http, AnUnreadableCaFileIsNamed) {

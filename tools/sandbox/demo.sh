@@ -29,7 +29,7 @@ fail() { # what, a log
   exit 1
 }
 wait_for() { # text, log, pid
-  until grep -q "$1" "$2"; do
+  until grep -qs "$1" "$2"; do
     kill -0 "$3" 2>/dev/null || return 1
     sleep 0.05
   done

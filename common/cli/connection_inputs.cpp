@@ -289,8 +289,8 @@ class ConnectionReader {
 
   void refuse_access_inputs() {
     for (const char* name :
-         {"access-hostname", "access-client-id", "access-client-secret", "access-token",
-          "access-destination", "access-ca", "access-connect-to"}) {
+         {"access-hostname", "access-port", "access-client-id", "access-client-secret",
+          "access-token", "access-destination", "access-ca", "access-connect-to"}) {
       if (!inputs_.has(name)) continue;
       bad_.add(name, "is given, but via is direct",
                "Set via to access to go through the edge, or leave this out.");

@@ -169,6 +169,8 @@ void SshTransport::answer_prompt(const char* /*name*/, int /*name_size*/,
 
 ssize_t SshTransport::receive(std::span<char> into) {
   if (let_go_) return -ECONNRESET;
+  // libssh2 looks for a line end as long as bytes come, so a flood would keep it for ever.
+  if (greeting_problem_) return -EAGAIN;
   if (in_start_ == in_.size() && into.size() < small_read) {
     in_.resize(read_ahead);
     in_start_ = 0;

@@ -138,7 +138,7 @@ Result<int> run_check(ToolContext& context, Inputs inputs, BadInputs& bad) {
   report.set("command", "check");
   report.set("hosts", results_json(results));
   context.reporter.report(report);
-  context.reporter.summary(results_summary(results));
+  context.reporter.summary(results_summary(results, context.redactor));
   if (auto error = overall_error(results)) return *std::move(error);
   return 0;
 }

@@ -62,10 +62,11 @@ class Execution {
   bool run_on(std::size_t index) {
     HostResult& result = results_[index];
     const HostAddress& host = plan_.connection.hosts[index];
-    const auto place = gate_.enter(gate_address(plan_.connection, host), context_.stop);
+    auto place = gate_.enter(gate_address(plan_.connection, host), context_.stop);
     if (!place) return false;
     if (!is_only_host()) context_.reporter.info(fmt::format("{}: connecting", result.host));
     auto session = connect(host, result);
+    place.reset();  // it counts starts: sshd drops connections that have not logged in yet
     if (session) {
       run_there(**session, result);
       (void)(*session)->close(Budget::of(goodbye_limit));
@@ -152,12 +153,11 @@ std::string write_report(ToolContext& context, const Json& report) {
 
 // The code of the one host, or of the first that failed; empty when no host told any.
 std::string exit_code_output(const std::vector<HostResult>& results) {
-  const HostResult* chosen = nullptr;
+  std::optional<int> chosen;
   for (const HostResult& result : results) {
-    if (chosen == nullptr || (chosen->exit_code == 0 && result.exit_code != 0)) chosen = &result;
+    if (result.exit_code && chosen.value_or(0) == 0) chosen = result.exit_code;
   }
-  return chosen != nullptr && chosen->exit_code ? std::to_string(*chosen->exit_code)
-                                                : std::string();
+  return chosen ? std::to_string(*chosen) : std::string();
 }
 
 void write_outputs(ToolContext& context, const std::vector<HostResult>& results, const Json& report,
@@ -190,7 +190,7 @@ Result<int> run_exec(ToolContext& context, Inputs inputs, BadInputs& bad) {
 
   if (results.size() > 1) context.reporter.info(results_table(results));
   write_outputs(context, results, report_json(results, duration_ms), duration_ms);
-  context.reporter.summary(results_summary(results));
+  context.reporter.summary(results_summary(results, context.redactor));
 
   auto error = overall_error(results);
   if (context.stop.stop_requested() && !error) error = cancelled("cancelled");

@@ -82,18 +82,30 @@ std::string cleaned_script(std::string text, const std::string& name, const Exec
   return without_carriage_returns(std::move(text), name, sources);
 }
 
-EnvironmentLine inline_variable(const std::string& line, BadInputs& bad) {
+// bash fixes these for itself: an assignment ends the script.
+bool is_read_only(std::string_view name) {
+  return name == "UID" || name == "EUID" || name == "PPID" || name == "BASHOPTS" ||
+         name == "SHELLOPTS";
+}
+
+// `number` counts from 1. The text itself is not shown: it may be a line of a secret.
+EnvironmentLine inline_variable(const std::string& line, std::size_t number, BadInputs& bad) {
   const std::size_t equals = line.find('=');
   if (equals == std::string::npos) {
     bad.add(
-        "env", fmt::format("\"{}\" has no =", visible(line)),
+        "env", fmt::format("item {} has no =", number),
         "Write NAME=value, one a line; to hand on a variable of this job, name it in pass-env.");
     return {};
   }
   EnvironmentLine variable{line.substr(0, equals), line.substr(equals + 1), {}};
   if (!is_variable_name(variable.name)) {
-    bad.add("env", fmt::format("\"{}\" is no name for a variable", visible(variable.name)),
+    bad.add("env", fmt::format("item {} has no name for a variable before its =", number),
             "Use letters, digits and _, not a digit first.");
+    return {};
+  }
+  if (is_read_only(variable.name)) {
+    bad.add("env", fmt::format("{} belongs to the shell and cannot be set", variable.name),
+            "Choose another name.");
   }
   return variable;
 }
@@ -241,7 +253,9 @@ std::string read_script(const Budget& budget, const Inputs& inputs, const ExecSo
 std::vector<EnvironmentLine> read_environment_lines(const Inputs& inputs,
                                                     const ExecSources& sources, BadInputs& bad) {
   std::vector<EnvironmentLine> lines;
-  for (const std::string& line : inputs.list("env")) lines.push_back(inline_variable(line, bad));
+  for (const std::string& line : inputs.list("env")) {
+    lines.push_back(inline_variable(line, lines.size() + 1, bad));
+  }
   for (const std::string& name : inputs.list("pass-env")) {
     lines.push_back(passed_variable(name, sources, bad));
   }

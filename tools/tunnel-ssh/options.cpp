@@ -181,7 +181,8 @@ CommandSpec exec_command() {
                "~/.ssh/known_hosts -- systemctl restart app"},
               {"A script on three hosts behind Cloudflare Access, one first, with a variable",
                "tunnel-ssh exec web1.example.com web2.example.com web3.example.com --via access "
-               "--user deploy --script-file deploy.sh --canary 1 --env RELEASE=v42"},
+               "--user deploy --key-file ~/.ssh/id_ed25519 --known-hosts-file ~/.ssh/known_hosts "
+               "--script-file deploy.sh --canary 1 --env RELEASE=v42"},
           },
   };
 }
@@ -265,7 +266,8 @@ CommandSpec forward_command() {
       .examples =
           {
               {"A database behind the host, on a port of the system's choice",
-               "tunnel-ssh forward deploy@web1 -L 0:db.internal:5432 --background"},
+               "tunnel-ssh forward deploy@web1 --key-file ~/.ssh/id_ed25519 --known-hosts-file "
+               "~/.ssh/known_hosts -L 0:db.internal:5432 --background"},
           },
   };
 }
@@ -297,8 +299,10 @@ CommandSpec check_command() {
       .outputs = {{contract::outcome,
                    "succeeded | refused | unreachable: the gravest of all hosts"},
                   {contract::results, "JSON, an entry a host, as exec gives it"}},
-      .examples = {{"Find out why a host cannot be reached",
-                    "tunnel-ssh check deploy@web1.example.com --via access"}},
+      .examples =
+          {{"Find out why a host cannot be reached",
+            "tunnel-ssh check deploy@web1.example.com --via access --key-file ~/.ssh/id_ed25519 "
+            "--known-hosts-file ~/.ssh/known_hosts"}},
   };
 }
 
@@ -312,8 +316,12 @@ ToolSpec tool_spec() {
           "cloudflared",
       .commands = {exec_command(), stdio_command(), forward_command(), pin_command(),
                    check_command()},
-      .examples = {{"What would connect, and how", "tunnel-ssh check deploy@web1"},
-                   {"Run something", "tunnel-ssh exec deploy@web1 -- uptime"}},
+      .examples = {{"What would connect, and how",
+                    "tunnel-ssh check deploy@web1 --key-file ~/.ssh/id_ed25519 --known-hosts-file "
+                    "~/.ssh/known_hosts"},
+                   {"Run something",
+                    "tunnel-ssh exec deploy@web1 --key-file ~/.ssh/id_ed25519 --known-hosts-file "
+                    "~/.ssh/known_hosts -- uptime"}},
   };
 }
 

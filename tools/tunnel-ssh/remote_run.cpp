@@ -299,11 +299,13 @@ class RemoteRun {
           "A forced command (command= in authorized_keys, ForceCommand) or a login shell such as "
           "true or nologin ran in its place.");
     }
-    return failed(fmt::format("{}: the host ended with {} before starting the script{}", who_,
-                              end_.exit->code, said),
-                  become_.empty()
-                      ? "The login shell there could not run `sh`: a restricted shell, or no shell."
-                      : fmt::format("sudo could not start a shell as {}.", become_));
+    return failed(
+        fmt::format("{}: the host ended with {} before starting the script{}", who_,
+                    end_.exit->code, said),
+        become_.empty()
+            ? "A forced command (command= in authorized_keys, ForceCommand) ran in its place, or "
+              "the login shell could not run `sh`."
+            : fmt::format("sudo could not start a shell as {}.", become_));
   }
 
   static std::string_view last_line(std::string_view text) {

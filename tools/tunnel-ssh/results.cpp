@@ -209,18 +209,21 @@ std::string results_table(std::span<const HostResult> results) {
   return out;
 }
 
-std::string results_summary(std::span<const HostResult> results) {
+std::string results_summary(std::span<const HostResult> results, const Redactor& redactor) {
+  // Redacted first: afterwards a secret is spelled in a way that nobody recognises but a browser.
+  const auto safe_cell = [&](std::string_view text) { return cell(redactor.redact(text)); };
   std::string out = "| host | outcome | exit | time | stdout | stderr | error |\n";
   out += "|---|---|---|---:|---:|---:|---|\n";
   for (const HostResult& result : results) {
-    out += fmt::format("| {} | {} | {} | {} | {} B | {} B | {} |\n", cell(result.host),
-                       outcome_name(result.outcome), cell(exit_text(result)), seconds(result.ms()),
-                       result.out_bytes, result.err_bytes, cell(error_text(result)));
+    out += fmt::format("| {} | {} | {} | {} | {} B | {} B | {} |\n", safe_cell(result.host),
+                       outcome_name(result.outcome), safe_cell(exit_text(result)),
+                       seconds(result.ms()), result.out_bytes, result.err_bytes,
+                       safe_cell(result.error ? result.error->message : std::string()));
   }
   for (const HostResult& result : results) {
     if (!is_failure(result) || result.last_words.empty()) continue;
     out += fmt::format("\n<details><summary>Last lines of {}</summary>\n\n{}\n</details>\n",
-                       cell(result.host), code_block(result.last_words));
+                       safe_cell(result.host), code_block(redactor.redact(result.last_words)));
   }
   const bool has_phases = std::any_of(results.begin(), results.end(),
                                       [](const HostResult& r) { return !r.phases.empty(); });

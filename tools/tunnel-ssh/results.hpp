@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "runner/redactor.hpp"
 
 namespace pca::tunnel_ssh {
 
@@ -60,7 +61,8 @@ struct HostResult {
 // For the log: one line a host.
 [[nodiscard]] std::string results_table(std::span<const HostResult> results);
 // For the job summary: a table, the last words of failed hosts, a Mermaid gantt of the phases.
-[[nodiscard]] std::string results_summary(std::span<const HostResult> results);
+[[nodiscard]] std::string results_summary(std::span<const HostResult> results,
+                                          const Redactor& redactor);
 // The captured texts of all hosts as one: alone as it is, several under "== host ==" lines.
 [[nodiscard]] std::string joined_output(std::span<const HostResult> results,
                                         std::string HostResult::*text, std::size_t limit);

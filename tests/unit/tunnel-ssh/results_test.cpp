@@ -79,7 +79,7 @@ TEST(ResultsTest, TheJsonHasEverythingOfAHost) {
 TEST(ResultsTest, TheSummaryCannotBeBrokenByAHost) {
   HostResult result = bad("web|1", failed("<b>`x`|\ny"));
   result.last_words = "</details>\n```\n<script>";
-  const std::string summary = results_summary(std::vector<HostResult>{result});
+  const std::string summary = results_summary(std::vector<HostResult>{result}, Redactor());
   EXPECT_NE(summary.find("| web&#124;1 | failed | - | 1.5 s | 0 B | 0 B | "
                          "&#60;b&#62;&#96;x&#96;&#124;&#92;x0Ay |\n"),
             std::string::npos)

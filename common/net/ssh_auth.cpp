@@ -122,6 +122,12 @@ class Authentication {
   Result<bool> try_password() {
     const std::string_view password = login_.password.expose();
     const auto user_size = static_cast<unsigned>(login_.user.size());
+    if (!takes_passwords() && !tried_.empty()) {
+      // A key may have been accepted as the first of two factors; then the server now wants
+      // another.
+      PCA_TRY(const bool done, ask_for_methods());
+      if (done) return true;
+    }
     if (offers("password")) {
       return attempt("password", [&] {
         return libssh2_userauth_password_ex(transport_.raw(), login_.user.c_str(), user_size,
@@ -129,7 +135,7 @@ class Authentication {
                                             nullptr);
       });
     }
-    if (!offers("keyboard-interactive")) {
+    if (!takes_passwords()) {
       tried_.emplace_back("no password (the server takes none)");
       return false;
     }
@@ -142,6 +148,9 @@ class Authentication {
     return result;
   }
 
+  [[nodiscard]] bool takes_passwords() const {
+    return offers("password") || offers("keyboard-interactive");
+  }
   [[nodiscard]] bool offers(std::string_view method) const {
     return std::find(offered_.begin(), offered_.end(), method) != offered_.end();
   }

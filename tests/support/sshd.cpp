@@ -215,7 +215,10 @@ std::string Sshd::log() const { return impl_->folder.read("log"); }
 const TempFolder& Sshd::folder() const { return impl_->folder; }
 
 std::string Sshd::known_hosts(const std::string& type) const {
-  return "[127.0.0.1]:" + std::to_string(port()) + " " + impl_->host_keys.at(type) + "\n";
+  const auto& keys = impl_->host_keys;
+  const auto key = keys.find(type.empty() && keys.contains("ed25519") ? "ed25519" : type);
+  const std::string& line = key == keys.end() ? keys.begin()->second : key->second;
+  return "[127.0.0.1]:" + std::to_string(port()) + " " + line + "\n";
 }
 
 std::string Sshd::fingerprint(const std::string& type) const {

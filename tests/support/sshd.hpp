@@ -48,8 +48,8 @@ class Sshd {
   [[nodiscard]] int pid() const;
   [[nodiscard]] std::string log() const;
   [[nodiscard]] const TempFolder& folder() const;
-  // A known_hosts line for 127.0.0.1 and this port.
-  [[nodiscard]] std::string known_hosts(const std::string& type = "ed25519") const;
+  // A known_hosts line for 127.0.0.1 and this port; of any key unless a type is asked for.
+  [[nodiscard]] std::string known_hosts(const std::string& type = "") const;
   [[nodiscard]] std::string fingerprint(const std::string& type) const;  // SHA256:...
   // Waits until the log has `text`, 10 s at most.
   [[nodiscard]] bool wait_for_log(const std::string& text);

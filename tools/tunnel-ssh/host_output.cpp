@@ -8,7 +8,7 @@ namespace pca::tunnel_ssh {
 
 namespace {
 
-constexpr std::size_t tail_bytes = 4096;
+constexpr std::size_t tail_bytes = 8192;
 constexpr std::size_t tail_lines = 20;
 
 }  // namespace
@@ -32,34 +32,41 @@ HostOutput::HostOutput(Reporter& reporter, const Redactor& redactor, const Outpu
 
 RunSinks HostOutput::sinks() {
   RunSinks sinks;
-  sinks.noise = [this](std::string_view text) { show(*shown_err_, text); };
+  sinks.noise = [this](std::string_view text) { show(shown_err_.get(), text); };
   sinks.out = [this](std::string_view text) {
     if (settings_.capture_out) out_.feed(text);
-    show(*shown_out_, text);
+    show(shown_out_.get(), text);
   };
   sinks.err = [this](std::string_view text) {
     if (settings_.capture_err) err_.feed(text);
-    show(*shown_err_, text);
+    show(shown_err_.get(), text);
   };
   sinks.warning = [this](const std::string& text) { reporter_.warning(text); };
   return sinks;
 }
 
-void HostOutput::show(RemoteOutput& stream, std::string_view text) {
-  if (!spool_) stream.feed(text);
-  remember(redacting_.feed(text));
+void HostOutput::show(RemoteOutput* stream, std::string_view text) {
+  if (stream != nullptr) stream->feed(text);
+  if (spool_) write_to_spool(redacting_.feed(text));
+  remember(text);
 }
 
+void HostOutput::write_to_spool(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), spool_.get());
+}
+
+// As it came: redacting all of it once more would cost as much as showing it.
 void HostOutput::remember(std::string_view text) {
-  if (spool_) std::fwrite(text.data(), 1, text.size(), spool_.get());
   if (text.size() > tail_bytes) text.remove_prefix(text.size() - tail_bytes);
   tail_ += text;
-  if (tail_.size() > tail_bytes) tail_.erase(0, tail_.size() - tail_bytes);
+  if (tail_.size() <= tail_bytes) return;
+  tail_.erase(0, tail_.size() - tail_bytes);
+  tail_is_cut_ = true;
 }
 
 void HostOutput::finish() {
-  remember(redacting_.finish());
   if (spool_) {
+    write_to_spool(redacting_.finish());
     show_group();
   } else {
     shown_out_->finish();
@@ -83,10 +90,12 @@ void HostOutput::show_group() {
 
 std::string HostOutput::last_words() const {
   std::vector<std::string> lines = split_lines(tail_);
+  // The rest of a line that was cut may be the rest of a secret, which nothing would recognise.
+  if (tail_is_cut_ && !lines.empty()) lines.erase(lines.begin());
   if (lines.size() > tail_lines) {
     lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(tail_lines));
   }
-  return to_valid_utf8(join(lines, "\n"));
+  return to_valid_utf8(reporter_.redact(join(lines, "\n")));
 }
 
 }  // namespace pca::tunnel_ssh

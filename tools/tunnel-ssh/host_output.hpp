@@ -47,7 +47,8 @@ class HostOutput {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
 
-  void show(RemoteOutput& stream, std::string_view text);
+  void show(RemoteOutput* stream, std::string_view text);
+  void write_to_spool(std::string_view text);
   void remember(std::string_view text);
   void show_group();
 
@@ -60,8 +61,9 @@ class HostOutput {
   std::unique_ptr<std::FILE, CloseFile> spool_;
   Capture out_;
   Capture err_;
-  RedactingStream redacting_;  // of both, for what is written down
-  std::string tail_;
+  RedactingStream redacting_;  // of both, for the spool
+  std::string tail_;           // of both, not redacted
+  bool tail_is_cut_ = false;
 };
 
 }  // namespace pca::tunnel_ssh

@@ -83,7 +83,8 @@ std::filesystem::path executable_for(const std::string& name) {
 
 ProcessEnvironment plain_environment() {
   ProcessEnvironment environment;
-  for (const char* name : {"PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"}) {
+  for (const char* name :
+       {"PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"}) {
     if (const char* value = std::getenv(name); value != nullptr) environment[name] = value;
   }
   return environment;

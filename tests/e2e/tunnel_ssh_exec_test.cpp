@@ -1,0 +1,400 @@
+// tunnel-ssh exec against a real sshd, straight and through the sandbox's edge.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "base/digest.hpp"
+#include "base/text.hpp"
+#include "support/require.hpp"
+#include "support/runner_model.hpp"
+#include "support/tunnel_ssh.hpp"
+
+namespace pca::test {
+namespace {
+
+using pca::testing::SandboxEdge;
+using std::chrono::milliseconds;
+
+constexpr milliseconds patience{60'000};
+
+class TunnelSshExec : public ::testing::Test {
+ protected:
+  void SetUp() override { PCA_REQUIRE(Sshd::missing()); }
+
+  HostForTests& host(const std::string& config = "") {
+    if (!host_) host_ = std::make_unique<HostForTests>(config);
+    return *host_;
+  }
+  StepForTests& step() {
+    if (!step_) step_ = std::make_unique<StepForTests>(host());
+    return *step_;
+  }
+  StepResult run_script(const std::string& script) {
+    step().inputs["INPUT_SCRIPT"] = script;
+    return step().run({"exec"});
+  }
+  // An edge in front of the host that lets only the service token in.
+  [[nodiscard]] SandboxEdge edge(std::vector<std::string> arguments = {}) {
+    arguments.insert(arguments.end(), {"--client-id", SandboxEdge::client_id, "--origin",
+                                       "127.0.0.1:" + std::to_string(host().sshd().port())});
+    return SandboxEdge(arguments, {{"INPUT_CLIENT_SECRET", SandboxEdge::client_secret}});
+  }
+  // Processes are found by a word of their command line that is this test's own.
+  [[nodiscard]] static std::string mark() { return "3600." + std::to_string(::getpid()); }
+
+  std::unique_ptr<HostForTests> host_;
+  std::unique_ptr<StepForTests> step_;
+};
+
+TEST_F(TunnelSshExec, RunsAScriptAndHandsOnWhatItSaid) {
+  const StepResult step = run_script("echo one; echo two >&2; printf three");
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(step.outputs.at("stdout"), "one\nthree");
+  EXPECT_EQ(step.outputs.at("stderr"), "two\n");
+  EXPECT_EQ(step.outputs.at("exit-code"), "0");
+  EXPECT_EQ(step.outputs.at("exit-signal"), "");
+  EXPECT_EQ(step.outputs.at("outcome"), "succeeded");
+  EXPECT_EQ(step.outputs.at("failed-hosts"), "");
+  EXPECT_NE(step.out.find("one\n"), std::string::npos);
+  EXPECT_NE(step.out.find("two\n"), std::string::npos);
+  const auto report =
+      parse_json(step_->folder().read(split(step.outputs.at("report"), '/').back()));
+  ASSERT_TRUE(report);
+  EXPECT_EQ(*report->find("outcome")->as_string(), "succeeded");
+  EXPECT_NE(step.summary.find("| succeeded | 0 |"), std::string::npos) << step.summary;
+  EXPECT_NE(step.summary.find("```mermaid\ngantt\n"), std::string::npos) << step.summary;
+}
+
+TEST_F(TunnelSshExec, RunsAScriptBehindTheEdge) {
+  const SandboxEdge gate = edge();
+  step().go_through(gate);
+  const StepResult step = run_script("echo behind the edge");
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(step.outputs.at("stdout"), "behind the edge\n");
+  const auto results = parse_json(step.outputs.at("results"));
+  const Json* phases = results->as_array()->front().find("phases-ms");
+  for (const char* phase : {"tcp", "tls", "upgrade", "kex", "auth", "command"}) {
+    EXPECT_NE(phases->find(phase), nullptr) << phase;
+  }
+}
+
+TEST_F(TunnelSshExec, AFailedCommandIsExit1AndItsCodeAnOutput) {
+  const StepResult step = run_script("echo before\nexit 42");
+  EXPECT_EQ(step.code, 1);
+  EXPECT_EQ(step.outputs.at("exit-code"), "42");
+  EXPECT_EQ(step.outputs.at("outcome"), "failed");
+  EXPECT_EQ(step.outputs.at("stdout"), "before\n");
+  EXPECT_EQ(step.outputs.at("failed-hosts"), host().address());
+  EXPECT_EQ(step.err, "error: " + host().address() + ": the command failed with exit code 42\n");
+}
+
+TEST_F(TunnelSshExec, TheCommandsOwnCodeIsPassedOnWhenAsked) {
+  step().inputs["INPUT_PASS_EXIT_CODE"] = "true";
+  EXPECT_EQ(run_script("exit 42").code, 42);
+  EXPECT_EQ(run_script("exit 0").code, 0);
+}
+
+TEST_F(TunnelSshExec, ASignalIsToldByNameAndNumber) {
+  const StepResult step = run_script("kill -KILL $$");
+  EXPECT_EQ(step.code, 1);
+  EXPECT_EQ(step.outputs.at("exit-code"), "137");
+  EXPECT_EQ(step.outputs.at("exit-signal"), "KILL");
+}
+
+TEST_F(TunnelSshExec, StopsAtTheFirstError) {
+  const StepResult step = run_script("false\necho not reached");
+  EXPECT_EQ(step.outputs.at("exit-code"), "1");
+  EXPECT_EQ(step.outputs.at("stdout"), "");
+}
+
+TEST_F(TunnelSshExec, ACommandMayComeAsWordsBehindTheDashes) {
+  const StepResult step = this->step().run({"exec", "--", "printf", "%s|", "a b", "$HOME", "it's"});
+  EXPECT_EQ(step.outputs.at("stdout"), "a b|$HOME|it's|");
+}
+
+TEST_F(TunnelSshExec, AScriptOfSeveralMegabytesComesOnStdin) {
+  std::string script = "cat >/dev/null\n";
+  for (int line = 0; script.size() < 3'000'000; ++line) {
+    script += "# line " + std::to_string(line) + " of a script that no command line could hold\n";
+  }
+  script += "echo the end";
+  const SandboxEdge gate = edge();
+  step().go_through(gate);
+  const StepResult step = this->step().run({"exec", "--script-file", "-"}, script);
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(step.outputs.at("stdout"), "the end\n");
+}
+
+TEST_F(TunnelSshExec, VariablesArriveByteForByte) {
+  const std::string hostile = "it's \"$HOME\" `id` \\ ! %s\n\ttwo ${x} #\n";
+  step().variables["Mixed_Case"] = hostile;
+  step().inputs["INPUT_PASS_ENV"] = "Mixed_Case";
+  step().inputs["INPUT_ENV"] = "PLAIN=a = 'b'  \"c\" $d";
+  // In hex, because the value is a secret and would be blanked.
+  const StepResult step =
+      run_script("printf %s \"$Mixed_Case\" | od -An -tx1 | tr -d ' \\n'; echo; echo \"$PLAIN\"");
+  const std::vector<std::uint8_t> bytes(hostile.begin(), hostile.end());
+  EXPECT_EQ(step.outputs.at("stdout"), to_hex(bytes) + "\na = 'b'  \"c\" $d\n");
+}
+
+TEST_F(TunnelSshExec, FolderUmaskAndShellAreAsAsked) {
+  step().inputs["INPUT_CWD"] = "~/";
+  step().inputs["INPUT_UMASK"] = "027";
+  step().inputs["INPUT_SHELL"] = "sh";
+  const StepResult step = run_script("pwd; umask; echo \"[${BASH_VERSION-}]\"");
+  EXPECT_EQ(step.outputs.at("stdout"), host().home().path() + "\n0027\n[]\n");
+}
+
+TEST_F(TunnelSshExec, WhatLoginFilesSayIsShownButNotCaptured) {
+  host().home().write(".bashrc", "echo welcome; echo careful >&2; cat >/dev/null </dev/null\n");
+  host().home().write(".bash_profile", "echo profile; cat\n");  // reads stdin
+  EXPECT_EQ(run_script("echo mine").outputs.at("stdout"), "mine\n");
+  step().inputs["INPUT_SHELL"] = "login";
+  const StepResult step = run_script("echo mine");
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(step.outputs.at("stdout"), "mine\n");
+  EXPECT_EQ(step.outputs.at("stderr"), "");
+  EXPECT_NE(step.out.find("profile\n"), std::string::npos) << step.out;
+}
+
+TEST_F(TunnelSshExec, ALoginFileThatEatsTheScriptIsFound) {
+  host().home().write(".bashrc", "cat >/dev/null\n");
+  const StepResult step = run_script("echo never");
+  EXPECT_EQ(step.code, 1);
+  EXPECT_NE(step.err.find("the script did not arrive whole, so none of it ran"), std::string::npos)
+      << step.err;
+}
+
+TEST_F(TunnelSshExec, AForcedCommandIsNoSuccess) {
+  host("ForceCommand /bin/true");
+  const StepResult step = run_script("echo never");
+  EXPECT_EQ(step.code, 1);
+  EXPECT_NE(step.err.find("the host ended with 0 before reading the whole script"),
+            std::string::npos)
+      << step.err;
+}
+
+TEST_F(TunnelSshExec, BecomesAnotherUserBySudo) {
+  PCA_REQUIRE(std::string(::access("/usr/bin/sudo", X_OK) == 0 ? "" : "no sudo here"));
+  PCA_REQUIRE(std::string(::geteuid() == 0 ? "" : "not root, so sudo would ask for a password"));
+  step().inputs["INPUT_BECOME"] = "nobody";
+  const StepResult step = run_script("id -un; ps -o pgid= -p $$ | tr -d ' '; echo $$");
+  EXPECT_EQ(step.code, 0) << step.err;
+  const std::vector<std::string> lines = split_lines(step.outputs.at("stdout"));
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_EQ(lines[0], "nobody");
+  EXPECT_EQ(lines[1], lines[2]);  // a group of its own
+}
+
+TEST_F(TunnelSshExec, WhatBecameAnotherUserIsEndedToo) {
+  PCA_REQUIRE(std::string(::access("/usr/bin/sudo", X_OK) == 0 ? "" : "no sudo here"));
+  PCA_REQUIRE(std::string(::geteuid() == 0 ? "" : "not root, so sudo would ask for a password"));
+  step().inputs["INPUT_BECOME"] = "nobody";
+  step().inputs["INPUT_TIMEOUT"] = "1s";
+  const StepResult step = run_script("sleep " + mark() + " & sleep " + mark());
+  EXPECT_EQ(step.code, 6);
+  EXPECT_EQ(step.err.find("could not make sure"), std::string::npos) << step.err;
+  EXPECT_EQ(all_command_lines().find("sleep " + mark()), std::string::npos);
+}
+
+TEST_F(TunnelSshExec, HostileOutputChangesNoOutputAndIsNoCommand) {
+  step().in_actions();
+  const std::string hostile =
+      "EOF\n::set-env name=PATH::/evil\n##[set-output name=stdout]evil\n"
+      "::add-mask::x\n::stop-commands::evil\n##[error]no\nghadelimiter_1\n"
+      "a\r::error::cr\n\x1b[31mred\x1b[0m \x07\x80\xff\n::set-output name=outcome::evil\n"
+      "stdout<<EOF\nevil\nEOF\noutcome=evil\n";
+  const StepResult step = run_script("cat <<'the end' | tee /dev/stderr\n" + hostile + "the end\n");
+  EXPECT_EQ(step.code, 0);
+  EXPECT_EQ(step.outputs.size(), 9U);
+  EXPECT_EQ(step.outputs.at("outcome"), "succeeded");
+  EXPECT_NE(step.outputs.at("stdout").find("outcome=evil"), std::string::npos);
+  RunnerModel runner;
+  runner.feed(step.out);
+  runner.finish();
+  EXPECT_FALSE(runner.is_stopped());
+  for (const RunnerModel::Command& command : runner.commands()) {
+    EXPECT_EQ(command.name, "add-mask") << command.data;  // of our own secrets
+  }
+  EXPECT_EQ(step.out.find("\x1b"), std::string::npos);
+  RunnerModel errors;
+  errors.feed(step.err);
+  errors.finish();
+  EXPECT_TRUE(errors.commands().empty());
+}
+
+TEST_F(TunnelSshExec, AHundredMegabytesWithoutALineEndTakeNoMemory) {
+  step().inputs["INPUT_SCRIPT"] =
+      "head -c 100000000 /dev/zero | tr '\\0' x; echo; echo done; sleep " + mark();
+  Process process = step().start({"exec"});
+  ASSERT_TRUE(process.wait_for("done", patience));
+  EXPECT_LT(process_status(process.pid(), "VmHWM"), 80'000) << "KiB";
+  process.interrupt();
+  const StepResult step = step_->result_of(process, patience);
+  EXPECT_NE(step.outputs.at("stdout").find("[cut at 64KiB]"), std::string::npos);
+  EXPECT_LT(step.out.size(), 200'000U);
+  EXPECT_NE(step.outputs.at("results").find("\"stdout-bytes\":100000006"), std::string::npos)
+      << step.outputs.at("results");
+}
+
+TEST_F(TunnelSshExec, ACancelEndsWhatRunsThere) {
+  const SandboxEdge gate = edge();
+  step().go_through(gate);
+  step().inputs["INPUT_SCRIPT"] = "trap 'echo going' TERM; sleep " + mark() + " & echo ready; wait";
+  Process process = step().start({"exec"});
+  ASSERT_TRUE(process.wait_for("ready", patience));
+  process.interrupt();
+  const StepResult step = step_->result_of(process, milliseconds{4000});
+  EXPECT_EQ(step.code, 130);
+  EXPECT_EQ(step.outputs.at("outcome"), "cancelled");
+  EXPECT_NE(step.out.find("going"), std::string::npos) << step.out;
+  EXPECT_EQ(all_command_lines().find("sleep " + mark()), std::string::npos);
+}
+
+TEST_F(TunnelSshExec, ACancelKillsWithinSevenSecondsWhatIgnoresIt) {
+  step().inputs["INPUT_SCRIPT"] = "trap '' TERM INT HUP; echo ready; sleep " + mark() +
+                                  " & while :; do sleep " + mark() + "; done";
+  Process process = step().start({"exec"});
+  ASSERT_TRUE(process.wait_for("ready", patience));
+  const auto start = std::chrono::steady_clock::now();
+  process.interrupt();
+  const StepResult step = step_->result_of(process, patience);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, milliseconds{7000});
+  EXPECT_EQ(step.code, 130);
+  EXPECT_EQ(step.err.find("could not make sure"), std::string::npos) << step.err;
+  EXPECT_EQ(all_command_lines().find("sleep " + mark()), std::string::npos);
+}
+
+TEST_F(TunnelSshExec, ATimeoutEndsWhatRunsThereAndIsExit6) {
+  step().inputs["INPUT_TIMEOUT"] = "500ms";
+  const StepResult step = run_script("echo begun; sleep " + mark() + " & sleep " + mark());
+  EXPECT_EQ(step.code, 6);
+  EXPECT_EQ(step.outputs.at("exit-code"), "124");
+  EXPECT_EQ(step.outputs.at("outcome"), "timed-out");
+  EXPECT_EQ(step.outputs.at("stdout"), "begun\n");
+  EXPECT_EQ(all_command_lines().find("sleep " + mark()), std::string::npos);
+}
+
+TEST_F(TunnelSshExec, ABackgroundProcessIsNamedAndNotWaitedFor) {
+  step().inputs["INPUT_LINGER"] = "200ms";
+  const StepResult step = run_script("sleep " + mark() + " &\necho done");
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(step.outputs.at("stdout"), "done\n");
+  EXPECT_NE(step.err.find("its output is still held open by "), std::string::npos) << step.err;
+  EXPECT_NE(step.err.find("(sleep)"), std::string::npos) << step.err;
+}
+
+TEST_F(TunnelSshExec, ALostConnectionLeavesTheOutcomeUnknown) {
+  step().inputs["INPUT_SCRIPT"] = "echo ready; sleep " + mark();
+  Process process = step().start({"exec"});
+  ASSERT_TRUE(process.wait_for("ready", patience));
+  host().cut();
+  const StepResult step = step_->result_of(process, patience);
+  EXPECT_EQ(step.code, 4);
+  EXPECT_EQ(step.outputs.at("outcome"), "unknown");
+  EXPECT_EQ(step.outputs.at("exit-code"), "");
+  EXPECT_EQ(step.outputs.at("stdout"), "ready\n");
+}
+
+TEST_F(TunnelSshExec, VariablesOfTheJobChangeNoTarget) {
+  for (const char* name : {"SSH_HOST", "HOST", "PLUGIN_HOST", "DRONE_HOST"}) {
+    step().variables[name] = "nobody@127.0.0.2";
+  }
+  for (const char* name : {"SSH_PORT", "PORT", "PLUGIN_PORT"}) step().variables[name] = "1";
+  for (const char* name : {"SSH_USERNAME", "USER", "USERNAME"}) step().variables[name] = "nobody";
+  EXPECT_EQ(run_script("echo here").outputs.at("stdout"), "here\n");
+}
+
+// ---- identity
+
+TEST_F(TunnelSshExec, AnUnknownHostKeyIsRefusedWithTheLineToPaste) {
+  step().inputs.erase("INPUT_KNOWN_HOSTS");
+  const StepResult step = run_script("echo never");
+  EXPECT_EQ(step.code, 5);
+  EXPECT_EQ(step.outputs.at("outcome"), "refused");
+  const std::string line(trim(host().sshd().known_hosts()));
+  const std::vector<std::string> words = split(line, ' ');
+  EXPECT_NE(step.err.find(words[0] + " " + words[1] + " " + words[2]), std::string::npos)
+      << step.err;
+}
+
+TEST_F(TunnelSshExec, AWrongHostKeyIsRefused) {
+  const TempFolder folder;
+  const KeyPair other = make_key(folder, "other", {"-t", "ed25519"});
+  step().inputs["INPUT_KNOWN_HOSTS"] =
+      "[127.0.0.1]:" + std::to_string(host().sshd().port()) + " " + other.public_line;
+  EXPECT_EQ(run_script("echo never").code, 5);
+}
+
+TEST_F(TunnelSshExec, ARevokedHostKeyIsRefusedWhateverElseVouchesForIt) {
+  const std::string known = host().sshd().known_hosts();
+  step().inputs["INPUT_KNOWN_HOSTS"] = known + "@revoked " + known;
+  step().inputs["INPUT_HOST_KEY"] = host().sshd().fingerprint("ed25519");
+  const StepResult step = run_script("echo never");
+  EXPECT_EQ(step.code, 5);
+  EXPECT_NE(step.err.find("revoked"), std::string::npos) << step.err;
+}
+
+TEST_F(TunnelSshExec, ARefusalByTheEdgeIsExit5AndExplained) {
+  const SandboxEdge gate = edge();
+  step().go_through(gate);
+  step().inputs["INPUT_ACCESS_CLIENT_SECRET"] = "wrong-secret-0123456789";
+  const StepResult step = run_script("echo never");
+  EXPECT_EQ(step.code, 5);
+  EXPECT_NE(step.err.find("302"), std::string::npos) << step.err;
+  EXPECT_EQ(step.err.find("wrong-secret"), std::string::npos);
+}
+
+TEST_F(TunnelSshExec, AJumpChainBehindTheEdgeHasItsOwnKeyAndPins) {
+  const HostForTests inner;
+  const SandboxEdge gate = edge();
+  step().go_through(gate);
+  step().inputs["INPUT_JUMP"] = host().address();
+  step().inputs["INPUT_JUMP_KEYS"] = host().key();
+  step().inputs["INPUT_HOST"] = inner.address();
+  step().inputs["INPUT_KEY"] = inner.key();
+  step().inputs["INPUT_KNOWN_HOSTS"] = host().sshd().known_hosts() + inner.sshd().known_hosts();
+  const StepResult step = run_script("pwd; cd; pwd");
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(split_lines(step.outputs.at("stdout")).back(), inner.home().path());
+}
+
+// ---- secrets
+
+TEST_F(TunnelSshExec, SecretsAreSeenNowhere) {
+  const std::string canary = "canary-pass-env-7d1f0c";
+  const std::vector<std::string> secrets{canary, SandboxEdge::client_secret,
+                                         split_lines(host().key()).at(1)};
+  const SandboxEdge gate = edge();
+  step().go_through(gate);
+  step().in_actions();
+  step().variables["CANARY"] = canary;
+  step().inputs["INPUT_PASS_ENV"] = "CANARY";
+  step().inputs["INPUT_SCRIPT"] =
+      "echo \"$CANARY\"; echo \"$CANARY\" >&2; printf %s \"$CANARY\" | base64; echo ready; sleep " +
+      mark() + " & wait";
+  Process process = step().start({"exec"});
+  ASSERT_TRUE(process.wait_for("ready", patience)) << process.err();
+  const std::string everyones = all_command_lines();
+  const std::string environment = environment_of(process.pid());
+  process.interrupt();
+  const StepResult step = step_->result_of(process, patience);
+  const std::string files = all_files_below(step_->folder().path()) +
+                            all_files_below(host().home().path()) + host().sshd().log();
+  RunnerModel runner;
+  runner.feed(step.out);
+  runner.finish();
+  for (const std::string& secret : secrets) {
+    EXPECT_EQ(everyones.find(secret), std::string::npos) << "in a command line";
+    EXPECT_EQ(files.find(secret), std::string::npos) << "in a file";
+    EXPECT_EQ(step.err.find(secret), std::string::npos) << "on stderr";
+    EXPECT_EQ(join(runner.log(), "\n").find(secret), std::string::npos) << "in the log";
+  }
+  // pass-env names a variable of the job's own, which stays; the inputs do not.
+  EXPECT_EQ(environment.find(SandboxEdge::client_secret), std::string::npos);
+  EXPECT_EQ(environment.find(secrets[2]), std::string::npos);
+  EXPECT_EQ(files.find("Y2FuYXJ5LXBhc3MtZW52"), std::string::npos) << "as base64";
+}
+
+}  // namespace
+}  // namespace pca::test

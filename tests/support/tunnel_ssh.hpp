@@ -1,0 +1,87 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.hpp"
+#include "support/edge.hpp"
+#include "support/process.hpp"
+#include "support/sshd.hpp"
+#include "support/temp_folder.hpp"
+
+namespace pca::test {
+
+// The real sshd with a home of its own for whoever logs in, so that no login file of this machine
+// has a say.
+class HostForTests {
+ public:
+  explicit HostForTests(const std::string& config = "");
+
+  [[nodiscard]] const Sshd& sshd() const { return *sshd_; }
+  [[nodiscard]] const TempFolder& home() const { return home_; }
+  [[nodiscard]] const std::string& key() const { return key_.private_text; }
+  [[nodiscard]] const KeyPair& key_pair() const { return key_; }
+  [[nodiscard]] std::string address() const;  // user@127.0.0.1:port
+  // Whether every process with `text` in its command line ends within 10 s; true when none is left.
+  [[nodiscard]] static bool stops_running(const std::string& text);
+  // Cuts all connections from the host's side, as a crash would.
+  void cut() const;
+
+ private:
+  TempFolder home_;
+  TempFolder keys_;
+  KeyPair key_;
+  std::unique_ptr<Sshd> sshd_;
+};
+
+// One run of tunnel-ssh as a step of a workflow, and what the runner would get from it.
+struct StepResult {
+  int code = -1;
+  std::string out;
+  std::string err;
+  std::map<std::string, std::string> outputs;
+  std::string summary;
+};
+
+// Runs tunnel-ssh with inputs for one host, in an environment that holds nothing else.
+class StepForTests {
+ public:
+  explicit StepForTests(const HostForTests& host);
+
+  std::map<std::string, std::string> inputs;  // by INPUT_ name
+  ProcessEnvironment variables;               // further ones
+  // Through the edge instead of straight.
+  void go_through(const pca::testing::SandboxEdge& edge);
+  // As GitHub's runner sets it up, workflow commands included.
+  void in_actions() { variables["GITHUB_ACTIONS"] = "true"; }
+
+  [[nodiscard]] StepResult run(const std::vector<std::string>& arguments,
+                               const std::string& input = "");
+  // The process, to be driven by the test; result_of() when it has ended.
+  [[nodiscard]] Process start(const std::vector<std::string>& arguments,
+                              const std::string& input = "");
+  [[nodiscard]] StepResult result_of(Process& process, std::chrono::milliseconds deadline) const;
+
+  [[nodiscard]] const TempFolder& folder() const { return folder_; }  // RUNNER_TEMP and the files
+  static std::string executable();
+
+ private:
+  [[nodiscard]] ProcessSpec spec_of(const std::vector<std::string>& arguments,
+                                    const std::string& input);
+  TempFolder folder_;
+};
+
+// Command lines of all processes of this machine, as any user could see them.
+[[nodiscard]] std::string all_command_lines();
+// The environment of a process as /proc shows it.
+[[nodiscard]] std::string environment_of(int pid);
+// Text of every regular file below `path`.
+[[nodiscard]] std::string all_files_below(const std::string& path);
+// A number from /proc/PID/status, such as "VmHWM" in KiB; 0 when there is none.
+[[nodiscard]] long process_status(int pid, const std::string& key);
+
+}  // namespace pca::test

@@ -40,8 +40,6 @@ sigset_t watched_signals() {
 struct SignalWatcher::Impl {
   std::stop_source source;
   std::atomic<int> first{0};
-  sigset_t previous_mask{};
-  struct sigaction previous_pipe {};
   int signals = -1;
   int done = -1;
   std::thread thread;
@@ -49,9 +47,9 @@ struct SignalWatcher::Impl {
   Impl() {
     struct sigaction ignore {};
     ignore.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &ignore, &previous_pipe);
+    sigaction(SIGPIPE, &ignore, nullptr);
     const sigset_t watched = watched_signals();
-    pthread_sigmask(SIG_BLOCK, &watched, &previous_mask);
+    pthread_sigmask(SIG_BLOCK, &watched, nullptr);
     signals = ::signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
     done = ::eventfd(0, EFD_CLOEXEC);
     thread = std::thread([this] { watch(); });
@@ -60,13 +58,13 @@ struct SignalWatcher::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
+  // The signals stay blocked: the process is about to end, and a late one (SIGTERM behind SIGINT)
+  // would end it by its default action, with another exit code.
   ~Impl() {
     ::eventfd_write(done, 1);
     thread.join();
     ::close(signals);
     ::close(done);
-    pthread_sigmask(SIG_SETMASK, &previous_mask, nullptr);
-    sigaction(SIGPIPE, &previous_pipe, nullptr);
   }
 
   void watch() {

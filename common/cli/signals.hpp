@@ -9,8 +9,8 @@ namespace pca {
 // runner sends SIGINT, after 7.5 s SIGTERM, 2.5 s later it kills. The first signal starts the
 // clean-up, which has 7 s; a watchdog thread then ends the process with 128 + signal, so a hung
 // clean-up cannot keep a runner. SIGPIPE is ignored. One object a process, made by tool_main before
-// any other thread: the signals are blocked in all of them, and in child processes until these
-// empty their signal mask. Stop callbacks run on the watcher's thread.
+// any other thread: the signals are blocked in all of them for good, and in child processes until
+// these empty their signal mask. Stop callbacks run on the watcher's thread.
 class SignalWatcher {
  public:
   SignalWatcher();

@@ -96,6 +96,14 @@ TEST(ToolMain, ASignalIsAnsweredByCleaningUpAndACodeAbove128) {
   }
 }
 
+TEST(ToolMain, TheFirstSignalNamesTheEnd) {
+  Process process(probe({"wait"}));
+  ASSERT_TRUE(process.wait_for("ready", enough)) << process.err();
+  process.send(SIGINT);
+  process.send(SIGTERM);  // the runner's next step; may come at any moment of the clean-up
+  EXPECT_EQ(process.wait(enough), 128 + SIGINT);
+}
+
 TEST(ToolMain, WorkThatIsDoneDespiteASignalIsASuccess) {
   EXPECT_EQ(end_by(SIGINT, "finish-after-stop").code, 0);
 }

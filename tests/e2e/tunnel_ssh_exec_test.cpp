@@ -20,6 +20,7 @@ constexpr milliseconds patience{60'000};
 class TunnelSshExec : public ::testing::Test {
  protected:
   void SetUp() override { PCA_REQUIRE(Sshd::missing()); }
+  void TearDown() override { HostForTests::end_running("sleep " + mark()); }
 
   HostForTests& host(const std::string& config = "") {
     if (!host_) host_ = std::make_unique<HostForTests>(config);

@@ -157,6 +157,7 @@ TEST_F(TunnelSshHosts, ACancelEndsAllAndStartsNoMore) {
   EXPECT_EQ(step.code, 130);
   EXPECT_TRUE(HostForTests::stops_running("sleep " + mark));
   EXPECT_EQ(outcomes(step).at(address(4)), "skipped");
+  HostForTests::end_running("sleep " + mark);
 }
 
 // ---- pin and check

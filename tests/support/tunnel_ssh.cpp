@@ -1,6 +1,7 @@
 #include "support/tunnel_ssh.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -78,6 +79,13 @@ bool HostForTests::stops_running(const std::string& text) {
     if (command_line_of(folder_of(pid)).find(text) != std::string::npos && !ends(pid)) return false;
   }
   return true;
+}
+
+void HostForTests::end_running(const std::string& text) {
+  for (const int pid : processes()) {
+    if (command_line_of(folder_of(pid)).find(text) == std::string::npos) continue;
+    if (const pid_t group = ::getpgid(pid); group > 1) ::kill(-group, SIGKILL);
+  }
 }
 
 void HostForTests::cut() const {

@@ -28,6 +28,9 @@ class HostForTests {
   [[nodiscard]] std::string address() const;  // user@127.0.0.1:port
   // Whether every process with `text` in its command line ends within 10 s; true when none is left.
   [[nodiscard]] static bool stops_running(const std::string& text);
+  // Ends every process with `text` in its command line and all of its process group: what a test
+  // left running on purpose. `text` is the test's own.
+  static void end_running(const std::string& text);
   // Cuts all connections from the host's side, as a crash would.
   void cut() const;
 

@@ -102,8 +102,12 @@ class FakeSession : public SshSession {
   }
   std::unique_ptr<SshChannel> begin_tcp(const std::string&, std::uint16_t) override { return {}; }
   std::unique_ptr<SshChannel> begin_unix(const std::string&) override { return {}; }
-  Result<std::uint16_t> listen_tcp(const Budget&, const std::string&, std::uint16_t) override {
-    return failed("not faked");
+  // Answers requests to listen; without it none is granted.
+  std::function<Result<std::uint16_t>(const std::string& address, std::uint16_t port)> on_listen;
+  Result<std::uint16_t> listen_tcp(const Budget&, const std::string& address,
+                                   std::uint16_t port) override {
+    if (!on_listen) return failed("refused to listen");
+    return on_listen(address, port);
   }
   Result<std::unique_ptr<SshChannel>> accept(std::uint16_t) override { return failed("not faked"); }
   Result<std::vector<short>> wait(const Budget& budget, std::span<const PollHandle> others,

@@ -82,8 +82,7 @@ class ForwardWork {
     PCA_TRY(auto session, connect(stop, forwarder));
     ready(to_json(forwarder.listening()));
     for (;;) {
-      const Error ended = forwarder.serve(
-          budget, *session, [this](const std::string& text) { context_.reporter.info(text); });
+      const Error ended = forwarder.serve(budget, *session, say_);
       (void)session->close(Budget::of(goodbye_limit));
       session.reset();
       if (budget.is_cancelled()) return ended;
@@ -99,7 +98,7 @@ class ForwardWork {
     const Budget budget = connect_budget(plan_.connection, stop);
     PCA_TRY(auto session, connect_ssh(budget, plan_.connection, plan_.connection.hosts.front(),
                                       log_observer(context_.reporter, plan_.connection)));
-    PCA_CHECK(forwarder.listen_there(budget, *session));
+    PCA_CHECK(forwarder.listen_there(budget, *session, say_));
     return session;
   }
 
@@ -114,6 +113,7 @@ class ForwardWork {
 
   ToolContext& context_;
   const ForwardPlan& plan_;
+  const Forwarder::Say say_ = [this](const std::string& text) { context_.reporter.info(text); };
 };
 
 void write_outputs(Reporter& reporter, const Json& listening, int pid) {

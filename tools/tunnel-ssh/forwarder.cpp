@@ -114,10 +114,17 @@ Result<Forwarder> Forwarder::open(const std::vector<ForwardSpec>& specs) {
   return forwarder;
 }
 
-Result<> Forwarder::listen_there(const Budget& budget, SshSession& session) {
+Result<> Forwarder::listen_there(const Budget& budget, SshSession& session, const Say& say) {
   for (Remote& remote : remotes_) {
-    const std::string address = remote.spec.listen.host == "*" ? "" : remote.spec.listen.host;
-    PCA_TRY(remote.port, session.listen_tcp(budget, address, remote.port));
+    const Endpoint& wanted = remote.spec.listen;
+    const std::string address = wanted.host == "*" ? "" : wanted.host;
+    auto port = session.listen_tcp(budget, address, remote.port);
+    if (!port && remote.port != wanted.port) {
+      port = session.listen_tcp(budget, address, wanted.port);
+      if (port) say(fmt::format("{}: the host listens on port {} now", remote.spec.text, *port));
+    }
+    if (!port) return std::move(port).error();
+    remote.port = *port;
   }
   return {};
 }

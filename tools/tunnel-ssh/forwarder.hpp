@@ -62,8 +62,9 @@ class Forwarder {
 
   // Opens the listeners of this machine.
   static Result<Forwarder> open(const std::vector<ForwardSpec>& specs);
-  // Opens those of the host: on a new session, before serve().
-  Result<> listen_there(const Budget& budget, SshSession& session);
+  // Opens those of the host: on a new session, before serve(). Ports that the host chose are asked
+  // for again; when one has been taken meanwhile the host chooses another, which `say` tells.
+  Result<> listen_there(const Budget& budget, SshSession& session, const Say& say);
   [[nodiscard]] std::vector<Listening> listening() const;
   // Until the session is lost or the budget ends; always gives the Error that says which. All its
   // connections end with it.

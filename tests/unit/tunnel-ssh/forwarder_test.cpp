@@ -1,0 +1,103 @@
+#include "tunnel-ssh/forwarder.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support/fake_ssh.hpp"
+#include "support/temp_folder.hpp"
+
+namespace pca::tunnel_ssh {
+namespace {
+
+using test::FakeSession;
+
+const Budget budget = Budget::of(Milliseconds{30'000});
+
+ForwardSpec remote(const std::string& text) { return *parse_forward(ForwardKind::remote, text); }
+
+class RemoteForwards : public testing::Test {
+ protected:
+  // Asks the host for the spec's port; gives what it was asked for.
+  std::vector<std::string> ask() {
+    asked_.clear();
+    session_.on_listen = [this](const std::string& address, std::uint16_t port) {
+      asked_.push_back(address + "|" + std::to_string(port));
+      return grant_(port);
+    };
+    auto listening = forwarder_->listen_there(budget, session_,
+                                              [this](const std::string& text) { said_ += text; });
+    worked_ = listening.has_value();
+    return asked_;
+  }
+
+  FakeSession session_;
+  std::optional<Forwarder> forwarder_;
+  std::function<Result<std::uint16_t>(std::uint16_t)> grant_;
+  std::vector<std::string> asked_;
+  std::string said_;
+  bool worked_ = false;
+};
+
+TEST_F(RemoteForwards, AskForTheChosenPortAgainAfterALoss) {
+  forwarder_ = *Forwarder::open({remote("0:db:5432")});
+  grant_ = [](std::uint16_t port) -> Result<std::uint16_t> {
+    return static_cast<std::uint16_t>(port == 0 ? 40001 : port);
+  };
+  EXPECT_EQ(ask(), (std::vector<std::string>{"127.0.0.1|0"}));
+  EXPECT_EQ(forwarder_->listening().front().port, 40001);
+  EXPECT_EQ(ask(), (std::vector<std::string>{"127.0.0.1|40001"}));
+  EXPECT_EQ(said_, "");
+}
+
+TEST_F(RemoteForwards, TakeAnotherPortWhenTheChosenOneIsGone) {
+  forwarder_ = *Forwarder::open({remote("0:db:5432")});
+  grant_ = [](std::uint16_t) -> Result<std::uint16_t> { return std::uint16_t{40001}; };
+  (void)ask();
+  grant_ = [](std::uint16_t port) -> Result<std::uint16_t> {
+    if (port != 0) return failed("refused to listen");
+    return std::uint16_t{40002};
+  };
+  EXPECT_EQ(ask(), (std::vector<std::string>{"127.0.0.1|40001", "127.0.0.1|0"}));
+  EXPECT_TRUE(worked_);
+  EXPECT_EQ(said_, "0:db:5432: the host listens on port 40002 now");
+}
+
+TEST_F(RemoteForwards, NeverTakeAnotherPortThanTheUserNamed) {
+  forwarder_ = *Forwarder::open({remote("*:8080:db:5432")});
+  grant_ = [](std::uint16_t) -> Result<std::uint16_t> { return failed("refused to listen"); };
+  EXPECT_EQ(ask(), (std::vector<std::string>{"|8080"}));
+  EXPECT_FALSE(worked_);
+}
+
+TEST(LocalListenerTest, ReplacesASocketThatADeadProcessLeftAndNothingElse) {
+  const test::TempFolder folder;
+  const Endpoint endpoint{{}, 0, folder.path("s.sock")};
+  {
+    auto listener = LocalListener::open(endpoint);
+    ASSERT_TRUE(listener);
+    const auto second = LocalListener::open(endpoint);  // it still listens
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().message,
+              "cannot listen on " + endpoint.path + ": Address already in use");
+    struct stat status {};
+    ::stat(endpoint.path.c_str(), &status);
+    EXPECT_EQ(status.st_mode & 0777U, 0700U);
+    ASSERT_EQ(::link(endpoint.path.c_str(), folder.path("kept").c_str()), 0);
+  }
+  EXPECT_NE(::access(endpoint.path.c_str(), F_OK), 0);  // gone with the listener
+  ASSERT_EQ(::rename(folder.path("kept").c_str(), endpoint.path.c_str()), 0);
+  EXPECT_TRUE(LocalListener::open(endpoint));
+  folder.write("s.sock", "a file of the user's");
+  EXPECT_FALSE(LocalListener::open(endpoint));
+  EXPECT_EQ(folder.read("s.sock"), "a file of the user's");
+}
+
+TEST(LocalListenerTest, RefusesWhatIsNoAddressOfThisMachine) {
+  for (const char* host : {"db.internal", "192.0.2.1"}) {
+    EXPECT_FALSE(LocalListener::open({host, 0, {}})) << host;
+  }
+}
+
+}  // namespace
+}  // namespace pca::tunnel_ssh

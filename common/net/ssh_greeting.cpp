@@ -46,11 +46,11 @@ Result<> SshGreeting::read_lines() {
       preceding_ += line + "\n";
     }
   }
-  if (stage_ == Stage::identification &&
-      (lines_ > most_lines || line_bytes_ + pending_.size() > most_line_bytes)) {
+  const std::size_t bytes = line_bytes_ + (stage_ == Stage::identification ? pending_.size() : 0);
+  if (lines_ > most_lines || bytes > most_line_bytes) {
     return unreachable(
         fmt::format("the server does not identify itself as an SSH server; it sent {} bytes: {}",
-                    line_bytes_ + pending_.size(), preceding_text()),
+                    bytes, preceding_text()),
         "Check host and port: this may be another service.");
   }
   if (stage_ == Stage::key_exchange && !identification_.starts_with("SSH-2.0-") &&

@@ -62,6 +62,11 @@ class Authentication {
       case LIBSSH2_ERROR_AUTHENTICATION_FAILED:
       case LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED:
         if (transport_.is_lost()) return refused_if_ended(transport_.lost(doing_));
+        if (has_failed_to_sign()) {
+          tried_.back() +=
+              " (no signature was made that this server takes: it is too old for RSA "
+              "keys with SHA-2)";
+        }
         return false;
       case LIBSSH2_ERROR_METHOD_NONE:
       case LIBSSH2_ERROR_ALGO_UNSUPPORTED:
@@ -73,6 +78,13 @@ class Authentication {
       default:
         return refused_if_ended(transport_.problem(*code, doing_));
     }
+  }
+
+  // Both ends refusing look the same to libssh2's caller but for the words.
+  [[nodiscard]] bool has_failed_to_sign() const {
+    char* text = nullptr;
+    libssh2_session_last_error(transport_.raw(), &text, nullptr, 0);
+    return text != nullptr && std::string_view(text) == "Callback returned error";
   }
 
   Result<bool> ask_for_methods() {

@@ -93,14 +93,14 @@ class Repair {
                         "Save it as plain text (UTF-8).");
     }
     if (text.starts_with(byte_order_mark)) {
-      text.erase(0, byte_order_mark.size());
+      replace_by(text.substr(byte_order_mark.size()));
       say("byte order mark");
     }
     strip_around();
     const std::string_view visible_part = trim(text);
     if (visible_part.size() >= 2 && (visible_part[0] == '"' || visible_part[0] == '\'') &&
         visible_part.back() == visible_part[0]) {
-      text = std::string(visible_part.substr(1, visible_part.size() - 2));
+      replace_by(std::string(visible_part.substr(1, visible_part.size() - 2)));
       say("surrounding quotes");
       strip_around();
     }
@@ -109,6 +109,11 @@ class Repair {
     if (text.find(begin_mark) == std::string::npos) PCA_CHECK(decode_whole());
     if (!text.ends_with('\n')) say("missing last newline");
     return {};
+  }
+
+  void replace_by(std::string text) {
+    std::swap(text_.text, text);
+    wipe(text);
   }
 
   void strip_around() {
@@ -120,7 +125,7 @@ class Repair {
     const std::string_view behind = std::string_view(text).substr(last + 1);
     const bool blank_lines = start > 0 || std::count(behind.begin(), behind.end(), '\n') > 1;
     if (!blank_lines) return;
-    text = text.substr(0, last + 1).substr(start) + "\n";
+    replace_by(text.substr(start, last + 1 - start) + "\n");
     say("blank lines around");
   }
 
@@ -149,8 +154,7 @@ class Repair {
       return not_usable("it has no -----BEGIN ... PRIVATE KEY----- line",
                         "Give the text of the private key file, all lines of it.");
     }
-    wipe(text_.text);
-    text_.text = *std::move(decoded);
+    replace_by(*std::move(decoded));
     say("base64 of the whole text");
     if (replace_all("\r\n", "\n") > 0) say("CRLF line ends");
     return {};

@@ -89,7 +89,8 @@ Result<int> SshTransport::complete(const Budget& budget, const std::string& doin
     if (take_news()) continue;
     const PollHandle handle = poll_handle();
     PCA_CHECK(wait_ready(budget, {&handle, 1}, budget.deadline(), doing));
-    move_out();  // `step` reads by itself
+    move_out();
+    is_dry_ = false;  // `step` reads by itself
   }
 }
 
@@ -122,6 +123,7 @@ bool SshTransport::move_out() {
 
 bool SshTransport::service() {
   move_out();
+  is_dry_ = false;
   int code = 0;
   do {
     code = _libssh2_transport_read(raw_);
@@ -184,12 +186,15 @@ ssize_t SshTransport::receive(std::span<char> into) {
   return static_cast<ssize_t>(count);
 }
 
+// libssh2 tries to read before nearly everything it does; one look at an empty stream is enough
+// until poll() has had its turn.
 ssize_t SshTransport::read_stream(std::span<char> into) {
-  if (at_end_) return -EAGAIN;
+  if (at_end_ || is_dry_) return -EAGAIN;
   const auto got = stream_->read(into);
   if (!got && !broken_) broken_ = got.error();
   at_end_ = !got || got->end;
-  if (!got || got->bytes == 0) return -EAGAIN;
+  is_dry_ = !got || got->bytes == 0;
+  if (is_dry_) return -EAGAIN;
   note_received({into.data(), got->bytes});
   return static_cast<ssize_t>(got->bytes);
 }

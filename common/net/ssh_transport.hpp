@@ -91,6 +91,7 @@ class SshTransport {
   std::size_t out_start_ = 0;
   std::optional<Error> broken_;
   bool at_end_ = false;
+  bool is_dry_ = false;  // the stream had nothing to read at the last look
   bool let_go_ = false;
   bool closed_ = false;
   bool has_news_ = false;

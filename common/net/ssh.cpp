@@ -26,6 +26,7 @@ constexpr unsigned largest_packet = 32768;
 constexpr std::size_t longest_read = std::size_t{1} << 20U;
 constexpr std::size_t longest_write = 32700;  // what libssh2 puts into one packet at most
 constexpr int longest_accept_queue = 64;
+constexpr Milliseconds longest_hand_over{2000};
 constexpr int exit_status_unknown = -1;
 
 double ms_since(Clock::time_point start) {
@@ -532,14 +533,32 @@ class ChannelStream : public ByteStream {
 
   Result<> close(const Budget& budget) override {
     if (channel_ != nullptr) {
-      // What was written goes out before the session's farewell, which closes the channel too.
-      PCA_CHECK(channel_->send_eof());
+      hand_over(budget.at_most(longest_hand_over));
       channel_.reset();
     }
     return session_->close(budget);
   }
 
  private:
+  // A jump host forgets what it has not passed on yet when the session ends, so what was written is
+  // known to have arrived only when the far end has closed its side as well.
+  void hand_over(const Budget& budget) {
+    const std::string doing = "closing the connection to " + peer_;
+    std::array<char, 4096> unwanted{};
+    bool is_told = false;
+    while (true) {
+      if (!is_told) {
+        const auto sent = channel_->send_eof();
+        if (!sent) return;
+        is_told = *sent;
+      }
+      const auto got = channel_->read(unwanted);
+      if (!got || got->end) return;
+      if (got->bytes > 0 && budget.check(doing)) continue;
+      if (!session_->wait(budget, {}, budget.deadline(), doing)) return;
+    }
+  }
+
   std::unique_ptr<SshSession> session_;  // outlives the channel
   std::unique_ptr<SshChannel> channel_;
   std::string peer_;

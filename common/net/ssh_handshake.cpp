@@ -136,7 +136,7 @@ class Handshake {
   [[nodiscard]] Error disagreement(int code) const {
     using List = SshGreeting::List;
     const SshGreeting& greeting = transport_.greeting();
-    if (!greeting.is_complete() || transport_.is_lost()) {
+    if (greeting.offered(List::kex).empty() || transport_.is_lost()) {
       return may_pass(transport_.problem(code, doing_));
     }
     for (const std::string& problem :

@@ -267,7 +267,7 @@ TEST_F(TunnelSshForward, ConnectsAgainWhenTheConnectionDrops) {
   for (int tries = 0; tries < 1000 && answer.empty(); ++tries) {
     answer = ask(connect_to(ports[0]), "after");
   }
-  EXPECT_EQ(answer, "after");
+  EXPECT_EQ(answer, "after") << step_->folder().read("forward.log");
   const std::string said = step_->folder().read("forward.log");
   EXPECT_NE(said.find("connecting again"), std::string::npos);
   // Another program may have taken the host's port meanwhile.

@@ -137,15 +137,18 @@ std::vector<Listening> Forwarder::listening() const {
 }
 
 Error Forwarder::serve(const Budget& budget, SshSession& session, const Say& say) {
-  connections_.clear();  // of a session that is gone
+  Error ended = move_until_lost(budget, session, say).error();
+  connections_.clear();  // their channels must not outlive the session
+  return ended;
+}
+
+Result<> Forwarder::move_until_lost(const Budget& budget, SshSession& session, const Say& say) {
   for (;;) {
-    if (auto checked = budget.check(doing); !checked) return std::move(checked).error();
-    const auto accepted = accept_all(budget, session, say);
-    if (!accepted) return accepted.error();
+    PCA_CHECK(budget.check(doing));
+    PCA_TRY(const bool accepted, accept_all(budget, session, say));
     const bool moved = step_all(session, say);
-    if (moved || *accepted) continue;
-    const auto woken = session.wait(budget, poll_handles(), budget.deadline(), doing);
-    if (!woken) return woken.error();
+    if (moved || accepted) continue;
+    PCA_CHECK(session.wait(budget, poll_handles(), budget.deadline(), doing));
   }
 }
 

@@ -80,6 +80,8 @@ class Forwarder {
     std::uint16_t port = 0;
   };
 
+  // Ends with an Error only.
+  Result<> move_until_lost(const Budget& budget, SshSession& session, const Say& say);
   Result<bool> accept_all(const Budget& budget, SshSession& session, const Say& say);
   bool step_all(SshSession& session, const Say& say);
   [[nodiscard]] std::vector<PollHandle> poll_handles() const;

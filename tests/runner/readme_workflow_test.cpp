@@ -1,0 +1,345 @@
+// The README's workflow, as it stands there, run by a runner (workflow.mjs) with the real composite
+// action against a real sshd, through the sandbox's edge. All that is put in is the user's name,
+// because the machine need not have a "deploy". The runner reaches the edge as one in a closed
+// network would: HTTPS_PROXY leads there, SSL_CERT_FILE names its authority.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/digest.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "support/edge.hpp"
+#include "support/process.hpp"
+#include "support/require.hpp"
+#include "support/sshd.hpp"
+#include "support/temp_folder.hpp"
+
+namespace pca::test {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using pca::testing::SandboxEdge;
+
+const fs::path source_dir = PCA_SOURCE_DIR;
+const std::string action_repository = "private-cloud-actions/private-cloud-actions";
+
+std::string contents(const fs::path& file) {
+  std::ostringstream text;
+  text << std::ifstream(file, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+// The ```yaml blocks of a document, without their fences.
+std::vector<std::string> yaml_blocks(const std::string& text) {
+  const std::string fence = "```yaml\n";
+  std::vector<std::string> blocks;
+  for (std::size_t from = text.find(fence); from != std::string::npos;
+       from = text.find(fence, from)) {
+    from += fence.size();
+    blocks.push_back(text.substr(from, text.find("```", from) - from));
+  }
+  return blocks;
+}
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const std::size_t at = text.find(from);
+  if (at == std::string::npos) {
+    ADD_FAILURE() << "the README's workflow has no " << from;
+    return text;
+  }
+  return text.replace(at, from.size(), to);
+}
+
+std::string missing_node() {
+  ProcessSpec spec;
+  spec.argv = {"node", "--version"};
+  try {
+    if (run_process(spec, 30s).code == 0) return {};
+  } catch (const std::runtime_error&) {
+    // said below
+  }
+  return "there is no node: install nodejs and node-js-yaml";
+}
+
+// What the runner reported of a run of the workflow.
+struct JobRun {
+  int code = -1;
+  std::string log;
+  Json report{};
+
+  [[nodiscard]] const Json& job() const { return at(at(report, "jobs"), "deploy"); }
+  [[nodiscard]] std::string result() const { return text(job(), "result"); }
+  [[nodiscard]] std::string summary() const { return text(job(), "summary"); }
+  // Of the workflow's only step; the action's own steps come behind it.
+  [[nodiscard]] std::string output(const std::string& name) const {
+    const auto* steps = at(job(), "steps").as_array();
+    return steps == nullptr || steps->empty() ? "" : text(at(steps->front(), "outputs"), name);
+  }
+  // "level: message" of each.
+  [[nodiscard]] std::vector<std::string> annotations() const {
+    std::vector<std::string> all;
+    if (const auto* list = at(job(), "annotations").as_array()) {
+      for (const Json& each : *list)
+        all.push_back(text(each, "level") + ": " + text(each, "message"));
+    }
+    return all;
+  }
+
+ private:
+  static const Json& at(const Json& json, const std::string& key) {
+    static const Json none;
+    const Json* found = json.find(key);
+    return found == nullptr ? none : *found;
+  }
+  static std::string text(const Json& json, const std::string& key) {
+    const std::string* value = at(json, key).as_string();
+    return value == nullptr ? "" : *value;
+  }
+};
+
+// A VM with an app that is deployed by git, an edge in front of it, and a runner with the actions
+// of a release.
+class ReadmeWorkflow : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    PCA_REQUIRE(Sshd::missing());
+    PCA_REQUIRE(missing_node());
+    make_host();
+    make_app();
+    make_release();
+    edge_ = std::make_unique<SandboxEdge>(
+        std::vector<std::string>{"--origin", "127.0.0.1:" + std::to_string(sshd_->port()), "--name",
+                                 "vm1.example.com", "--client-id", SandboxEdge::client_id,
+                                 "--proxy"},
+        ProcessEnvironment{{"INPUT_CLIENT_SECRET", SandboxEdge::client_secret}});
+    secrets_ = {{"ACCESS_CLIENT_ID", SandboxEdge::client_id},
+                {"ACCESS_CLIENT_SECRET", SandboxEdge::client_secret},
+                {"DEPLOY_KEY", key_.private_text}};
+  }
+
+  void make_host() {
+    key_ = make_key(folder_, "key", {"-t", "ed25519"});
+    fs::create_directories(home_.path("bin"));
+    SshdSettings settings;
+    settings.host_keys = {"ed25519"};
+    settings.authorized_keys = key_.public_line + "\n";
+    settings.config = "SetEnv HOME=" + home_.path() + " PATH=" + home_.path("bin") +
+                      ":/usr/local/bin:/usr/bin:/bin\n";
+    sshd_ = std::make_unique<Sshd>(settings);
+    known_hosts_ = replaced(sshd_->known_hosts(), "[127.0.0.1]:" + std::to_string(sshd_->port()),
+                            "vm1.example.com");
+    // No systemd in a test's container: this one writes down what it was asked for.
+    script_on_host("systemctl",
+                   "echo \"$*\" >>~/systemctl.log\n"
+                   "case $* in *status*) echo 'app.service - active (running)' ;; esac\n");
+  }
+
+  void script_on_host(const std::string& name, const std::string& text) {
+    const std::string file = home_.write("bin/" + name, "#!/bin/sh\n" + text);
+    fs::permissions(file, fs::perms::owner_all);
+  }
+
+  // ~/app is a clone that is one commit behind.
+  void make_app() {
+    const std::string origin = folder_.path("origin.git");
+    const std::string work = folder_.path("work");
+    git({"init", "-q", "--bare", "-b", "main", origin});
+    git({"init", "-q", "-b", "main", work});
+    commit(work, "first");
+    git({"-C", work, "push", "-q", origin, "main"});
+    git({"clone", "-q", origin, home_.path("app")});
+    commit(work, "second");
+    git({"-C", work, "push", "-q", origin, "main"});
+  }
+
+  void commit(const std::string& where, const std::string& version) {
+    std::ofstream(where + "/version") << version << "\n";
+    git({"-C", where, "add", "version"});
+    git({"-C", where, "commit", "-q", "-m", version});
+  }
+
+  void git(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "git");
+    ProcessSpec spec;
+    spec.argv = std::move(arguments);
+    for (const char* role : {"AUTHOR", "COMMITTER"}) {
+      spec.environment[std::string("GIT_") + role + "_NAME"] = "tester";
+      spec.environment[std::string("GIT_") + role + "_EMAIL"] = "tester@example.com";
+    }
+    spec.environment["HOME"] = folder_.path();
+    const Finished done = run_process(spec, 60s);
+    ASSERT_EQ(done.code, 0) << done.err;
+  }
+
+  // The actions with the checksums of a release, and its executable in the runner's tool cache.
+  void make_release() {
+    fs::create_directories(folder_.path("release"));
+    fs::copy(source_dir / "actions", folder_.path("release/actions"), fs::copy_options::recursive);
+    fs::copy(source_dir / "VERSION", folder_.path("release/VERSION"));
+    const std::string version(trim(contents(source_dir / "VERSION")));
+    for (const char* arch : {"x64", "arm64"}) {
+      const fs::path cache =
+          fs::path(folder_.path("tools")) / "private-cloud-actions" / version / arch;
+      fs::create_directories(cache);
+      fs::copy(PCA_TUNNEL_SSH, cache / "tunnel-ssh");
+      std::ofstream(folder_.path("release/actions/checksums.txt"), std::ios::app)
+          << to_hex(sha256(contents(PCA_TUNNEL_SSH))) << "  tunnel-ssh-linux-" << arch << "\n";
+    }
+  }
+
+  std::string workflow() {
+    const std::vector<std::string> blocks = yaml_blocks(contents(source_dir / "README.md"));
+    if (blocks.empty()) ADD_FAILURE() << "the README has no workflow";
+    return blocks.empty() ? "" : replaced(blocks.front(), "deploy@", sshd_->user() + "@");
+  }
+
+  ProcessSpec runner_of(const std::string& workflow) {
+    Json settings;
+    settings.set("workflow", folder_.write("workflow.yml", workflow));
+    for (const char* name : {"workspace", "temp"}) {
+      fs::create_directories(folder_.path(name));
+      settings.set(name, folder_.path(name));
+    }
+    settings.set("tool_cache", folder_.path("tools"));
+    settings.set("report", folder_.path("report.json"));
+    settings.set("actions", Json().set(action_repository, folder_.path("release")));
+    Json secrets;
+    for (const auto& [name, value] : secrets_) secrets.set(name, value);
+    settings.set("secrets", secrets);
+    settings.set("vars", Json().set("KNOWN_HOSTS", known_hosts_));
+
+    ProcessSpec spec;
+    spec.argv = {"node", (source_dir / "tests/runner/main.mjs").string()};
+    spec.environment["HTTPS_PROXY"] = "http://127.0.0.1:" + std::to_string(edge_->proxy_port());
+    spec.environment["SSL_CERT_FILE"] = edge_->ca_file();
+    spec.input = settings.dump();
+    return spec;
+  }
+
+  JobRun run_job() {
+    const Finished done = run_process(runner_of(workflow()), 120s);
+    return run_of(done.code, done.out + done.err);
+  }
+
+  JobRun run_of(int code, const std::string& log) {
+    JobRun run{.code = code, .log = log};
+    auto report = parse_json(folder_.read("report.json"));
+    if (report) {
+      run.report = std::move(*report);
+    } else {
+      ADD_FAILURE() << report.error().message << "\n" << log;
+    }
+    return run;
+  }
+
+  TempFolder folder_;
+  TempFolder home_;
+  KeyPair key_;
+  std::unique_ptr<Sshd> sshd_;
+  std::unique_ptr<SandboxEdge> edge_;
+  std::string known_hosts_;
+  std::map<std::string, std::string> secrets_;
+};
+
+TEST_F(ReadmeWorkflow, Deploys) {
+  const JobRun run = run_job();
+  EXPECT_EQ(run.code, 0) << run.log;
+  EXPECT_EQ(run.result(), "success");
+  EXPECT_EQ(home_.read("app/version"), "second\n");
+  EXPECT_EQ(home_.read("systemctl.log"), "--user restart app\n--user --no-pager status app\n");
+  EXPECT_NE(run.log.find("app.service - active (running)"), std::string::npos) << run.log;
+  EXPECT_NE(run.log.find("(tool-cache)"), std::string::npos) << run.log;
+  EXPECT_EQ(run.annotations(), std::vector<std::string>{});
+  EXPECT_EQ(edge_->wait_for_records(1).size(), 1U);
+}
+
+TEST_F(ReadmeWorkflow, GivesOutputsAndASummary) {
+  const JobRun run = run_job();
+  EXPECT_EQ(run.output("outcome"), "succeeded");
+  EXPECT_EQ(run.output("exit-code"), "0");
+  EXPECT_NE(run.output("stdout").find("app.service - active (running)\n"), std::string::npos);
+  EXPECT_EQ(run.output("failed-hosts"), "");
+  EXPECT_NE(run.summary().find("vm1.example.com"), std::string::npos) << run.summary();
+  EXPECT_NE(run.summary().find("succeeded"), std::string::npos) << run.summary();
+}
+
+TEST_F(ReadmeWorkflow, ShowsNoSecretAlsoWhenTheHostPrintsThem) {
+  script_on_host("systemctl", "echo 'the token is " + std::string(SandboxEdge::client_secret) +
+                                  "'\ncat ~/leaked-key\n");
+  home_.write("leaked-key", key_.private_text);
+  const JobRun run = run_job();
+  EXPECT_EQ(run.result(), "success") << run.log;
+  EXPECT_NE(run.log.find("the token is ***"), std::string::npos) << run.log;
+  const std::string all = run.log + run.report.dump();
+  EXPECT_EQ(all.find(SandboxEdge::client_secret), std::string::npos);
+  for (const std::string& line : split_lines(key_.private_text)) {
+    if (line.empty() || line.starts_with("-----")) continue;
+    EXPECT_EQ(all.find(line), std::string::npos) << "a line of the key";
+  }
+}
+
+TEST_F(ReadmeWorkflow, StopsAtTheFirstLineThatFails) {
+  git({"-C", home_.path("app"), "reset", "-q", "--hard"});
+  commit(home_.path("app"), "by hand");  // so that --ff-only refuses
+  const JobRun run = run_job();
+  EXPECT_EQ(run.code, 1);
+  EXPECT_EQ(run.result(), "failure");
+  EXPECT_EQ(run.output("outcome"), "failed");
+  EXPECT_EQ(run.output("exit-code"), "128");  // git's own
+  EXPECT_EQ(home_.read("systemctl.log"), "");
+  ASSERT_EQ(run.annotations().size(), 1U) << run.log;
+  EXPECT_TRUE(run.annotations()[0].starts_with("error: ")) << run.annotations()[0];
+}
+
+TEST_F(ReadmeWorkflow, ARefusedTokenIsOneErrorThatSaysWhatToDo) {
+  secrets_["ACCESS_CLIENT_SECRET"] = "expired-last-week-0000";
+  const JobRun run = run_job();
+  EXPECT_EQ(run.result(), "failure");
+  EXPECT_NE(run.log.find("Process completed with exit code 5."), std::string::npos) << run.log;
+  ASSERT_EQ(run.annotations().size(), 1U) << run.log;
+  EXPECT_NE(run.annotations()[0].find("Service Auth"), std::string::npos) << run.annotations()[0];
+  EXPECT_EQ(home_.read("systemctl.log"), "");
+  EXPECT_EQ(sshd_->log().find("Accepted publickey"), std::string::npos);
+}
+
+TEST_F(ReadmeWorkflow, ACancelledRunEndsWhatRunsOnTheHost) {
+  script_on_host("systemctl", "echo $$ >~/pid\necho 'it runs'\nexec sleep 600\n");
+  Process runner(runner_of(workflow()));
+  ASSERT_TRUE(runner.wait_for("it runs", 60s)) << runner.out() << runner.err();
+  runner.interrupt();
+  const auto code = runner.wait(20s);
+  ASSERT_TRUE(code);
+  const JobRun run = run_of(*code, runner.out());
+  EXPECT_EQ(run.result(), "cancelled") << run.log;
+  EXPECT_EQ(run.output("outcome"), "cancelled");
+  EXPECT_TRUE(ends(std::stoi(home_.read("pid"))));
+  EXPECT_NE(run.log.find("exit code 130"), std::string::npos) << run.log;
+}
+
+// Every other example is at least what its action.yml allows.
+TEST(ReadmeExamples, NameOnlyInputsThatThereAre) {
+  PCA_REQUIRE(missing_node());
+  int examples = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(source_dir / "actions")) {
+    if (entry.path().filename() != "README.md") continue;
+    for (const std::string& steps : yaml_blocks(contents(entry.path()))) {
+      ++examples;
+      Json settings;
+      settings.set("steps", steps);
+      settings.set("actions", Json().set(action_repository, source_dir.string()));
+      ProcessSpec spec;
+      spec.argv = {"node", (source_dir / "tests/runner/check_steps.mjs").string()};
+      spec.input = settings.dump();
+      const Finished checked = run_process(spec, 60s);
+      EXPECT_EQ(checked.code, 0) << entry.path() << ":\n" << checked.out << checked.err;
+    }
+  }
+  EXPECT_GE(examples, 2);
+}
+
+}  // namespace
+}  // namespace pca::test

@@ -27,6 +27,7 @@ $prepare packages build test
 tests/style.sh
 
 $prepare build release
+tests/readme_commands.sh
 test_preset release
 
 $prepare build asan
@@ -42,7 +43,7 @@ else
 fi
 
 if $full; then
-  $prepare packages full
+  $prepare packages full bench
   $prepare build clang
   test_preset clang
   $prepare build release-arm64 tunnel-ssh

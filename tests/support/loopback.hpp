@@ -80,7 +80,7 @@ class SilentListener {
     const sockaddr_in address = loopback_address(ip, listener_.port());
     for (int i = 0; i < 4; ++i) {
       FileDescriptor client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-      ::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+      (void)::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
       waiting_.push_back(std::move(client));
     }
   }

@@ -147,7 +147,7 @@ TEST_F(WebSocketStreamTest, JoinsSmallWritesWhileAFrameIsOnItsWay) {
 TEST_F(WebSocketStreamTest, TakesOneMessageAheadAndNoMore) {
   open();
   below->accepts = 0;
-  EXPECT_EQ(stream->write(std::string(50'000, 'x')), std::size_t{2 * 16'376});
+  EXPECT_EQ(stream->write(std::string(50'000, 'x')), std::size_t{2} * 16'376);
   EXPECT_EQ(stream->write("more"s), std::size_t{0});
   EXPECT_EQ(stream->poll_handle().events, POLLIN | POLLOUT);
   below->accepts = 100'000;

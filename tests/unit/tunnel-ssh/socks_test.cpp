@@ -94,7 +94,7 @@ TEST(SocksTest, Version4aConnectsToAName) {
 
 TEST(SocksTest, OtherProtocolsAndEndlessNamesEnd) {
   EXPECT_TRUE(Talk("GET / HTTP/1.1\r\n").failed);
-  EXPECT_TRUE(Talk("\x04\x01\x00\x50\x00\x00\x00\x01" + std::string(1000, 'x')).failed);
+  EXPECT_TRUE(Talk("\x04\x01\x00\x50\x00\x00\x00\x01"s + std::string(1000, 'x')).failed);
   EXPECT_TRUE(Talk("\x04\x01\x00\x50\x00\x00\x00\x01\x00"s + std::string(1000, 'x')).failed);
 }
 

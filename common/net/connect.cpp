@@ -50,6 +50,25 @@ class Way {
 
   Result<std::unique_ptr<SshSession>> log_in() { return log_in(hops_.size() - 1); }
   Result<std::unique_ptr<ByteStream>> stream() { return stream_to(hops_.size() - 1); }
+  // With no pins and a strict policy the session refuses every key, before it would log in: that
+  // refusal is the expected end.
+  Result<SshFacts> host_key(const std::string& methods) {
+    const HostAddress& address = *hops_.back().address;
+    PCA_TRY(auto stream, stream());
+    const HostKeyPins no_pins;
+    SshLogin nobody;
+    nobody.host = address.name;
+    nobody.port = address.port;
+    nobody.host_key_methods = methods;
+    nobody.pins = &no_pins;
+    SshFacts facts;
+    auto session = SshSession::open(budget_.at_most(settings_.connect_timeout), std::move(stream),
+                                    nobody, &facts);
+    if (session) return tool_bug("a session without pins trusted a host key");
+    if (facts.host_key.blob.empty()) return std::move(session).error();
+    tell_login(address, facts);
+    return facts;
+  }
 
  private:
   struct Hop {
@@ -199,13 +218,13 @@ Result<> check_pins(const ConnectionSettings& settings, const HostAddress& host)
 // Tries, and says where an error comes from.
 template <typename T>
 Result<T> connect(const Budget& budget, const ConnectionSettings& settings, const HostAddress& host,
-                  const ConnectObserver& observer, Result<T> (Way::*go)()) {
+                  const ConnectObserver& observer, const std::function<Result<T>(Way&)>& go) {
   PCA_CHECK(check_pins(settings, host));
   auto result = retry<T>(
       budget, settings.retry,
       [&](int) {
         Way way(budget, settings, host, observer);
-        return (way.*go)();
+        return go(way);
       },
       observer.on_retry);
   if (!result) return std::move(result).error().within("connecting to " + host.text());
@@ -218,14 +237,23 @@ Result<std::unique_ptr<SshSession>> connect_ssh(const Budget& budget,
                                                 const ConnectionSettings& settings,
                                                 const HostAddress& host,
                                                 const ConnectObserver& observer) {
-  return connect<std::unique_ptr<SshSession>>(budget, settings, host, observer, &Way::log_in);
+  return connect<std::unique_ptr<SshSession>>(budget, settings, host, observer,
+                                              [](Way& way) { return way.log_in(); });
 }
 
 Result<std::unique_ptr<ByteStream>> connect_stream(const Budget& budget,
                                                    const ConnectionSettings& settings,
                                                    const HostAddress& host,
                                                    const ConnectObserver& observer) {
-  return connect<std::unique_ptr<ByteStream>>(budget, settings, host, observer, &Way::stream);
+  return connect<std::unique_ptr<ByteStream>>(budget, settings, host, observer,
+                                              [](Way& way) { return way.stream(); });
+}
+
+Result<SshFacts> ask_host_key(const Budget& budget, const ConnectionSettings& settings,
+                              const HostAddress& host, const std::string& methods,
+                              const ConnectObserver& observer) {
+  return connect<SshFacts>(budget, settings, host, observer,
+                           [&](Way& way) { return way.host_key(methods); });
 }
 
 }  // namespace pca

@@ -63,5 +63,11 @@ struct ConnectObserver {
 [[nodiscard]] Result<std::unique_ptr<ByteStream>> connect_stream(
     const Budget& budget, const ConnectionSettings& settings, const HostAddress& host,
     const ConnectObserver& observer = {});
+// Only until `host` has shown its key, of which nothing is demanded, for `pin`: no login there, so
+// the facts hold no more than a key and what came before it. `methods` as in SshLogin.
+[[nodiscard]] Result<SshFacts> ask_host_key(const Budget& budget,
+                                            const ConnectionSettings& settings,
+                                            const HostAddress& host, const std::string& methods,
+                                            const ConnectObserver& observer = {});
 
 }  // namespace pca

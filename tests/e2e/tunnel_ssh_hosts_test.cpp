@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "support/flaky_proxy.hpp"
 #include "support/require.hpp"
 #include "support/runner_model.hpp"
 #include "support/tunnel_ssh.hpp"
@@ -182,6 +183,42 @@ TEST_F(TunnelSshHosts, PinShowsTheKeysThroughTheEdgeAndLogsInNowhere) {
   EXPECT_NE(step.out.find("\"verified\": false"), std::string::npos) << step.out;
   EXPECT_EQ(sshd.log().find("Accepted"), std::string::npos) << sshd.log();
   EXPECT_EQ(sshd.log().find("Failed"), std::string::npos) << sshd.log();
+}
+
+TEST_F(TunnelSshHosts, PinTriesAgainWhatMayPass) {
+  // No identification at first, then one but no key exchange; the same for the next type of key.
+  const SshdSettings all;
+  const Sshd sshd(all);
+  const FlakyProxy proxy(sshd.port(), {{1, 0}, {2, 40}, {4, 0}, {5, 40}});
+  step_->inputs = {};
+  const StepResult step = step_->run({"pin", "127.0.0.1:" + std::to_string(proxy.port())});
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(split_lines(step.outputs.at("fingerprints")).size(), 3U) << step.out;
+  EXPECT_NE(step.out.find("; try 3 of 3 in "), std::string::npos) << step.out;
+}
+
+TEST_F(TunnelSshHosts, PinKeepsTheKeysItSawBeforeAFailure) {
+  const SshdSettings all;
+  const Sshd sshd(all);
+  const FlakyProxy proxy(sshd.port(), {{2, 0}, {3, 0}});
+  const std::string flaky = "127.0.0.1:" + std::to_string(proxy.port());
+  step_->inputs = {};
+  const StepResult step =
+      step_->run({"pin", "127.0.0.1:1", flaky, address(1), "--tries", "2", "--json"});
+  EXPECT_EQ(step.code, 6) << step.err;
+  const std::vector<std::string> lines = split_lines(step.outputs.at("known-hosts"));
+  ASSERT_EQ(lines.size(), 2U) << step.outputs.at("known-hosts");
+  EXPECT_TRUE(lines[0].starts_with("[127.0.0.1]:" + std::to_string(proxy.port()) + " "))
+      << lines[0];
+  EXPECT_TRUE(lines[1].starts_with("[127.0.0.1]:" + std::to_string(host_->sshd().port()) + " "));
+  const std::size_t last_key = step.err.find(lines[1]);
+  const std::size_t error =
+      step.err.find("error: 2 of 3 hosts failed (127.0.0.1:1, " + flaky + ")");
+  ASSERT_NE(last_key, std::string::npos) << step.err;
+  ASSERT_NE(error, std::string::npos) << step.err;
+  EXPECT_LT(last_key, error);
+  EXPECT_NE(step.out.find("\"error\": \"while connecting to " + flaky), std::string::npos)
+      << step.out;
 }
 
 TEST_F(TunnelSshHosts, CheckNamesEachPhaseAndRunsNothing) {

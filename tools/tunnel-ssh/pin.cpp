@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string_view>
 
 #include "base/text.hpp"
 #include "net/connect.hpp"
 #include "tunnel-ssh/connection.hpp"
 #include "tunnel-ssh/contract.hpp"
+#include "tunnel-ssh/results.hpp"
 
 namespace pca::tunnel_ssh {
 
@@ -20,56 +22,70 @@ constexpr std::string_view by_hand =
     "the\n"
     "# host's own console shows: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub";
 
-// One handshake that ends behind the host key. With no pins and a strict policy the session refuses
-// every key, before it would log in: that refusal is the expected end.
-Result<HostKey> fetch_key(ToolContext& context, const ConnectionSettings& settings,
-                          const HostAddress& host, const std::string& method, SshFacts& facts) {
-  const Budget budget = connect_budget(settings, context.stop);
-  PCA_TRY(auto stream,
-          connect_stream(budget, settings, host, log_observer(context.reporter, settings)));
-  SshLogin nobody;
-  nobody.host = host.name;
-  nobody.port = host.port;
-  nobody.host_key_methods = method;
-  const HostKeyPins no_pins;
-  nobody.pins = &no_pins;
-  auto session =
-      SshSession::open(budget.at_most(settings.connect_timeout), std::move(stream), nobody, &facts);
-  if (session) return tool_bug("a session without pins trusted a host key");
-  if (facts.host_key.blob.empty()) return std::move(session).error();
-  return facts.host_key;
-}
+// What one host has shown, as far as it came.
+struct Shown {
+  HostAddress host;
+  std::vector<HostKey> keys;
+  std::optional<Error> error;
+};
 
-Result<std::vector<HostKey>> fetch_keys(ToolContext& context, const ConnectionSettings& settings,
-                                        const HostAddress& host) {
-  SshFacts facts;
-  PCA_TRY(HostKey first, fetch_key(context, settings, host, {}, facts));
-  std::vector<HostKey> keys{std::move(first)};
-  for (const std::string& method : methods_to_ask(facts.offered_host_keys)) {
+Shown ask(ToolContext& context, const ConnectionSettings& settings, const HostAddress& host) {
+  const ConnectObserver observer = log_observer(context.reporter, settings);
+  const auto ask_for = [&](const std::string& methods) {
+    return ask_host_key(connect_budget(settings, context.stop), settings, host, methods, observer);
+  };
+  Shown shown{host, {}, std::nullopt};
+  auto first = ask_for({});
+  if (!first) {
+    shown.error = std::move(first).error();
+    return shown;
+  }
+  shown.keys.push_back(first->host_key);
+  for (const std::string& method : methods_to_ask(first->offered_host_keys)) {
     const bool is_rsa = method.starts_with("rsa-");
     const std::string type = is_rsa ? "ssh-rsa" : method;
-    if (type == keys.front().type) continue;
-    SshFacts more;
-    PCA_TRY(HostKey key, fetch_key(context, settings, host, method, more));
-    keys.push_back(std::move(key));
+    if (type == shown.keys.front().type) continue;
+    auto next = ask_for(method);
+    if (!next) {
+      shown.error = std::move(next).error();
+      break;
+    }
+    shown.keys.push_back(next->host_key);
   }
-  return keys;
+  return shown;
 }
 
-Json to_json(const HostAddress& host, const std::vector<HostKey>& keys) {
+void print(Reporter& reporter, const Shown& shown) {
+  if (!shown.keys.empty()) reporter.info(fmt::format("# {}\n{}", shown.host.text(), by_hand));
+  for (const HostKey& key : shown.keys) {
+    reporter.info(fmt::format("{}\n# {}", key.known_hosts_line(shown.host.name, shown.host.port),
+                              key.fingerprint()));
+  }
+}
+
+Json to_json(const Shown& shown) {
   Json list = Json::array();
-  for (const HostKey& key : keys) {
+  for (const HostKey& key : shown.keys) {
     Json entry = Json::object();
     entry.set("type", key.type);
-    entry.set("known-hosts", key.known_hosts_line(host.name, host.port));
+    entry.set("known-hosts", key.known_hosts_line(shown.host.name, shown.host.port));
     entry.set("fingerprint", key.fingerprint());
     list.push(std::move(entry));
   }
   Json json = Json::object();
-  json.set("host", host.text());
+  json.set("host", shown.host.text());
   json.set("verified", false);
   json.set("keys", std::move(list));
+  json.set("error", shown.error ? Json(shown.error->message) : Json());
   return json;
+}
+
+HostResult result_of(const Shown& shown) {
+  HostResult result;
+  result.host = shown.host.text();
+  result.outcome = shown.error ? outcome_of(*shown.error, false) : Outcome::succeeded;
+  result.error = shown.error;
+  return result;
 }
 
 }  // namespace
@@ -95,18 +111,21 @@ Result<int> run_pin(ToolContext& context, Inputs inputs, BadInputs& bad) {
       read_connection_inputs(context, inputs, bad, Login::jumps_only);
   if (!bad.empty()) return bad.to_error();
 
+  // Each host has its turn whatever became of those before it: what was seen is worth having.
   std::vector<std::string> lines;
   std::vector<std::string> fingerprints;
+  std::vector<HostResult> results;
   Json hosts = Json::array();
   for (const HostAddress& host : settings.hosts) {
-    PCA_TRY(const std::vector<HostKey> keys, fetch_keys(context, settings, host));
-    context.reporter.info(fmt::format("# {}\n{}", host.text(), by_hand));
-    for (const HostKey& key : keys) {
+    const Shown shown = ask(context, settings, host);
+    print(context.reporter, shown);
+    for (const HostKey& key : shown.keys) {
       lines.push_back(key.known_hosts_line(host.name, host.port));
       fingerprints.push_back(key.fingerprint());
-      context.reporter.info(fmt::format("{}\n# {}", lines.back(), fingerprints.back()));
     }
-    hosts.push(to_json(host, keys));
+    hosts.push(to_json(shown));
+    results.push_back(result_of(shown));
+    if (context.stop.stop_requested()) break;
   }
   context.reporter.output(contract::known_hosts, join(lines, "\n"));
   context.reporter.output(contract::fingerprints, join(fingerprints, "\n"));
@@ -114,6 +133,7 @@ Result<int> run_pin(ToolContext& context, Inputs inputs, BadInputs& bad) {
   report.set("command", "pin");
   report.set("hosts", std::move(hosts));
   context.reporter.report(report);
+  if (auto error = overall_error(results)) return *std::move(error);
   return 0;
 }
 

@@ -177,9 +177,19 @@ std::vector<std::string> secret_lines(std::string_view text) {
 }  // namespace
 
 struct Redactor::Impl {
+  // The same text may be protected again: a key is, once it has been put right.
+  void add_mask(std::string line) {
+    if (std::find(masks.begin(), masks.end(), line) != masks.end()) {
+      wipe(line);
+    } else {
+      masks.push_back(std::move(line));
+    }
+  }
+
   mutable std::shared_mutex mutex;  // many hosts' outputs are redacted at once
   Matcher matcher;
-  std::vector<std::string> new_masks;
+  std::vector<std::string> masks;  // each once, in the order they came
+  std::size_t masks_taken = 0;
   bool short_secret_came = false;
   bool short_secret_told = false;
 };
@@ -187,7 +197,7 @@ struct Redactor::Impl {
 Redactor::Redactor() : impl_(std::make_unique<Impl>()) {}
 
 Redactor::~Redactor() {
-  for (std::string& mask : impl_->new_masks) wipe(mask);
+  for (std::string& mask : impl_->masks) wipe(mask);
 }
 
 Secret Redactor::protect(std::string text) {
@@ -198,7 +208,7 @@ Secret Redactor::protect(std::string text) {
     if (trim(text).size() >= shortest) add_forms(impl_->matcher, text);
     for (const std::string& line : lines) add_forms(impl_->matcher, line);
     if (lines.empty()) impl_->short_secret_came = true;
-    std::move(lines.begin(), lines.end(), std::back_inserter(impl_->new_masks));
+    for (std::string& line : lines) impl_->add_mask(std::move(line));
   }
   wipe(text);
   return secret;
@@ -214,7 +224,9 @@ std::string Redactor::redact(std::string_view text) const {
 
 std::vector<std::string> Redactor::take_new_masks() {
   const std::unique_lock lock(impl_->mutex);
-  return std::exchange(impl_->new_masks, {});
+  const auto first = impl_->masks.begin() + static_cast<std::ptrdiff_t>(impl_->masks_taken);
+  impl_->masks_taken = impl_->masks.size();
+  return {first, impl_->masks.end()};
 }
 
 bool Redactor::take_short_secret_notice() {

@@ -29,7 +29,8 @@ class Redactor {
   [[nodiscard]] std::string redact(std::string_view text) const;
 
   // What the runner has to be told to mask (::add-mask::), for secrets protected since the last
-  // call: lines, because older runners mask a text with line breaks only as a whole.
+  // call: lines, because older runners mask a text with line breaks only as a whole. Each only
+  // once, however often it is protected.
   [[nodiscard]] std::vector<std::string> take_new_masks();
 
   // True once, when a secret came that is too short to blank: the user should know.

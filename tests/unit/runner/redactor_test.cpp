@@ -120,6 +120,17 @@ TEST_F(RedactorTest, MasksAreTheLinesWorthMaskingOnce) {
   EXPECT_EQ(redactor_.take_new_masks(), (std::vector<std::string>{"token-with-blanks"}));
 }
 
+TEST_F(RedactorTest, AMaskIsToldOnceHoweverOftenItsTextIsProtected) {
+  const std::vector<std::string> lines{"b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ/+AAAAAAAAA",
+                                       "QyNTUxOQAAACDexampleexampleexampleexample+exampleexamp"};
+  protect(lines[0] + "\r\n" + lines[1] + "\r\n");
+  protect(key);  // the same put right
+  EXPECT_EQ(redactor_.take_new_masks(), lines);
+  protect(key);
+  protect("another-one\nanother-one");
+  EXPECT_EQ(redactor_.take_new_masks(), std::vector<std::string>{"another-one"});
+}
+
 TEST_F(RedactorTest, AStreamHoldsBackOnlyWhatCouldBeginASecret) {
   protect("s3cret");
   RedactingStream stream(redactor_);

@@ -23,8 +23,8 @@
 #include <sstream>
 
 #include "base/json.hpp"
-#include "base/text.hpp"
 #include "support/loopback.hpp"
+#include "support/output_file.hpp"
 #include "support/process.hpp"
 #include "support/test_keys.hpp"
 
@@ -115,22 +115,6 @@ std::string replace_all(std::string text, const std::string& from, const std::st
   return text;
 }
 
-// The records of a file in the heredoc form that the runner reads.
-std::map<std::string, std::string> parse_outputs(const std::string& content) {
-  std::map<std::string, std::string> outputs;
-  const std::vector<std::string> lines = split(content, '\n');
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    const std::size_t mark = lines[i].find("<<");
-    if (mark == std::string::npos) continue;
-    const std::string delimiter = lines[i].substr(mark + 2);
-    std::vector<std::string> value;
-    const std::string name = lines[i].substr(0, mark);
-    for (++i; i < lines.size() && lines[i] != delimiter; ++i) value.push_back(lines[i]);
-    outputs[name] = join(value, "\n");
-  }
-  return outputs;
-}
-
 class CommandLineCase : public ::testing::TestWithParam<Case> {
  protected:
   CommandLineCase() : folder_(::testing::TempDir() + "cli-" + std::to_string(::getpid())) {
@@ -197,7 +181,7 @@ TEST_P(CommandLineCase, EndsAsItSays) {
   if (c.json.find("outputs") != nullptr) {
     std::map<std::string, std::string> expected;
     for (const auto& [name, value] : c.pairs("outputs")) expected[name] = filled(value);
-    EXPECT_EQ(parse_outputs(read_file(output_file())), expected);
+    EXPECT_EQ(test::parse_output_file(read_file(output_file())), expected);
   }
   if (const Json* contacted = c.json.find("contacted"); contacted != nullptr) {
     EXPECT_EQ(was_contacted(), *contacted->as_bool()) << both;

@@ -29,10 +29,10 @@ inline std::map<std::string, std::string> parse_output_file(const std::string& t
     const std::string delimiter = line.substr(heredoc + 2);
     std::string& value = outputs[line.substr(0, heredoc)];
     value.clear();
-    for (bool first = true; lines[++i] != delimiter; first = false) {
-      if (i + 1 >= lines.size()) throw std::runtime_error("delimiter not found: " + delimiter);
-      value += (first ? "" : "\n") + lines[i];
-    }
+    const std::size_t start = ++i;
+    while (i < lines.size() && lines[i] != delimiter) ++i;
+    if (i == lines.size()) throw std::runtime_error("delimiter not found: " + delimiter);
+    for (std::size_t at = start; at < i; ++at) value += (at == start ? "" : "\n") + lines[at];
   }
   return outputs;
 }

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "base/text.hpp"
+#include "support/output_file.hpp"
 
 namespace pca::test {
 
@@ -41,22 +41,6 @@ std::string command_line_of(const fs::path& process) {
   std::string text = read_file(process / "cmdline");
   std::replace(text.begin(), text.end(), '\0', ' ');
   return text;
-}
-
-// The records of GITHUB_OUTPUT in the heredoc form that the runner reads.
-std::map<std::string, std::string> parse_outputs(const std::string& content) {
-  std::map<std::string, std::string> outputs;
-  const std::vector<std::string> lines = split(content, '\n');
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    const std::size_t mark = lines[i].find("<<");
-    if (mark == std::string::npos) continue;
-    const std::string name = lines[i].substr(0, mark);
-    const std::string delimiter = lines[i].substr(mark + 2);
-    std::vector<std::string> value;
-    for (++i; i < lines.size() && lines[i] != delimiter; ++i) value.push_back(lines[i]);
-    outputs[name] = join(value, "\n");
-  }
-  return outputs;
 }
 
 }  // namespace
@@ -139,7 +123,7 @@ StepResult StepForTests::result_of(Process& process, milliseconds deadline) cons
   result.code = code.value_or(-1);
   result.out = process.out();
   result.err = process.err();
-  result.outputs = parse_outputs(folder_.read("output"));
+  result.outputs = parse_output_file(folder_.read("output"));
   result.summary = folder_.read("summary");
   return result;
 }

@@ -24,7 +24,7 @@ std::span<const Option> general_options() {
   static const std::vector<Option> options{
       general("json", "Print the report as JSON on stdout; the log goes to stderr"),
       general("debug", "Say more about what is going on"),
-      general("no-color", "Accepted for scripts that pass it to every tool; nothing is coloured"),
+      general("no-color", "No colour on a terminal; so does the variable NO_COLOR"),
   };
   return options;
 }

@@ -128,6 +128,7 @@ int live(const ToolSpec& tool, const CommandLine& line, BadInputs& bad, const Ru
   const bool has_inputs = command != nullptr;
   settings.json_on_stdout = has_inputs && (inputs.flag("json") || command->owns_stdout);
   settings.debug = settings.debug || (has_inputs && inputs.flag("debug"));
+  settings.is_coloured = settings.is_coloured && !(has_inputs && inputs.flag("no-color"));
   Reporter reporter(std::move(settings), redactor);
 
   ToolContext context{reporter, redactor, environment, signals.token()};

@@ -73,9 +73,16 @@ bool has_command_line(std::string_view text) {
   return false;
 }
 
+// The SGR parameters (ECMA-48, 8.3.117) of a label: bold, and red, yellow or blue.
+std::string_view colour_of(std::string_view level) {
+  if (level == "error") return "1;31";
+  return level == "warning" ? "1;33" : "1;34";
+}
+
 // "label: first line", the others indented.
-std::string labelled(std::string_view label, std::string_view text) {
-  std::string out = fmt::format("{}: ", label);
+std::string labelled(std::string_view label, std::string_view text, bool is_coloured) {
+  std::string out = is_coloured ? fmt::format("\x1b[{}m{}:\x1b[0m ", colour_of(label), label)
+                                : fmt::format("{}: ", label);
   for (const char c : text) {
     out += c;
     if (c == '\n') out += "  ";
@@ -128,6 +135,8 @@ ReporterSettings ReporterSettings::from_environment() {
   settings.err = [](std::string_view text) { write_all(STDERR_FILENO, text); };
   settings.in_actions = variable("GITHUB_ACTIONS") == "true";
   settings.is_terminal = ::isatty(STDOUT_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1;
+  settings.is_coloured =
+      ::isatty(STDERR_FILENO) == 1 && variable("NO_COLOR").empty() && variable("TERM") != "dumb";
   settings.debug = variable("RUNNER_DEBUG") == "1";
   settings.output_file = variable("GITHUB_OUTPUT");
   settings.summary_file = variable("GITHUB_STEP_SUMMARY");
@@ -207,7 +216,7 @@ struct Reporter::Impl {
     } else {
       const std::string whole =
           title.empty() ? std::string(text) : fmt::format("{}: {}", title, text);
-      settings.err(labelled(level, whole));
+      settings.err(labelled(level, whole, settings.is_coloured));
     }
   }
 

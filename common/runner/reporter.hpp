@@ -20,11 +20,13 @@ struct ReporterSettings {
   bool in_actions = false;      // GITHUB_ACTIONS=true: workflow commands, groups, masks
   bool json_on_stdout = false;  // --json: all log text goes to err, the report to out
   bool is_terminal = false;     // progress may be redrawn each second; else a line each 10 s
+  bool is_coloured = false;     // labels of problems, outside of Actions
   bool debug = false;           // RUNNER_DEBUG=1 or --debug
   std::string output_file;      // GITHUB_OUTPUT, or empty
   std::string summary_file;     // GITHUB_STEP_SUMMARY, or empty
   std::function<Clock::time_point()> now = Clock::now;  // for the pace of progress()
-  // Reads GITHUB_* and the terminal.
+  // Reads GITHUB_* and the terminal. Colour is for a terminal only, and not where NO_COLOR is set
+  // (no-color.org) or TERM is dumb.
   static ReporterSettings from_environment();
 };
 

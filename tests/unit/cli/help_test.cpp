@@ -71,7 +71,7 @@ Connection
 General
   --json                        Print the report as JSON on stdout; the log goes to stderr
   --debug                       Say more about what is going on
-  --no-color                    Accepted for scripts that pass it to every tool; nothing is coloured
+  --no-color                    No colour on a terminal; so does the variable NO_COLOR
   -h, --help                    Show this; with --json, everything as JSON
   --version                     Show the versions of the tool and its libraries
 

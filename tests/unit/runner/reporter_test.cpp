@@ -1,7 +1,10 @@
 #include "runner/reporter.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <regex>
@@ -9,6 +12,8 @@
 #include <thread>
 
 #include "base/text.hpp"
+#include "net/file_descriptor.hpp"
+#include "support/canned_server.hpp"
 #include "support/runner_model.hpp"
 
 namespace pca {
@@ -17,7 +22,7 @@ namespace {
 using test::RunnerModel;
 
 // A Reporter whose streams are strings.
-class ReporterTest : public testing::Test {
+class ReporterTest : public ::testing::Test {
  protected:
   ReporterSettings settings(bool in_actions = true) {
     ReporterSettings settings;
@@ -283,6 +288,59 @@ TEST_F(ReporterTest, ProgressOnATerminalIsRedrawnEachSecondAndClearedForALine) {
   }
   reporter.info("done");
   EXPECT_EQ(out_, "step 0\r\x1b[Kstep 2\r\x1b[Kdone\n");
+}
+
+TEST_F(ReporterTest, OnlyTheLabelsOfProblemsAreColoured) {
+  auto coloured = settings(false);
+  coloured.is_coloured = true;
+  Reporter reporter(coloured, redactor_);
+  reporter.info("plain");
+  reporter.warning("look");
+  reporter.error(failed("it broke", "mend it"));
+  EXPECT_EQ(out_, "plain\n");
+  EXPECT_EQ(err_, "\x1b[1;33mwarning:\x1b[0m look\n\x1b[1;31merror:\x1b[0m it broke\n  mend it\n");
+}
+
+TEST_F(ReporterTest, TheRunnerNeverGetsColour) {
+  auto coloured = settings(true);
+  coloured.is_coloured = true;
+  Reporter reporter(coloured, redactor_);
+  reporter.warning("look");
+  EXPECT_EQ(out_, "::warning::look\n");
+}
+
+// stderr is a terminal for the time of a test.
+class TerminalForTests {
+ public:
+  TerminalForTests() : master_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
+    EXPECT_EQ(::grantpt(master_.get()), 0);
+    EXPECT_EQ(::unlockpt(master_.get()), 0);
+    slave_ = FileDescriptor(::open(::ptsname(master_.get()), O_RDWR | O_NOCTTY | O_CLOEXEC));
+    ::dup2(slave_.get(), STDERR_FILENO);
+  }
+  ~TerminalForTests() { ::dup2(before_.get(), STDERR_FILENO); }
+  TerminalForTests(const TerminalForTests&) = delete;
+  TerminalForTests& operator=(const TerminalForTests&) = delete;
+
+ private:
+  FileDescriptor before_{::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)};
+  FileDescriptor master_;
+  FileDescriptor slave_;
+};
+
+TEST(ReporterSettingsTest, ColourIsForATerminalThatNobodyForbade) {
+  const testing::ScopedVariable term("TERM", "xterm");
+  const TerminalForTests terminal;
+  {
+    const testing::ScopedVariable unset("NO_COLOR", "");
+    EXPECT_TRUE(ReporterSettings::from_environment().is_coloured);
+  }
+  {
+    const testing::ScopedVariable forbidden("NO_COLOR", "1");
+    EXPECT_FALSE(ReporterSettings::from_environment().is_coloured);
+  }
+  const testing::ScopedVariable dumb("TERM", "dumb");
+  EXPECT_FALSE(ReporterSettings::from_environment().is_coloured);
 }
 
 // Files as the runner makes them for a step.

@@ -13,10 +13,10 @@
 #include <exception>
 #include <system_error>
 
+#include "base/text.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/signals.hpp"
 #include "net/byte_stream.hpp"
-#include "net/file_descriptor.hpp"
 
 namespace pca::tunnel_ssh {
 
@@ -26,11 +26,7 @@ constexpr std::size_t longest_message = std::size_t{64} * 1024;
 
 std::string reason() { return std::generic_category().message(errno); }
 
-void redirect(int fd, const std::string& path) {
-  const FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  const FileDescriptor nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  ::dup2(file.is_open() ? file.get() : nowhere.get(), fd);
-}
+FileDescriptor open_nowhere() { return FileDescriptor(::open("/dev/null", O_RDWR | O_CLOEXEC)); }
 
 // What was inherited from whoever started the tool may be a pipe that someone waits for the end of.
 // All our own descriptors are marked to be closed on exec; inherited ones cannot be.
@@ -73,18 +69,19 @@ Error to_error(const Json& json) {
 
 // The whole life of the new process. It ends here: the threads and objects of the first one are not
 // its own to end.
-[[noreturn]] void live_in_background(FileDescriptor pipe, const std::string& log_file,
+[[noreturn]] void live_in_background(FileDescriptor pipe, const FileDescriptor& log,
                                      const BackgroundWork& work) {
   ::setsid();
-  redirect(STDIN_FILENO, "/dev/null");
+  const FileDescriptor nowhere = open_nowhere();
+  ::dup2(nowhere.get(), STDIN_FILENO);
   close_inherited();
   int code = exit_code_for(ErrorKind::bug);
   try {
     const SignalWatcher signals;
     const auto ready = [&](Json facts) {
-      const std::string& log = log_file.empty() ? std::string("/dev/null") : log_file;
-      redirect(STDOUT_FILENO, log);
-      redirect(STDERR_FILENO, log);
+      for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
+        ::dup2(log.is_open() ? log.get() : nowhere.get(), stream);
+      }
       Json message = Json::object();
       message.set("ready", std::move(facts));
       tell(pipe, message);
@@ -116,7 +113,15 @@ Result<std::string> read_message(const Budget& budget, const FileDescriptor& pip
 
 }  // namespace
 
-Result<Json> start_in_background(const Budget& budget, const std::string& log_file,
+Result<FileDescriptor> open_log_file(const std::string& path) {
+  // For reading too, so that opening a pipe does not wait for its reader.
+  FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (file.is_open()) return file;
+  return bad_input(fmt::format("cannot write \"{}\": {}", visible(path), reason()),
+                   "Name a file that may be written, in a folder that exists.");
+}
+
+Result<Json> start_in_background(const Budget& budget, const FileDescriptor& log,
                                  const BackgroundWork& work, int& pid) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return failed("cannot make a pipe: " + reason());
@@ -124,7 +129,7 @@ Result<Json> start_in_background(const Budget& budget, const std::string& log_fi
   FileDescriptor write_end(ends[1]);
   pid = ::fork();
   if (pid < 0) return failed("cannot start a background process: " + reason());
-  if (pid == 0) live_in_background(std::move(write_end), log_file, work);
+  if (pid == 0) live_in_background(std::move(write_end), log, work);
   write_end.reset();
 
   const auto text = read_message(budget, read_end);

@@ -7,6 +7,7 @@
 #include "base/budget.hpp"
 #include "base/json.hpp"
 #include "base/result.hpp"
+#include "net/file_descriptor.hpp"
 
 namespace pca::tunnel_ssh {
 
@@ -15,11 +16,15 @@ namespace pca::tunnel_ssh {
 using BackgroundWork =
     std::function<Result<>(const std::stop_token& stop, const std::function<void(Json)>& ready)>;
 
+// The end of a log file that may have to be made first; bad_input when it cannot be written. Opened
+// before anything is contacted: in the background nobody would hear that the log is lost.
+[[nodiscard]] Result<FileDescriptor> open_log_file(const std::string& path);
+
 // Starts `work` in a session of its own, with stdin from /dev/null and, once ready, its output to
-// `log_file` (nowhere when empty). Gives what it told with `ready`, and its pid in `pid`; or the
+// `log` (nowhere when not open). Gives what it told with `ready`, and its pid in `pid`; or the
 // Error that ended it before. It ends at SIGTERM, SIGINT or SIGHUP, and with the job: the runner
 // ends every process that has RUNNER_TRACKING_ID in its environment, which is kept.
-[[nodiscard]] Result<Json> start_in_background(const Budget& budget, const std::string& log_file,
+[[nodiscard]] Result<Json> start_in_background(const Budget& budget, const FileDescriptor& log,
                                                const BackgroundWork& work, int& pid);
 
 }  // namespace pca::tunnel_ssh

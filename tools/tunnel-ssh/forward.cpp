@@ -23,8 +23,19 @@ struct ForwardPlan {
   std::vector<ForwardSpec> specs;
   bool background = false;
   Milliseconds max_lifetime{};
-  std::string log_file;
+  FileDescriptor log;  // of the background process; not open = none
 };
+
+FileDescriptor read_log_file(const std::string& path, const ForwardPlan& plan, BadInputs& bad) {
+  if (!plan.background) {
+    bad.add("log-file", "given without background", "Leave it out: the log is on your terminal.");
+    return {};
+  }
+  auto file = open_log_file(path);
+  if (file) return *std::move(file);
+  bad.add("log-file", file.error());
+  return {};
+}
 
 ForwardPlan read_forward_plan(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   ForwardPlan plan;
@@ -49,10 +60,7 @@ ForwardPlan read_forward_plan(ToolContext& context, Inputs& inputs, BadInputs& b
   if (plan.max_lifetime.count() == 0) {
     bad.add("max-lifetime", "a forward of no time at all", "Write 6h, or another time.");
   }
-  plan.log_file = inputs.text("log-file");
-  if (!plan.log_file.empty() && !plan.background) {
-    bad.add("log-file", "given without background", "Leave it out: the log is on your terminal.");
-  }
+  if (inputs.has("log-file")) plan.log = read_log_file(inputs.text("log-file"), plan, bad);
   return plan;
 }
 
@@ -153,8 +161,8 @@ Result<int> run_forward(ToolContext& context, Inputs inputs, BadInputs& bad) {
   const auto run = [&](const std::stop_token& stop, const std::function<void(Json)>& ready) {
     return work.run(stop, ready);
   };
-  PCA_TRY(const Json listening, start_in_background(connect_budget(plan.connection, context.stop),
-                                                    plan.log_file, run, pid));
+  PCA_TRY(const Json listening,
+          start_in_background(connect_budget(plan.connection, context.stop), plan.log, run, pid));
   write_outputs(context.reporter, listening, pid);
   return 0;
 }

@@ -30,15 +30,19 @@ std::string counted(std::size_t count, std::string_view what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
-std::vector<Option> host_options() {
+Option host_option(Hosts hosts) {
+  const std::string help = "Where to go: [user@]name[:port] or [v6]:port";
+  return {.name = "host",
+          .type = hosts == Hosts::many ? OptionType::list : OptionType::text,
+          .help = hosts == Hosts::many ? help + "; one a line" : help,
+          .placeholder = "HOST",
+          .required = true,
+          .group = "Connection"};
+}
+
+std::vector<Option> way_options() {
   const std::string group = "Connection";
   return {
-      {.name = "host",
-       .type = OptionType::list,
-       .help = "Where to go: [user@]name[:port] or [v6]:port; one a line",
-       .placeholder = "HOST",
-       .required = true,
-       .group = group},
       {.name = "via",
        .type = OptionType::choice,
        .default_value = "direct",
@@ -232,7 +236,9 @@ class ConnectionReader {
                       blanks == 1 ? "entry was" : "entries were"));
     }
     std::vector<HostAddress> found;
-    for (const std::string& text : inputs_.list(name)) {
+    std::vector<std::string> texts = inputs_.list(name);
+    if (!inputs_.text(name).empty()) texts.push_back(inputs_.text(name));  // the only one
+    for (const std::string& text : texts) {
       auto address = parse_host_address(text, port);
       if (!address) {
         bad_.add(name, address.error());
@@ -631,10 +637,10 @@ class ConnectionReader {
 
 }  // namespace
 
-std::vector<Option> connection_options() {
-  std::vector<Option> all;
+std::vector<Option> connection_options(Hosts hosts) {
+  std::vector<Option> all{host_option(hosts)};
   for (const auto& part :
-       {host_options(), access_options(), login_options(), trust_options(), jump_options()}) {
+       {way_options(), access_options(), login_options(), trust_options(), jump_options()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

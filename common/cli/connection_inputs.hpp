@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -9,8 +10,11 @@
 
 namespace pca {
 
+// Whether a command takes several hosts or exactly one.
+enum class Hosts : std::uint8_t { many, one };
+
 // The connection options that every tool that reaches a host takes, in README order.
-[[nodiscard]] std::vector<Option> connection_options();
+[[nodiscard]] std::vector<Option> connection_options(Hosts hosts = Hosts::many);
 
 // Whether the command logs in to the hosts themselves, or only to the jump hosts on the way.
 enum class Login : std::uint8_t { hosts, jumps_only };

@@ -387,7 +387,7 @@ class ValueReader {
     if (std::any_of(text.begin(), text.end(), is_control)) {
       bad_.add(option.name,
                fmt::format("{} holds a line break or another control character", shown(text)),
-               "Write it in one line.");
+               "Write one value, in one line.");
       return;
     }
     value.text = text;

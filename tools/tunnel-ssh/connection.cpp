@@ -12,16 +12,6 @@ ConnectionSettings read_connection_inputs(ToolContext& context, Inputs& inputs, 
   return read_connection(inputs, context.redactor, bad, say, login);
 }
 
-ConnectionSettings read_one_host(ToolContext& context, Inputs& inputs, BadInputs& bad,
-                                 Login login) {
-  ConnectionSettings settings = read_connection_inputs(context, inputs, bad, login);
-  if (settings.hosts.size() > 1) {
-    bad.add("host", fmt::format("{} hosts were given", settings.hosts.size()),
-            fmt::format("{} works on one.", inputs.command()));
-  }
-  return settings;
-}
-
 Budget connect_budget(const ConnectionSettings& settings, const std::stop_token& stop) {
   const auto hops = static_cast<int>(settings.jumps.size()) + 1;
   const Milliseconds one_try = settings.connect_timeout * hops + settings.retry.longest;

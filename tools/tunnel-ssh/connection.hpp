@@ -11,9 +11,6 @@ namespace pca::tunnel_ssh {
 // The connection inputs; repairs are told to the log.
 [[nodiscard]] ConnectionSettings read_connection_inputs(ToolContext& context, Inputs& inputs,
                                                         BadInputs& bad, Login login);
-// The same for a command that takes exactly one host.
-[[nodiscard]] ConnectionSettings read_one_host(ToolContext& context, Inputs& inputs, BadInputs& bad,
-                                               Login login);
 // Enough for all the tries that one connection may take.
 [[nodiscard]] Budget connect_budget(const ConnectionSettings& settings,
                                     const std::stop_token& stop);

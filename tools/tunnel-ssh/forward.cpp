@@ -39,7 +39,7 @@ FileDescriptor read_log_file(const std::string& path, const ForwardPlan& plan, B
 
 ForwardPlan read_forward_plan(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   ForwardPlan plan;
-  plan.connection = read_one_host(context, inputs, bad, Login::hosts);
+  plan.connection = read_connection_inputs(context, inputs, bad, Login::hosts);
   for (const ForwardKind kind : {ForwardKind::local, ForwardKind::remote, ForwardKind::dynamic}) {
     const std::string name(forward_kind_name(kind));
     for (const std::string& text : inputs.list(name)) {

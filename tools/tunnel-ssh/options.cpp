@@ -9,8 +9,8 @@ namespace pca::tunnel_ssh {
 
 namespace {
 
-std::vector<Option> with_connection(std::vector<Option> own) {
-  std::vector<Option> options = connection_options();
+std::vector<Option> with_connection(Hosts hosts, std::vector<Option> own) {
+  std::vector<Option> options = connection_options(hosts);
   for (Option& option : own) options.push_back(std::move(option));
   return options;
 }
@@ -47,7 +47,9 @@ std::vector<Option> script_options() {
        .group = group},
       {.name = "env",
        .type = OptionType::list,
-       .help = "Variables for the script, NAME=value, one a line",
+       .help =
+           "Variables for the script, NAME=value, one a line; secrets belong in pass-env, which "
+           "keeps them out of the log and of command lines",
        .placeholder = "NAME=VALUE",
        .group = group},
       {.name = "pass-env",
@@ -145,7 +147,7 @@ std::vector<Option> exec_options() {
   for (auto* part : {script_options, limit_options, rollout_options, output_options}) {
     for (Option& option : part()) options.push_back(std::move(option));
   }
-  return with_connection(std::move(options));
+  return with_connection(Hosts::many, std::move(options));
 }
 
 CommandSpec exec_command() {
@@ -193,7 +195,7 @@ CommandSpec stdio_command() {
       .summary =
           "Connects stdin and stdout to a host's SSH port: a ProxyCommand for ssh, rsync, "
           "git, ansible",
-      .options = connection_options(),
+      .options = connection_options(Hosts::one),
       .positionals = {"host", "port"},
       .owns_stdout = true,
       .examples =
@@ -209,44 +211,49 @@ CommandSpec stdio_command() {
 
 std::vector<Option> forward_options() {
   const std::string group = "Forwards";
-  return with_connection({
-      {.name = "local",
-       .type = OptionType::list,
-       .help = "Listen here, connect from the host: [BIND:]PORT:HOST:PORT; each side may be the "
+  return with_connection(
+      Hosts::one,
+      {
+          {.name = "local",
+           .type = OptionType::list,
+           .help =
+               "Listen here, connect from the host: [BIND:]PORT:HOST:PORT; each side may be the "
                "path of a unix socket. Port 0 lets the system choose",
-       .placeholder = "SPEC",
-       .group = group,
-       .short_flag = 'L'},
-      {.name = "remote",
-       .type = OptionType::list,
-       .help = "Listen on the host, connect from here: [BIND:]PORT:HOST:PORT, or a unix socket's "
+           .placeholder = "SPEC",
+           .group = group,
+           .short_flag = 'L'},
+          {.name = "remote",
+           .type = OptionType::list,
+           .help =
+               "Listen on the host, connect from here: [BIND:]PORT:HOST:PORT, or a unix socket's "
                "path on this side",
-       .placeholder = "SPEC",
-       .group = group,
-       .short_flag = 'R'},
-      {.name = "dynamic",
-       .type = OptionType::list,
-       .help = "Listen here as a SOCKS proxy (4a and 5) whose connections the host makes: "
-               "[BIND:]PORT",
-       .placeholder = "SPEC",
-       .group = group,
-       .short_flag = 'D'},
-      {.name = "background",
-       .type = OptionType::boolean,
-       .default_value = "false",
-       .help = "Return as soon as everything listens, and go on in the background until the job "
+           .placeholder = "SPEC",
+           .group = group,
+           .short_flag = 'R'},
+          {.name = "dynamic",
+           .type = OptionType::list,
+           .help = "Listen here as a SOCKS proxy (4a and 5) whose connections the host makes: "
+                   "[BIND:]PORT",
+           .placeholder = "SPEC",
+           .group = group,
+           .short_flag = 'D'},
+          {.name = "background",
+           .type = OptionType::boolean,
+           .default_value = "false",
+           .help =
+               "Return as soon as everything listens, and go on in the background until the job "
                "ends",
-       .group = group},
-      {.name = "max-lifetime",
-       .type = OptionType::duration,
-       .default_value = "6h",
-       .help = "End after this time whatever happens",
-       .group = group},
-      {.name = "log-file",
-       .help = "Where the background process writes what it has to say; nowhere by default",
-       .placeholder = "PATH",
-       .group = group},
-  });
+           .group = group},
+          {.name = "max-lifetime",
+           .type = OptionType::duration,
+           .default_value = "6h",
+           .help = "End after this time whatever happens",
+           .group = group},
+          {.name = "log-file",
+           .help = "Where the background process writes what it has to say; nowhere by default",
+           .placeholder = "PATH",
+           .group = group},
+      });
 }
 
 CommandSpec forward_command() {

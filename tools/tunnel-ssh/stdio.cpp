@@ -16,7 +16,8 @@ constexpr Milliseconds longest_session = std::chrono::hours(24 * 365);  // the u
 }  // namespace
 
 Result<int> run_stdio(ToolContext& context, Inputs inputs, BadInputs& bad) {
-  const ConnectionSettings settings = read_one_host(context, inputs, bad, Login::jumps_only);
+  const ConnectionSettings settings =
+      read_connection_inputs(context, inputs, bad, Login::jumps_only);
   if (!bad.empty()) return bad.to_error();
 
   PCA_TRY(const auto stream,

@@ -251,7 +251,8 @@ TEST_F(InputsTest, AllMistakesAreToldTogetherEachWithItsCure) {
   EXPECT_EQ(
       mistakes(),
       "--prot: is not a flag of example run. Did you mean --port?\n"
-      "user: \"a\\x0Ab\" holds a line break or another control character. Write it in one line.\n"
+      "user: \"a\\x0Ab\" holds a line break or another control character. Write one value, in one "
+      "line.\n"
       "port: \"99999\" is not a whole number from 1 to 65535. Write a number from 1 to 65535.\n"
       "connect-timeout: \"15\" has no unit. Write a whole number and a unit: 90s, 15m, 6h, 7d or "
       "250ms.\n"

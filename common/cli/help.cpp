@@ -156,6 +156,17 @@ std::string exit_codes_text() {
   return out;
 }
 
+// Its words stand below it, on the side of the meanings.
+std::string output_text(const Output& output) {
+  std::string out = two_columns(output.name, output.help);
+  std::size_t widest = 0;
+  for (const OutputValue& value : output.values) widest = std::max(widest, value.name.size());
+  for (const OutputValue& value : output.values) {
+    out += fmt::format("{:{}}{:<{}}  {}\n", "", meaning_column, value.name, widest, value.meaning);
+  }
+  return out;
+}
+
 std::string command_help(const ToolSpec& tool, const CommandSpec& command) {
   std::string out = fmt::format("{}: {}\n\n", title_of(tool, command), command.summary);
   out += usage(tool, command);
@@ -165,7 +176,7 @@ std::string command_help(const ToolSpec& tool, const CommandSpec& command) {
       "item a line, or a repeated flag. Durations and sizes need a unit: 15s, 30m, 64KiB.\n";
   out += option_groups(command);
   if (!command.outputs.empty()) out += "\nOutputs\n";
-  for (const Output& output : command.outputs) out += two_columns(output.name, output.help);
+  for (const Output& output : command.outputs) out += output_text(output);
   out += examples_text(command.examples);
   return out + exit_codes_text();
 }
@@ -214,13 +225,23 @@ Json option_json(const Option& option) {
   return json;
 }
 
+Json output_json(const Output& output) {
+  Json json = Json::object();
+  json.set("name", output.name).set("help", output.help);
+  if (output.values.empty()) return json;
+  Json values = Json::array();
+  for (const OutputValue& value : output.values) {
+    values.push(Json::object().set("name", value.name).set("meaning", value.meaning));
+  }
+  json.set("values", std::move(values));
+  return json;
+}
+
 Json command_json(const CommandSpec& command) {
   Json options = Json::array();
   for (const Option& option : command.options) options.push(option_json(option));
   Json outputs = Json::array();
-  for (const Output& output : command.outputs) {
-    outputs.push(Json::object().set("name", output.name).set("help", output.help));
-  }
+  for (const Output& output : command.outputs) outputs.push(output_json(output));
   Json json = Json::object();
   json.set("name", command.name)
       .set("summary", command.summary)
@@ -293,7 +314,11 @@ std::string readme_input_table(const CommandSpec& command) {
 std::string readme_output_table(const CommandSpec& command) {
   std::string out = "| Output | Meaning |\n|---|---|\n";
   for (const Output& output : command.outputs) {
-    out += fmt::format("| `{}` | {} |\n", output.name, cell(output.help));
+    std::string meaning = cell(output.help);
+    for (const OutputValue& value : output.values) {
+      meaning += fmt::format("<br>`{}`: {}", cell(value.name), cell(value.meaning));
+    }
+    out += fmt::format("| `{}` | {} |\n", output.name, meaning);
   }
   return out;
 }

@@ -43,9 +43,16 @@ struct Example {
   std::string command = {};
 };
 
+// One of the words that an output may be.
+struct OutputValue {
+  std::string name = {};
+  std::string meaning = {};
+};
+
 struct Output {
   std::string name = {};
   std::string help = {};
+  std::vector<OutputValue> values = {};  // empty = any text
 };
 
 // One subcommand: its own options and the shared tables it includes.

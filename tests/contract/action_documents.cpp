@@ -52,11 +52,18 @@ std::string inputs_of(const Action& action, const CommandSpec& command) {
   return out;
 }
 
+std::string described(const Output& output) {
+  if (output.values.empty()) return output.help;
+  std::vector<std::string> names;
+  for (const OutputValue& value : output.values) names.push_back(value.name);
+  return fmt::format("{} ({})", output.help, join(names, " | "));
+}
+
 std::string outputs_of(const CommandSpec& command) {
   std::string out = "outputs:\n";
   for (const Output& output : command.outputs) {
     out += fmt::format("  {}:\n    description: {}\n    value: ${{{{ steps.{}.outputs.{} }}}}\n",
-                       output.name, quoted(output.help), command.name, output.name);
+                       output.name, quoted(described(output)), command.name, output.name);
   }
   return out;
 }

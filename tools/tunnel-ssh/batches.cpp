@@ -62,11 +62,14 @@ std::vector<Batch> make_batches(std::size_t count, std::size_t canary, BatchSize
   return batches;
 }
 
-void run_batches(const std::vector<Batch>& batches, std::size_t parallel,
-                 const std::function<bool(std::size_t)>& work, const std::stop_token& stop) {
+BatchesEnd run_batches(const std::vector<Batch>& batches, std::size_t parallel,
+                       const std::function<bool(std::size_t)>& work, const std::stop_token& stop) {
   for (const Batch& batch : batches) {
-    if (!run_batch(batch, parallel, work, stop)) return;
+    const bool all_good = run_batch(batch, parallel, work, stop);
+    if (stop.stop_requested()) return BatchesEnd::stopped;  // that made it fail, not a host
+    if (!all_good) return BatchesEnd::batch_failed;
   }
+  return BatchesEnd::all_started;
 }
 
 std::optional<StartGate::Place> StartGate::enter(const std::string& address,

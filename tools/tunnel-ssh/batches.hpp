@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -28,11 +29,15 @@ using Batch = std::vector<std::size_t>;
 [[nodiscard]] std::vector<Batch> make_batches(std::size_t count, std::size_t canary,
                                               BatchSize size);
 
+// Why nothing further was started.
+enum class BatchesEnd : std::uint8_t { all_started, batch_failed, stopped };
+
 // Runs `work(index)` for each index of a batch, at most `parallel` at once in threads of their own,
 // batch after batch. After a batch in which one gave false no further batch starts. All that
 // started has ended when this returns. With `stop`, nothing new starts.
-void run_batches(const std::vector<Batch>& batches, std::size_t parallel,
-                 const std::function<bool(std::size_t index)>& work, const std::stop_token& stop);
+BatchesEnd run_batches(const std::vector<Batch>& batches, std::size_t parallel,
+                       const std::function<bool(std::size_t index)>& work,
+                       const std::stop_token& stop);
 
 // Lets at most `limit` connections to one address be in the making at once: sshd drops some at
 // random when more than 10 have not logged in (MaxStartups). Thread safe.

@@ -129,9 +129,13 @@ Result<int> run_check(ToolContext& context, Inputs inputs, BadInputs& bad) {
 
   std::vector<HostResult> results;
   for (const HostAddress& host : settings.hosts) {
-    if (context.stop.stop_requested()) return cancelled("cancelled");
-    results.push_back(check_host(context, settings, host));
+    if (!context.stop.stop_requested()) {
+      results.push_back(check_host(context, settings, host));
+    } else {
+      results.emplace_back().host = host.text();
+    }
   }
+  cancel_unstarted(results);
   context.reporter.output(contract::outcome, outcome_name(overall_outcome(results)));
   context.reporter.output(contract::results, results_json(results).dump());
   Json report = Json::object();

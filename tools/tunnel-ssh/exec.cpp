@@ -48,9 +48,10 @@ class Execution {
 
   const std::vector<HostResult>& run() {
     const auto batches = make_batches(results_.size(), plan_.canary, plan_.batch);
-    run_batches(
+    const BatchesEnd end = run_batches(
         batches, plan_.parallel, [this](std::size_t index) { return run_on(index); },
         context_.stop);
+    if (end == BatchesEnd::stopped) cancel_unstarted(results_);
     return results_;
   }
 

@@ -4,6 +4,7 @@
 
 #include "cli/connection_inputs.hpp"
 #include "tunnel-ssh/contract.hpp"
+#include "tunnel-ssh/results.hpp"
 
 namespace pca::tunnel_ssh {
 
@@ -150,6 +151,14 @@ std::vector<Option> exec_options() {
   return with_connection(Hosts::many, std::move(options));
 }
 
+std::vector<OutputValue> outcome_values() {
+  std::vector<OutputValue> values;
+  for (const OutcomeRow& row : outcome_table()) {
+    values.push_back({std::string(row.name), std::string(row.meaning)});
+  }
+  return values;
+}
+
 CommandSpec exec_command() {
   return {
       .name = "exec",
@@ -160,8 +169,9 @@ CommandSpec exec_command() {
       .outputs =
           {
               {contract::outcome,
-               "succeeded | failed | timed-out | unknown | refused | unreachable | cancelled: the "
-               "gravest of all hosts"},
+               "What became of it, from the best to the gravest; of several hosts the gravest "
+               "counts",
+               outcome_values()},
               {contract::exit_code,
                "The command's exit code: 124 when it timed out, 128 + n when signal n ended it; "
                "of several hosts the first that failed; empty when no host told any"},
@@ -170,7 +180,8 @@ CommandSpec exec_command() {
                "What it printed, up to capture-limit; of several hosts one after the other"},
               {contract::stderr_text, "The same of its errors"},
               {contract::results,
-               "JSON, an entry a host: host, outcome, exit-code, exit-signal, error, hint, shell, "
+               "JSON, an entry a host: host, outcome (as above), exit-code, exit-signal, error, "
+               "hint, shell, "
                "ms, phases-ms, stdout-bytes, stderr-bytes"},
               {contract::failed_hosts, "The hosts that failed, one a line"},
               {contract::duration_ms, "How long all of it took"},
@@ -303,8 +314,7 @@ CommandSpec check_command() {
       .summary = "Connects and logs in, names each phase with its time, and runs nothing",
       .options = connection_options(),
       .positionals = {"host"},
-      .outputs = {{contract::outcome,
-                   "succeeded | refused | unreachable: the gravest of all hosts"},
+      .outputs = {{contract::outcome, "The gravest of all hosts, as exec names it"},
                   {contract::results, "JSON, an entry a host, as exec gives it"}},
       .examples =
           {{"Find out why a host cannot be reached",

@@ -14,15 +14,23 @@ namespace {
 
 constexpr std::size_t most_in_gantt = 20;  // hosts; Mermaid becomes unreadable beyond
 
-// From the least to the gravest: what nobody can tell comes before what surely failed.
-constexpr std::array by_gravity{Outcome::succeeded,   Outcome::skipped,   Outcome::failed,
-                                Outcome::unreachable, Outcome::timed_out, Outcome::refused,
-                                Outcome::unknown,     Outcome::cancelled};
+constexpr std::array<OutcomeRow, 8> outcomes{{
+    {Outcome::succeeded, "succeeded", "done; of a command: it ended with 0"},
+    {Outcome::skipped, "skipped", "never started: an earlier batch failed"},
+    {Outcome::failed, "failed", "the command did, or could not be started"},
+    {Outcome::unreachable, "unreachable", "no connection came about"},
+    {Outcome::timed_out, "timed-out", "the command took too long and was ended"},
+    {Outcome::refused, "refused", "by host key, login or Access"},
+    {Outcome::unknown, "unknown", "the connection broke while the command ran"},
+    {Outcome::cancelled, "cancelled", "ended by a signal, or not started because of one"},
+}};
 
-std::size_t gravity(Outcome outcome) {
-  return static_cast<std::size_t>(std::find(by_gravity.begin(), by_gravity.end(), outcome) -
-                                  by_gravity.begin());
+const OutcomeRow& row_of(Outcome outcome) {
+  return *std::find_if(outcomes.begin(), outcomes.end(),
+                       [&](const OutcomeRow& row) { return row.outcome == outcome; });
 }
+
+std::ptrdiff_t gravity(Outcome outcome) { return &row_of(outcome) - outcomes.data(); }
 
 bool is_failure(const HostResult& result) {
   return result.outcome != Outcome::succeeded && result.outcome != Outcome::skipped;
@@ -94,27 +102,9 @@ Json phases_json(const HostResult& result) {
 
 }  // namespace
 
-std::string_view outcome_name(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::succeeded:
-      return "succeeded";
-    case Outcome::failed:
-      return "failed";
-    case Outcome::timed_out:
-      return "timed-out";
-    case Outcome::unknown:
-      return "unknown";
-    case Outcome::refused:
-      return "refused";
-    case Outcome::unreachable:
-      return "unreachable";
-    case Outcome::cancelled:
-      return "cancelled";
-    case Outcome::skipped:
-      return "skipped";
-  }
-  return "unknown";
-}
+std::span<const OutcomeRow> outcome_table() { return outcomes; }
+
+std::string_view outcome_name(Outcome outcome) { return row_of(outcome).name; }
 
 Outcome outcome_of(const Error& error, bool timed_out) {
   if (timed_out) return Outcome::timed_out;
@@ -137,6 +127,14 @@ double HostResult::ms() const {
   double end = 0;
   for (const Phase& phase : phases) end = std::max(end, phase.start_ms + phase.ms);
   return end - phases.front().start_ms;
+}
+
+void cancel_unstarted(std::span<HostResult> results) {
+  for (HostResult& result : results) {
+    if (result.outcome != Outcome::skipped) continue;
+    result.outcome = Outcome::cancelled;
+    result.error = cancelled("cancelled before it was started");
+  }
 }
 
 Outcome overall_outcome(std::span<const HostResult> results) {

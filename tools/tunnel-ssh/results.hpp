@@ -13,16 +13,24 @@
 
 namespace pca::tunnel_ssh {
 
+// What became of a host; outcome_table() has their meanings.
 enum class Outcome : std::uint8_t {
   succeeded,
-  failed,     // the command did, or never started
-  timed_out,  // and was ended there
-  unknown,    // the connection broke while it ran
-  refused,    // host key, login, Access
+  skipped,
+  failed,
   unreachable,
+  timed_out,
+  refused,
+  unknown,
   cancelled,
-  skipped,  // never started: an earlier batch failed
 };
+struct OutcomeRow {
+  Outcome outcome;
+  std::string_view name;
+  std::string_view meaning;
+};
+// From the least to the gravest: what nobody can tell comes before what surely failed.
+[[nodiscard]] std::span<const OutcomeRow> outcome_table();
 [[nodiscard]] std::string_view outcome_name(Outcome outcome);
 [[nodiscard]] Outcome outcome_of(const Error& error, bool timed_out);
 
@@ -50,6 +58,9 @@ struct HostResult {
 
   [[nodiscard]] double ms() const;  // from the first phase to the end of the last
 };
+
+// After a cancel: hosts that were not started will not be.
+void cancel_unstarted(std::span<HostResult> results);
 
 // The gravest outcome decides the tool's exit code.
 [[nodiscard]] Outcome overall_outcome(std::span<const HostResult> results);

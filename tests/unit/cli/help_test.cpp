@@ -42,7 +42,8 @@ ToolSpec example_tool() {
   run.options = {script, host, key, key_file, via};
   run.positionals = {"host"};
   run.words = "script";
-  run.outputs = {{"exit-code", "What the host said"}};
+  run.outputs = {{"exit-code", "What the host said"},
+                 {"outcome", "How it went", {{"good", "well"}, {"so-so", "partly | not"}}}};
   run.examples = {{"The usual way", "example run web1 -- uptime"}};
   ToolSpec tool;
   tool.name = "example";
@@ -77,6 +78,9 @@ General
 
 Outputs
   exit-code                     What the host said
+  outcome                       How it went
+                                good   well
+                                so-so  partly | not
 
 Examples
   # The usual way
@@ -123,6 +127,15 @@ TEST(Help, JsonHasEveryOption) {
   EXPECT_EQ(*json.find("exit_codes")->as_array()->back().find("code")->as_int(), 128);
 }
 
+TEST(Help, JsonHasTheWordsOfAnOutput) {
+  const Json json = help_json(example_tool());
+  const Json* outputs = json.find("commands")->as_array()->front().find("outputs");
+  EXPECT_EQ(outputs->dump(),
+            R"([{"name":"exit-code","help":"What the host said"},)"
+            R"({"name":"outcome","help":"How it went","values":[{"name":"good","meaning":"well"},)"
+            R"({"name":"so-so","meaning":"partly | not"}]}])");
+}
+
 TEST(Help, ReadmeTablesEscapeWhatMarkdownWouldTakeForACell) {
   const CommandSpec command = example_tool().commands.front();
   EXPECT_EQ(
@@ -135,7 +148,8 @@ TEST(Help, ReadmeTablesEscapeWhatMarkdownWouldTakeForACell) {
       "| `via` | `direct` | How to get there, which is a long story that does not fit into one "
       "line of a terminal: `access` `direct` |\n");
   EXPECT_EQ(readme_output_table(command),
-            "| Output | Meaning |\n|---|---|\n| `exit-code` | What the host said |\n");
+            "| Output | Meaning |\n|---|---|\n| `exit-code` | What the host said |\n"
+            "| `outcome` | How it went<br>`good`: well<br>`so-so`: partly \\| not |\n");
   EXPECT_EQ(split_lines(readme_exit_code_table()).size(), 13U);
 }
 

@@ -49,13 +49,14 @@ TEST(BatchesTest, RefuseOtherSizes) {
 TEST(BatchesTest, AllOfABatchRunAlsoWhenOneFails) {
   std::mutex mutex;
   std::set<std::size_t> seen;
-  run_batches(make_batches(6, 0, {3, false}), 2,
-              [&](std::size_t index) {
-                const std::lock_guard lock(mutex);
-                seen.insert(index);
-                return index != 0;
-              },
-              {});
+  const BatchesEnd end = run_batches(make_batches(6, 0, {3, false}), 2,
+                                     [&](std::size_t index) {
+                                       const std::lock_guard lock(mutex);
+                                       seen.insert(index);
+                                       return index != 0;
+                                     },
+                                     {});
+  EXPECT_EQ(end, BatchesEnd::batch_failed);
   EXPECT_EQ(seen, (std::set<std::size_t>{0, 1, 2}));
 }
 
@@ -82,7 +83,7 @@ TEST(BatchesTest, RunAtMostSoManyAtOnceAndReallyAtOnce) {
 TEST(BatchesTest, NothingStartsAfterAStop) {
   std::stop_source stop;
   std::atomic<int> runs{0};
-  run_batches(
+  const BatchesEnd end = run_batches(
       make_batches(100, 0, {10, false}), 1,
       [&](std::size_t) {
         if (++runs == 3) stop.request_stop();
@@ -90,6 +91,19 @@ TEST(BatchesTest, NothingStartsAfterAStop) {
       },
       stop.get_token());
   EXPECT_EQ(runs, 3);
+  EXPECT_EQ(end, BatchesEnd::stopped);
+}
+
+TEST(BatchesTest, AStopBetweenBatchesIsToldFromAFailedBatch) {
+  std::stop_source stop;
+  const auto batches = make_batches(4, 0, {2, false});
+  const auto stop_at_the_end_of_the_first = [&](std::size_t index) {
+    if (index == 1) stop.request_stop();
+    return true;
+  };
+  EXPECT_EQ(run_batches(batches, 1, stop_at_the_end_of_the_first, stop.get_token()),
+            BatchesEnd::stopped);
+  EXPECT_EQ(run_batches(batches, 1, [](std::size_t) { return true; }, {}), BatchesEnd::all_started);
 }
 
 TEST(StartGateTest, LetsOnlySoManyInForEachAddress) {

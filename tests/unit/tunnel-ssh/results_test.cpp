@@ -50,6 +50,28 @@ TEST(ResultsTest, HostsThatNeverStartedAreCountedApart) {
   EXPECT_EQ(failed_hosts(list), std::vector<std::string>{"b"});
 }
 
+TEST(ResultsTest, HostsThatACancelKeptFromStartingAreCancelled) {
+  HostResult unstarted;
+  unstarted.host = "b";
+  std::vector<HostResult> list{good("a"), unstarted};
+  cancel_unstarted(list);
+  EXPECT_EQ(list[0].outcome, Outcome::succeeded);
+  EXPECT_EQ(list[1].outcome, Outcome::cancelled);
+  EXPECT_EQ(overall_error(list)->kind, ErrorKind::cancelled);
+  EXPECT_EQ(overall_error(list)->message,
+            "1 of 2 hosts failed (b); the gravest: cancelled before it was started");
+}
+
+TEST(ResultsTest, EveryOutcomeHasARowInTheOrderOfGravity) {
+  int number = 0;
+  for (const OutcomeRow& row : outcome_table()) {
+    EXPECT_EQ(static_cast<int>(row.outcome), number++);
+    EXPECT_EQ(outcome_name(row.outcome), row.name);
+    EXPECT_FALSE(row.meaning.empty()) << row.name;
+  }
+  EXPECT_EQ(number, static_cast<int>(Outcome::cancelled) + 1);
+}
+
 TEST(ResultsTest, ATimeoutIsItsOwnOutcome) {
   EXPECT_EQ(outcome_of(unreachable("late"), true), Outcome::timed_out);
   EXPECT_EQ(outcome_of(unreachable("gone"), false), Outcome::unreachable);

@@ -74,7 +74,9 @@ class Execution {
     } else {
       end_with(result, std::move(session).error(), false);
     }
-    if (result.error && !is_only_host()) context_.reporter.info(result.error->message);
+    if (result.error && !is_only_host()) {  // why stands at the end, once for all that share it
+      context_.reporter.info(fmt::format("{}: {}", result.host, outcome_name(result.outcome)));
+    }
     return !result.error;
   }
 

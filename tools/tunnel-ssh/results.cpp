@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/text.hpp"
+#include "net/host_address.hpp"
 
 namespace pca::tunnel_ssh {
 
@@ -45,6 +46,73 @@ std::string seconds(double ms) { return fmt::format("{:.1f} s", ms / 1000); }
 
 std::string error_text(const HostResult& result) {
   return result.error ? visible(result.error->message) : std::string();
+}
+
+bool is_name_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_' || c == '.';
+}
+
+// `text` with HOST in place of `name`, where that is not a part of a longer name.
+std::string without_name(std::string text, std::string_view name) {
+  constexpr std::string_view placeholder = "HOST";
+  for (std::size_t at = text.find(name); at != std::string::npos; at = text.find(name, at)) {
+    const std::size_t end = at + name.size();
+    if ((at > 0 && is_name_character(text[at - 1])) ||
+        (end < text.size() && is_name_character(text[end]))) {
+      at = end;
+      continue;
+    }
+    text.replace(at, name.size(), placeholder);
+    at += placeholder.size();
+  }
+  return text;
+}
+
+void drop_prefix(std::string& text, std::string_view prefix) {
+  if (text.starts_with(prefix)) text.erase(0, prefix.size());
+}
+
+// The error as it reads for every host that has it: such errors differ in the hosts' names only.
+std::string shared_error(const HostResult& result) {
+  std::string text = without_name(error_text(result), result.host);
+  if (auto address = parse_host_address(result.host)) {
+    address->user.clear();
+    text = without_name(std::move(text), address->text());
+    text = without_name(std::move(text), address->name);
+  }
+  drop_prefix(text, "while connecting to HOST: ");
+  drop_prefix(text, "HOST: ");
+  return text;
+}
+
+// "web1, web2: cannot connect to HOST: connection refused", a line for each error there is.
+std::string errors_by_hosts(std::span<const HostResult> results) {
+  struct Group {
+    std::string error;
+    std::vector<const HostResult*> members;
+  };
+  std::vector<Group> groups;
+  for (const HostResult& result : results) {
+    if (!result.error) continue;
+    std::string error = shared_error(result);
+    auto group = std::find_if(groups.begin(), groups.end(),
+                              [&](const Group& one) { return one.error == error; });
+    if (group == groups.end()) group = groups.insert(group, Group{std::move(error), {}});
+    group->members.push_back(&result);
+  }
+  std::string out;
+  for (const Group& group : groups) {
+    std::vector<std::string> hosts;
+    for (const HostResult* member : group.members) hosts.push_back(member->host);
+    std::string error = group.error;
+    if (hosts.size() == 1) {
+      error = error_text(*group.members.front());
+      drop_prefix(error, hosts.front() + ": ");
+    }
+    out += fmt::format("\n{}: {}", join(hosts, ", "), error);
+  }
+  return out;
 }
 
 // One cell of a Markdown table: no cell ends in it, no HTML or link begins.
@@ -198,13 +266,12 @@ std::string results_table(std::span<const HostResult> results) {
   std::string out =
       fmt::format("{:<{}}  {:<11}  {:<11}  {:>8}\n", "host", width, "outcome", "exit", "time");
   for (const HostResult& result : results) {
-    out += fmt::format("{:<{}}  {:<11}  {:<11}  {:>8}", result.host, width,
+    out += fmt::format("{:<{}}  {:<11}  {:<11}  {:>8}\n", result.host, width,
                        outcome_name(result.outcome), exit_text(result), seconds(result.ms()));
-    if (result.error) out += "  " + error_text(result);
-    out += '\n';
   }
-  out.pop_back();
-  return out;
+  const std::string errors = errors_by_hosts(results);
+  if (errors.empty()) out.pop_back();
+  return out + errors;
 }
 
 std::string results_summary(std::span<const HostResult> results, const Redactor& redactor) {

@@ -69,7 +69,7 @@ void cancel_unstarted(std::span<HostResult> results);
 [[nodiscard]] std::vector<std::string> failed_hosts(std::span<const HostResult> results);
 
 [[nodiscard]] Json results_json(std::span<const HostResult> results);
-// For the log: one line a host.
+// For the log: a line for each host, then one for each error with the hosts that have it.
 [[nodiscard]] std::string results_table(std::span<const HostResult> results);
 // For the job summary: a table, the last words of failed hosts, a Mermaid gantt of the phases.
 [[nodiscard]] std::string results_summary(std::span<const HostResult> results,

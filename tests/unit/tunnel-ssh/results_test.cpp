@@ -84,7 +84,33 @@ TEST(ResultsTest, TheTableHasALineForEachHost) {
   EXPECT_EQ(results_table(std::vector<HostResult>{good("web1"), killed}),
             "host          outcome      exit             time\n"
             "web1          succeeded    0               1.5 s\n"
-            "deploy@web10  failed       signal KILL     1.5 s  ended by signal KILL");
+            "deploy@web10  failed       signal KILL     1.5 s\n\n"
+            "deploy@web10: ended by signal KILL");
+}
+
+TEST(ResultsTest, HostsWithTheSameErrorShareALineBelowTheTable) {
+  const auto refused = [](const std::string& host, const std::string& peer) {
+    return bad(host, unreachable("while connecting to " + host + ": cannot connect to " + peer +
+                                 ": connection refused"));
+  };
+  const std::string table = results_table(std::vector<HostResult>{
+      refused("web1", "web1:22"), bad("web2", failed("web2: the command failed with exit code 7")),
+      refused("deploy@web3", "web3:22"), refused("web1.old", "web1.old:22"),
+      refused("[::1]:2222", "[::1]:2222")});
+  EXPECT_EQ(table.substr(table.find("\n\n")),
+            "\n\nweb1, deploy@web3, web1.old: cannot connect to HOST:22: connection refused\n"
+            "web2: the command failed with exit code 7\n"
+            "[::1]:2222: while connecting to [::1]:2222: cannot connect to [::1]:2222: connection "
+            "refused");
+}
+
+TEST(ResultsTest, ErrorsThatDifferKeepTheirLines) {
+  const std::string table = results_table(
+      std::vector<HostResult>{bad("web1", permission_denied("web1 showed SHA256:abc")),
+                              bad("web2", permission_denied("web2 showed SHA256:def")),
+                              bad("web3", permission_denied("web3 showed SHA256:def"))});
+  EXPECT_EQ(table.substr(table.find("\n\n")),
+            "\n\nweb1: web1 showed SHA256:abc\nweb2, web3: HOST showed SHA256:def");
 }
 
 TEST(ResultsTest, TheJsonHasEverythingOfAHost) {

@@ -77,6 +77,7 @@ Json to_json(const Shown& shown) {
   json.set("verified", false);
   json.set("keys", std::move(list));
   json.set("error", shown.error ? Json(shown.error->message) : Json());
+  json.set("hint", shown.error ? Json(shown.error->hint) : Json());
   return json;
 }
 

@@ -137,7 +137,11 @@ int live(const ToolSpec& tool, const CommandLine& line, BadInputs& bad, const Ru
     if (!has_inputs) return bad.to_error();
     return run_command(context, std::move(inputs), bad, run);
   };
-  const Result<int> result = outcome();
+  Result<int> result = outcome();
+  // What could not be read because of a signal is no mistake of the user's.
+  if (!result && result.error().kind == ErrorKind::bad_input && signals.signal() != 0) {
+    result = cancelled("cancelled while reading the inputs");
+  }
   if (!result) reporter.error(with_help(result.error(), tool, line));
   reporter.finish();
   return result ? *result : exit_code(result.error(), signals.signal());

@@ -136,6 +136,21 @@ TEST(ToolMain, ASignalEndsAWaitForASecretOnStdin) {
   EXPECT_EQ(process.err(), "error: cancelled while reading the inputs\n");
 }
 
+TEST(ToolMain, ASignalEndsAWaitForAScriptOnStdin) {
+  ProcessSpec spec;
+  spec.argv = {PCA_BIN "/tunnel-ssh", "exec", "me@127.0.0.1", "--script-file", "-"};
+  spec.environment["INPUT_PASSWORD"] = "a password";
+  spec.keep_input_open = true;
+  Process process(spec);
+  process.write("part of a script");
+  for (int i = 0; i < 1000 && !blocks(process.pid(), SIGTERM); ++i) {
+    static_cast<void>(process.wait(milliseconds{10}));
+  }
+  process.send(SIGTERM);
+  EXPECT_EQ(process.wait(enough), 128 + SIGTERM);
+  EXPECT_EQ(process.err(), "error: cancelled while reading the inputs\n");
+}
+
 TEST(ToolMain, NohupKeepsItsMeaning) {
   ProcessSpec spec;
   spec.argv = {"sh", "-c", "trap '' HUP; exec " PCA_BIN "/cli_probe wait"};

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <net/if.h>
 
 #include <algorithm>
 #include <vector>
@@ -32,10 +33,18 @@ bool is_ipv4(const std::string& name) {
   return ::inet_pton(AF_INET, name.c_str(), &address) == 1;
 }
 
+// What stands behind the % of an address.
+bool is_interface(std::string_view text) {
+  return !text.empty() && text.size() < IF_NAMESIZE &&
+         std::all_of(text.begin(), text.end(), is_name_character);
+}
+
 // With a scope too: fe80::1%eth0.
 bool is_ipv6(const std::string& name) {
   const std::size_t scope = name.find('%');
-  if (scope != std::string::npos && scope + 1 == name.size()) return false;
+  if (scope != std::string::npos && !is_interface(std::string_view(name).substr(scope + 1))) {
+    return false;
+  }
   in6_addr address{};
   return ::inet_pton(AF_INET6, name.substr(0, scope).c_str(), &address) == 1;
 }

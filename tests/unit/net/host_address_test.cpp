@@ -73,6 +73,8 @@ TEST(HostAddress, WhatIsNoneIsToldWithTheRightSpelling) {
            {"[::1", "\"[::1\" has a [ without a ]"},
            {"[web1]:22", "\"[web1]:22\" has no IPv6 address between its brackets"},
            {"[fe80::1%]", "\"[fe80::1%]\" has no IPv6 address between its brackets"},
+           {"fe80::1%a]b", "\"fe80::1%a]b\" has several colons, but is no IPv6 address"},
+           {"fe80::1%eth0:22", "\"fe80::1%eth0:22\" has several colons, but is no IPv6 address"},
            {"[::1]22", "\"[::1]22\" has something other than :port behind its ]"},
            {"[::1]:", "\"[::1]:\" has the port \"\", which is no number from 1 to 65535"},
            {"web..1", "\"web..1\" has an empty part between its dots"},

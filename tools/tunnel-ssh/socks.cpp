@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace pca::tunnel_ssh {
 
 namespace {
@@ -41,6 +43,12 @@ std::string reply4(char code) { return std::string("\0"sv) + code + std::string(
 
 constexpr char command_not_supported = 7;
 constexpr char address_not_supported = 8;
+
+bool is_host(std::string_view text) {
+  const auto is_bad = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7F'; };
+  return !text.empty() && text.size() <= longest_name &&
+         std::none_of(text.begin(), text.end(), is_bad);
+}
 
 SocksHandshake::Step fail(std::string reply) { return {std::move(reply), std::nullopt, true}; }
 
@@ -90,6 +98,7 @@ SocksHandshake::Step SocksHandshake::request5() {
   Target target;
   target.host = kind == 1 ? address4(address) : kind == 4 ? address6(address) : address;
   target.port = port_at(received_, at + size);
+  if (!is_host(target.host)) return fail(refused());
   received_.erase(0, at + size + 2);
   return {{}, std::move(target), false};
 }
@@ -98,20 +107,19 @@ SocksHandshake::Step SocksHandshake::request4() {
   constexpr std::size_t fixed = 8;  // version, command, port, address
   if (received_.size() < fixed + 1) return {};
   const std::size_t user_end = received_.find('\0', fixed);
-  if (user_end == std::string::npos)
-    return received_.size() > fixed + longest_name ? fail({}) : Step{};
+  if (std::min(user_end, received_.size()) > fixed + longest_name) return fail({});
+  if (user_end == std::string::npos) return {};
   const std::string address = received_.substr(4, 4);
   const bool has_name = address.starts_with("\0\0\0"sv) && address[3] != '\0';  // 4a
   std::size_t end = user_end;
   Target target{address4(address), port_at(received_, 2)};
   if (has_name) {
     end = received_.find('\0', user_end + 1);
-    if (end == std::string::npos) {
-      return received_.size() > user_end + 1 + longest_name ? fail({}) : Step{};
-    }
+    if (std::min(end, received_.size()) > user_end + 1 + longest_name) return fail({});
+    if (end == std::string::npos) return {};
     target.host = received_.substr(user_end + 1, end - user_end - 1);
   }
-  if (byte_at(received_, 1) != connect_command || target.host.empty()) return fail(refused());
+  if (byte_at(received_, 1) != connect_command || !is_host(target.host)) return fail(refused());
   received_.erase(0, end + 1);
   return {{}, std::move(target), false};
 }

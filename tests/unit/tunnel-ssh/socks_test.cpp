@@ -92,6 +92,26 @@ TEST(SocksTest, Version4aConnectsToAName) {
   EXPECT_EQ(talk.socks.refused(), "\x00\x5B\x00\x00\x00\x00\x00\x00"s);
 }
 
+TEST(SocksTest, ATooLongNameEndsItHoweverItIsCut) {
+  const std::string user = "\x04\x01\x00\x50\x0A\x00\x00\x05"s + std::string(300, 'x') + "\x00"s;
+  const std::string name =
+      "\x04\x01\x00\x50\x00\x00\x00\x01\x00"s + std::string(300, 'x') + "\x00"s;
+  for (const std::string& request : {user, name}) {
+    EXPECT_TRUE(Talk(request).failed);
+    SocksHandshake at_once;
+    EXPECT_TRUE(at_once.feed(request).failed);
+  }
+}
+
+TEST(SocksTest, ANameThatIsNoneIsRefused) {
+  for (const std::string& name : {"a\0b"s, "a b"s, "\x1B[m"s}) {
+    const std::string length(1, static_cast<char>(name.size()));
+    const Talk talk(hello5 + "\x05\x01\x00\x03"s + length + name + "\x00\x16"s);
+    EXPECT_TRUE(talk.failed) << name;
+    EXPECT_EQ(talk.replies, welcome5 + talk.socks.refused());
+  }
+}
+
 TEST(SocksTest, OtherProtocolsAndEndlessNamesEnd) {
   EXPECT_TRUE(Talk("GET / HTTP/1.1\r\n").failed);
   EXPECT_TRUE(Talk("\x04\x01\x00\x50\x00\x00\x00\x01"s + std::string(1000, 'x')).failed);

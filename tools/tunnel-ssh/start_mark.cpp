@@ -59,7 +59,7 @@ StartLine parse_start_line(std::string_view line) {
   if (!result.complete || words.size() < 2) return result;
   // Group 1 and 0 are never a script's, and signalling them would hit everything.
   if (const auto group = parse_integer(words[1], 2, 4'194'304)) result.group = *group;
-  if (words.size() > 2) result.shell = words[2];
+  if (words.size() > 2 && (words[2] == "bash" || words[2] == "sh")) result.shell = words[2];
   return result;
 }
 

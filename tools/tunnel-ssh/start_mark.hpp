@@ -40,7 +40,7 @@ class StartMark {
 struct StartLine {
   bool complete = false;   // the whole program arrived and runs
   std::int64_t group = 0;  // its process group; 0 = the host could not tell
-  std::string shell;       // "bash" or "sh"
+  std::string shell;       // "bash" or "sh"; empty = the host named neither
 };
 [[nodiscard]] StartLine parse_start_line(std::string_view line);
 

@@ -52,5 +52,11 @@ TEST(StartLineTest, TakesOnlyAGroupThatMayBeSignalled) {
   EXPECT_FALSE(parse_start_line("").complete);
 }
 
+TEST(StartLineTest, TakesOnlyAShellThatItKnows) {
+  EXPECT_EQ(parse_start_line("started 22 bash").shell, "bash");
+  EXPECT_EQ(parse_start_line("started 22 sh").shell, "sh");
+  EXPECT_EQ(parse_start_line("started 22 ::error::hi").shell, "");
+}
+
 }  // namespace
 }  // namespace pca::tunnel_ssh

@@ -3,16 +3,19 @@
 #include <fmt/format.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
 #include "base/text.hpp"
+#include "net/host_address.hpp"
 
 namespace pca::tunnel_ssh {
 
 namespace {
 
 constexpr std::size_t longest_path = sizeof(sockaddr_un::sun_path) - 1;
+constexpr std::size_t longest_shown = 200;  // of a wrong forward in a message
 
 std::string_view usage(ForwardKind kind) {
   switch (kind) {
@@ -26,8 +29,20 @@ std::string_view usage(ForwardKind kind) {
   return {};
 }
 
+std::string shown(std::string_view text) {
+  return fmt::format("\"{}\"", visible(cut_utf8(text, longest_shown)));
+}
+
 Error wrong(ForwardKind kind, std::string_view text, std::string_view why) {
-  return bad_input(fmt::format("\"{}\" {}", visible(text), why), std::string(usage(kind)));
+  return bad_input(fmt::format("{} {}", shown(text), why), std::string(usage(kind)));
+}
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7F'; }
+
+// A name or an address of either family; what it leads to is found out by whoever connects.
+bool is_host(const std::string& text) {
+  const auto address = parse_host_address(text);
+  return address && address->name == text;
 }
 
 // Parts between colons; "[...]" is one part, given without its brackets. Nothing when a bracket
@@ -70,6 +85,7 @@ class Parser {
       parts_.erase(parts_.begin());
       if (endpoint.host == "localhost") endpoint.host = "127.0.0.1";
       if (endpoint.host.empty()) endpoint.host = "*";
+      if (endpoint.host != "*") PCA_CHECK(check_host(endpoint.host));
     }
     PCA_TRY(endpoint.port, port(0));
     return endpoint;
@@ -82,6 +98,7 @@ class Parser {
     endpoint.host = parts_.front();
     parts_.erase(parts_.begin());
     if (endpoint.host.empty()) return wrong(kind_, text_, "names no host to connect to");
+    PCA_CHECK(check_host(endpoint.host));
     if (parts_.empty()) return wrong(kind_, text_, "names no port to connect to");
     PCA_TRY(endpoint.port, port(1));
     return endpoint;
@@ -94,6 +111,9 @@ class Parser {
     Endpoint endpoint;
     endpoint.path = parts_.front();
     parts_.erase(parts_.begin());
+    if (std::any_of(endpoint.path.begin(), endpoint.path.end(), is_control)) {
+      return wrong(kind_, text_, "has a control character in the path of a socket");
+    }
     if (endpoint.path.size() > longest_path) {
       return wrong(kind_, text_,
                    fmt::format("has a socket path of more than {} bytes", longest_path));
@@ -101,12 +121,17 @@ class Parser {
     return endpoint;
   }
 
+  [[nodiscard]] Result<> check_host(const std::string& host) const {
+    if (is_host(host)) return {};
+    return wrong(kind_, text_, fmt::format("has {} where a host belongs", shown(host)));
+  }
+
   Result<std::uint16_t> port(std::int64_t least) {
     const auto number = parse_integer(parts_.front(), least, 65535);
     if (!number) {
-      return wrong(kind_, text_,
-                   fmt::format("has \"{}\" where a port belongs ({} to 65535)",
-                               visible(parts_.front()), least));
+      return wrong(
+          kind_, text_,
+          fmt::format("has {} where a port belongs ({} to 65535)", shown(parts_.front()), least));
     }
     parts_.erase(parts_.begin());
     return static_cast<std::uint16_t>(*number);
@@ -146,7 +171,7 @@ Result<ForwardSpec> parse_forward(ForwardKind kind, std::string_view text) {
   auto parts = parts_of(text);
   if (!parts) return wrong(kind, text, "has an IPv6 address without its closing bracket");
   if (kind == ForwardKind::remote && is_path(parts->front())) {
-    return bad_input(fmt::format("\"{}\" would listen on a unix socket of the host", visible(text)),
+    return bad_input(fmt::format("{} would listen on a unix socket of the host", shown(text)),
                      "Only ports can be listened on there (libssh2 has no streamlocal-forward): "
                      "write PORT:HOST:PORT.");
   }

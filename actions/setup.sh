@@ -5,7 +5,8 @@
 # Looked for in this order; the first that has them wins:
 #   1. the folder $INPUT_BINARIES (or $PCA_BIN, which an earlier setup step sets): used as it is
 #   2. the runner's tool cache, checked against checksums.txt again
-#   3. the release on the download server, checked against checksums.txt before it is used
+#   3. the release in $INPUT_DOWNLOAD_BASE, else in $ACTION_REPOSITORY or in the project's own repository,
+#      checked against checksums.txt before it is used
 # Writes path, version and source to $GITHUB_OUTPUT; with PCA_SETUP_PATH=true also puts the folder on
 # $GITHUB_PATH and PCA_BIN into $GITHUB_ENV for the following steps.
 set -eu
@@ -14,8 +15,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 version=$(cat "$here/../VERSION")
 checksums=${PCA_CHECKSUMS:-$here/checksums.txt}
 tools=tunnel-ssh
-# The root of the repository's releases; another one serves mirrors and closed networks.
-download_base=${INPUT_DOWNLOAD_BASE:-${GITHUB_SERVER_URL:-https://github.com}/${GITHUB_ACTION_REPOSITORY:-}/releases/download}
+project_releases=https://github.com/private-cloud-actions/private-cloud-actions/releases/download
 
 fail() { # what, what to do next
   message=$(printf '%s%%0A%s' "$1" "$2")
@@ -71,6 +71,29 @@ download() { # url file
   fi
 }
 
+# Where the releases are, each to be tried. The runner leaves GITHUB_ACTION_REPOSITORY empty in the steps of a
+# composite action (actions/runner#2473), so the action hands it on by its env; and it names the outer action
+# where that uses this one, so the project's own releases are looked at too. A checksum decides, not the place.
+release_roots() {
+  if [ -n "${INPUT_DOWNLOAD_BASE:-}" ]; then
+    echo "$INPUT_DOWNLOAD_BASE"
+    return
+  fi
+  own=${GITHUB_SERVER_URL:-https://github.com}/${ACTION_REPOSITORY:-}/releases/download
+  [ -z "${ACTION_REPOSITORY:-}" ] || [ "$own" = "$project_releases" ] || echo "$own"
+  echo "$project_releases"
+}
+
+download_asset() { # asset file
+  tried=
+  for root in $(release_roots); do
+    if download "$root/v$version/$1" "$2"; then return; fi
+    tried="$tried${tried:+ or }$root"
+  done
+  fail "$1 of version $version could not be downloaded from $tried" \
+    "Check the runner's network and proxy, or give the input binaries a folder with the executables." 6
+}
+
 # Verified before it gets its name; renamed into place, because jobs share the tool cache.
 download_tools() { # folder
   for tool in $tools; do
@@ -83,8 +106,7 @@ download_tools() { # folder
     asset=$tool-linux-$arch
     partial=$(mktemp "$1/.partial.XXXXXX")
     trap 'rm -f "$partial"' EXIT
-    download "$download_base/v$version/$asset" "$partial" || fail "$asset of version $version could not be downloaded from $download_base" \
-      "Check the runner's network and proxy, or give the input binaries a folder with the executables." 6
+    download_asset "$asset" "$partial"
     is_verified "$partial" "$asset" || fail "the downloaded $asset does not have the SHA256 of this revision" \
       "Do not use it. Someone changed the release or the download: report it." 5
     chmod 755 "$partial"

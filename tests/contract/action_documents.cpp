@@ -74,6 +74,7 @@ std::string steps_of(const Action& action, const std::string& tool, const Comman
       "    - id: setup\n      shell: sh\n      env:\n"
       "        INPUT_BINARIES: ${{ inputs.binaries }}\n"
       "        INPUT_DOWNLOAD_BASE: ${{ inputs.download-base }}\n"
+      "        ACTION_REPOSITORY: ${{ github.action_repository }}\n"
       "      run: exec \"$GITHUB_ACTION_PATH/../setup.sh\"\n";
   out += fmt::format(
       "    # exec: the runner signals only the step's own process, so that has to be the tool.\n"

@@ -15,25 +15,34 @@ fail() { echo "FAILED: $1" >&2; cat "$work/out" >&2 2>/dev/null || true; exit 1;
 
 version=$(cat "$source_dir/VERSION")
 asset=tunnel-ssh-linux-x64
-mkdir -p "$work/www/releases/v$version" "$work/bin" "$work/cache"
-printf '#!/bin/sh\necho the release\n' >"$work/www/releases/v$version/$asset"
+mkdir -p "$work/bin" "$work/cache" "$work/home"
 printf '#!/bin/sh\necho my own\n' >"$work/bin/tunnel-ssh"
 chmod +x "$work/bin/tunnel-ssh"
-(cd "$work/www/releases/v$version" && sha256sum "$asset") >"$work/checksums"
+printf '#!/bin/sh\necho the release\n' >"$work/$asset"
+(cd "$work" && sha256sum "$asset") >"$work/checksums"
+publish() { # status, file, path of the releases: what the server answers there
+  mkdir -p "$work/www/$3/v$version"
+  { printf 'HTTP/1.0 %s\r\n\r\n' "$1" && cat "$2"; } >"$work/www/$3/v$version/$asset"
+}
+publish '200 OK' "$work/$asset" releases
 sed 's/^......../00000000/' "$work/checksums" >"$work/wrong-checksums"
 : >"$work/no-checksums"
 
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$work/server.key" -out "$work/server.pem" -days 2 \
-  -subj /CN=localhost -addext subjectAltName=DNS:localhost 2>/dev/null
+  -subj /CN=localhost -addext subjectAltName=DNS:localhost,DNS:github.com 2>/dev/null
 start_server() {
   # A FIFO that stays open on our side: s_server ends when its input does.
   mkfifo "$work/input" 2>/dev/null || true
-  (cd "$work/www" && exec openssl s_server -WWW -accept 127.0.0.1:0 -cert "$work/server.pem" -key "$work/server.key" <"$work/input" >"$work/server.log" 2>&1) &
+  (cd "$work/www" && exec openssl s_server -HTTP -accept 127.0.0.1:0 -cert "$work/server.pem" -key "$work/server.key" <"$work/input" >>"$work/server.log" 2>&1) &
   server=$!
   exec 7>"$work/input"
   for _ in $(seq 100); do
     port=$(sed -n 's/^ACCEPT 127.0.0.1:\([0-9]*\).*/\1/p' "$work/server.log")
-    [ -z "$port" ] || return 0
+    if [ -n "$port" ]; then
+      # Every name leads to it.
+      echo "connect-to = \"::127.0.0.1:$port\"" >"$work/home/.curlrc"
+      return
+    fi
     sleep 0.05
   done
   fail "the HTTPS server did not start: $(cat "$work/server.log")"
@@ -41,7 +50,7 @@ start_server() {
 
 setup() { # variables...: runs it as the runner would, leaves out and outputs
   : >"$work/outputs"
-  env -i PATH="$PATH" GITHUB_OUTPUT="$work/outputs" RUNNER_TOOL_CACHE="$work/cache" RUNNER_ARCH=X64 CURL_CA_BUNDLE="$work/server.pem" NO_PROXY='*' \
+  env -i PATH="$PATH" HOME="$work/home" GITHUB_OUTPUT="$work/outputs" RUNNER_TOOL_CACHE="$work/cache" RUNNER_ARCH=X64 CURL_CA_BUNDLE="$work/server.pem" NO_PROXY='*' \
     PCA_CHECKSUMS="$work/checksums" INPUT_DOWNLOAD_BASE="https://localhost:${port:-1}/releases" "$@" "$source_dir/actions/setup.sh" >"$work/out" 2>&1
 }
 gives() { # what, source, variables...
@@ -75,6 +84,31 @@ refuses "a server with an unknown certificate" 6 "could not be downloaded" CURL_
 refuses "plain HTTP" 6 "could not be downloaded" INPUT_DOWNLOAD_BASE="http://localhost:$port/releases"
 gives "a verified download" download
 [ "$("$folder/tunnel-ssh")" = "the release" ] || fail "something else was downloaded"
+
+# Without the input download-base.
+own=private-cloud-actions/private-cloud-actions
+default() { # refuses or gives with what they take
+  rm -rf "$work/cache" && mkdir "$work/cache"
+  "$@" INPUT_DOWNLOAD_BASE=
+}
+gives_from() { # path, what, variables...
+  local path=$1 what=$2
+  shift 2
+  : >"$work/server.log"
+  default gives "$what" download "$@"
+  [ "$(sed -n 's/^FILE://p' "$work/server.log" | tail -n 1)" = "$path/v$version/$asset" ] || fail "$what: asked for $(cat "$work/server.log")"
+}
+publish '404 Not Found' /dev/null outer/action/releases/download
+publish '404 Not Found' /dev/null $own/releases/download
+default refuses "a release that is not there" 6 "from https://github.com/outer/action/releases/download or https://github.com/$own/releases/download" \
+  ACTION_REPOSITORY=outer/action
+publish '200 OK' "$work/$asset" $own/releases/download
+gives_from $own/releases/download "the project's release, where the runner names no repository" ACTION_REPOSITORY=
+gives_from $own/releases/download "the project's release, where the runner names an action around this one" ACTION_REPOSITORY=outer/action
+gives_from $own/releases/download "the project's release, where the server of the workflow has none" ACTION_REPOSITORY=$own GITHUB_SERVER_URL=https://git.example.com
+publish '200 OK' "$work/$asset" fork/of-it/releases/download
+gives_from fork/of-it/releases/download "the release of the repository that the action is from" ACTION_REPOSITORY=fork/of-it
+
 kill "$server" && server=
 gives "the tool cache, with the server gone" tool-cache
 echo tampered >>"$folder/tunnel-ssh"

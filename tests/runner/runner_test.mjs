@@ -171,6 +171,14 @@ test('a composite action gets its inputs by its own words only, and warns of one
   assert.match(jobs.only.annotations[0].message, /Unexpected input\(s\) 'wrong'/);
 });
 
+test('the repository of an action is in the expression only', async () => {
+  const action = ACTION.replace('GIVEN: ${{ inputs.given }}', 'GIVEN: ${{ github.action_repository }}').replace('$PRESET', '[$GITHUB_ACTION_REPOSITORY]');
+  const { jobs } = await run(job(`- id: act
+  uses: octo/actions/x@v1
+- run: test "\${{ steps.act.outputs.out }}" = "octo/actions, [], x"`), { files: { 'actions/x/action.yml': action } });
+  assert.equal(jobs.only.result, 'success', jobs.only.log.join('\n'));
+});
+
 test('a composite action does not see the secrets of the workflow', async () => {
   const { jobs } = await run(job('- uses: octo/actions/x@v1'), { files: { 'actions/x/action.yml': ACTION.replace('inputs.given', 'secrets.GIVEN') } });
   assert.equal(jobs.only.result, 'failure');

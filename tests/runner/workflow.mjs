@@ -47,6 +47,9 @@ export function folder_of_action(uses, { actions, workspace }) {
   return path.join(actions[repository], folder ?? '');
 }
 
+// "" for an action of the workspace.
+const repository_of = (uses) => (uses.startsWith('./') ? '' : uses.split(/[/@]/).slice(0, 2).join('/'));
+
 export function read_action(folder) {
   const action = read_yaml(path.join(folder, 'action.yml'));
   if (action.runs?.using !== 'composite') throw new Error(`${folder}: only composite actions run here`);
@@ -126,7 +129,7 @@ class Steps {
     action.runs.steps.forEach((each) => check_keys(`a step of ${step.uses}`, each, COMPOSITE_STEP_KEYS));
     const inside = Object.fromEntries(COMPOSITE_CONTEXTS.map((name) => [name, contexts[name]]));
     inside.inputs = this.inputs_of(action, step.with ?? {}, contexts);
-    inside.github = { ...contexts.github, action_path: folder };
+    inside.github = { ...contexts.github, action_path: folder, action_repository: repository_of(step.uses) };
     const steps = new Steps(this.job, { contexts: inside, env: contexts.env, depth: this.depth + 1 });
     const status = await steps.run(action.runs.steps);
     for (const [name, { value }] of Object.entries(action.outputs ?? {})) record.outputs[name] = fill_in(value, inside, status);
@@ -175,6 +178,7 @@ class Job {
       CI: 'true',
       ...contexts.env,
       ...Object.fromEntries(github.map(([name, value]) => [`GITHUB_${name.toUpperCase()}`, value])),
+      GITHUB_ACTION_REPOSITORY: '', // only the expression has it, not the step (actions/runner#2473)
       ...Object.fromEntries(Object.entries(files).map(([name, file]) => [`GITHUB_${name}`, file])),
       GITHUB_ACTIONS: 'true',
       RUNNER_OS: contexts.runner.os,

@@ -18,13 +18,16 @@ asset=tunnel-ssh-linux-x64
 mkdir -p "$work/bin" "$work/cache" "$work/home"
 printf '#!/bin/sh\necho my own\n' >"$work/bin/tunnel-ssh"
 chmod +x "$work/bin/tunnel-ssh"
+arm_asset=tunnel-ssh-linux-arm64
 printf '#!/bin/sh\necho the release\n' >"$work/$asset"
-(cd "$work" && sha256sum "$asset") >"$work/checksums"
-publish() { # status, file, path of the releases: what the server answers there
+printf '#!/bin/sh\necho the release for arm64\n' >"$work/$arm_asset"
+(cd "$work" && sha256sum "$asset" "$arm_asset") >"$work/checksums"
+publish() { # status, file, path of the releases, asset: what the server answers there
   mkdir -p "$work/www/$3/v$version"
-  { printf 'HTTP/1.0 %s\r\n\r\n' "$1" && cat "$2"; } >"$work/www/$3/v$version/$asset"
+  { printf 'HTTP/1.0 %s\r\n\r\n' "$1" && cat "$2"; } >"$work/www/$3/v$version/${4:-$asset}"
 }
 publish '200 OK' "$work/$asset" releases
+publish '200 OK' "$work/$arm_asset" releases $arm_asset
 sed 's/^......../00000000/' "$work/checksums" >"$work/wrong-checksums"
 : >"$work/no-checksums"
 
@@ -84,6 +87,31 @@ refuses "a server with an unknown certificate" 6 "could not be downloaded" CURL_
 refuses "plain HTTP" 6 "could not be downloaded" INPUT_DOWNLOAD_BASE="http://localhost:$port/releases"
 gives "a verified download" download
 [ "$("$folder/tunnel-ssh")" = "the release" ] || fail "something else was downloaded"
+gives "a verified download for arm64" download RUNNER_ARCH=ARM64
+[ "$("$folder/tunnel-ssh")" = "the release for arm64" ] || fail "something else was downloaded for arm64"
+
+# A runner without curl: all that is needed but that, and wget in its place.
+mkdir "$work/programs"
+for program in sh cat chmod dirname env mkdir mktemp mv rm sed sha256sum touch uname wget; do
+  ln -s "$(command -v $program)" "$work/programs/$program" || fail "there is no $program here"
+done
+echo "ca_certificate = $work/server.pem" >"$work/wgetrc"
+no_curl=(PATH="$work/programs" WGETRC="$work/wgetrc")
+rm -rf "$work/cache" && mkdir "$work/cache"
+refuses "a server with an unknown certificate, by wget" 6 "could not be downloaded" PATH="$work/programs"
+refuses "plain HTTP, by wget" 6 "could not be downloaded" "${no_curl[@]}" INPUT_DOWNLOAD_BASE="http://localhost:$port/releases"
+gives "a verified download by wget" download "${no_curl[@]}"
+rm "$work/programs/wget"
+rm -rf "$work/cache" && mkdir "$work/cache"
+refuses "a runner with neither curl nor wget" 1 "neither curl nor wget" "${no_curl[@]}"
+
+# What later steps get to see.
+: >"$work/path" && : >"$work/env"
+gives "for one action only" download GITHUB_PATH="$work/path" GITHUB_ENV="$work/env"
+[ ! -s "$work/path" ] && [ ! -s "$work/env" ] || fail "an action of this repository changes the PATH of later steps"
+gives "for all later steps" tool-cache GITHUB_PATH="$work/path" GITHUB_ENV="$work/env" PCA_SETUP_PATH=true
+[ "$(cat "$work/path")" = "$folder" ] && [ "$(cat "$work/env")" = "PCA_BIN=$folder" ] || fail "the executables are not on the PATH of later steps"
+gives "what an earlier step has set up" path PCA_BIN="$folder"
 
 # Without the input download-base.
 own=private-cloud-actions/private-cloud-actions

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The release executable is static, stripped, small, and cheap to start.
-# usage: executable.sh TUNNEL_SSH
+# A release executable is static, stripped, small, and cheap to start.
+# usage: executable.sh EXECUTABLE
 set -euo pipefail
 tool=$1
 fail() { echo "FAILED: $1" >&2; exit 1; }
@@ -9,7 +9,7 @@ kind=$(file --brief "$tool")
 [[ $kind == *"statically linked"* ]] || fail "not static: $kind"
 [[ $kind == *", stripped" ]] || fail "not stripped: $kind"
 size=$(stat -c %s "$tool")
-[ "$size" -le 8388608 ] || fail "$size bytes are more than 8 MiB"
+[ "$size" -le 8000000 ] || fail "$size bytes are more than 8 MB"
 
 version=$("$tool" --version)
 for library in 'libcurl 8.14.1-2+deb13u' 'libssh2 1.11.1-1+deb13u' 'OpenSSL 3.'; do
@@ -23,4 +23,4 @@ for _ in $(seq 30); do
   [ "$spent" -ge "$least" ] || least=$spent
 done
 [ "$least" -le 5 ] || fail "--version costs $least ms of CPU"
-echo "static, stripped, $size bytes, --version costs $least ms of CPU"
+echo "$(basename "$tool"): static, stripped, $size bytes, --version costs $least ms of CPU"

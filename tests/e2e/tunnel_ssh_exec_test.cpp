@@ -365,6 +365,122 @@ TEST_F(TunnelSshExec, AJumpChainBehindTheEdgeHasItsOwnKeyAndPins) {
   EXPECT_EQ(split_lines(step.outputs.at("stdout")).back(), inner.home().path());
 }
 
+// ---- the way through the edge
+
+TEST_F(TunnelSshExec, WhatTheEdgeAnswersIsExplainedAndNeverABadHandshake) {
+  const struct {
+    std::vector<std::string> edge;
+    int code;
+    const char* outcome;
+    const char* message;
+    const char* hint;
+  } cases[] = {
+      {{"--refuse", "login-redirect"}, 5, "refused", "302 (the login page of ", "Service Auth"},
+      {{"--refuse", "301"}, 5, "refused", "301 (a redirect to ", "Always Use HTTPS"},
+      {{"--refuse", "401"}, 5, "refused", "401 (blocked by a Service Auth policy", "not expired"},
+      {{"--refuse", "403"}, 5, "refused", "403 (CF-RAY ", "WAF or bot rule"},
+      {{"--refuse", "403-1010"}, 5, "refused", "error code 1010", "Browser Integrity Check"},
+      {{"--refuse", "404"}, 5, "refused", "404 (CF-RAY ", "No route of the tunnel"},
+      {{"--refuse", "200"}, 6, "unreachable", "200 (CF-RAY ", "WebSockets are on"},
+      {{"--refuse", "502"}, 6, "unreachable", "502 (target out of reach", "SSH server runs"},
+      {{"--refuse", "530"}, 6, "unreachable", "530 (tunnel down", "The tunnel is down"},
+      {{"--fault", "bad-accept"}, 6, "unreachable", "for somebody else's request", ""},
+      {{"--fault", "silent-tcp"}, 6, "unreachable", "timed out while ", ""},
+      {{"--fault", "silent-tls"}, 6, "unreachable", "timed out while ", ""},
+      {{"--fault", "silent-upgrade"}, 6, "unreachable", "timed out while ", ""},
+      {{"--fault", "reset-on-connect"}, 6, "unreachable", "Access edge localhost", ""},
+      {{"--fault", "close-early"}, 6, "unreachable", "connection", ""},
+  };
+  for (const auto& one : cases) {
+    SCOPED_TRACE(one.edge[1]);
+    const SandboxEdge gate = edge(one.edge);
+    step().go_through(gate);
+    step().inputs["INPUT_TRIES"] = "1";
+    step().inputs["INPUT_CONNECT_TIMEOUT"] = one.edge[1].starts_with("silent") ? "400ms" : "20s";
+    const StepResult step = run_script("echo never");
+    EXPECT_EQ(step.code, one.code);
+    EXPECT_EQ(step.outputs.at("outcome"), one.outcome);
+    EXPECT_TRUE(step.err.starts_with("error: while connecting to " + host().address() + ": "))
+        << step.err;
+    EXPECT_NE(step.err.find(one.message), std::string::npos) << step.err;
+    EXPECT_NE(step.err.find(one.hint), std::string::npos) << step.err;
+    EXPECT_EQ(step.err.find("bad handshake"), std::string::npos) << step.err;
+  }
+  EXPECT_EQ(host().sshd().log().find("Accepted"), std::string::npos) << host().sshd().log();
+}
+
+TEST_F(TunnelSshExec, ATroubleThatPassesIsTriedAgain) {
+  for (const char* fault : {"502-twice", "reset-twice"}) {
+    SCOPED_TRACE(fault);
+    const SandboxEdge gate = edge({"--fault", fault});
+    step().go_through(gate);
+    const StepResult step = run_script("echo here");
+    EXPECT_EQ(step.code, 0) << step.err;
+    EXPECT_EQ(step.outputs.at("stdout"), "here\n");
+    EXPECT_NE(step.out.find("; try 2 of 3 in "), std::string::npos) << step.out;
+    EXPECT_NE(step.out.find("; try 3 of 3 in "), std::string::npos) << step.out;
+  }
+}
+
+TEST_F(TunnelSshExec, AProxyWithAPasswordLeadsToTheEdge) {
+  const std::string password = "canary-proxy-password";
+  const SandboxEdge gate(
+      {"--no-auth", "--origin", "127.0.0.1:" + std::to_string(host().sshd().port()), "--name",
+       "ssh.example.test", "--proxy", "--proxy-user", "ci"},
+      {{"INPUT_PROXY_PASSWORD", password}});
+  step().go_through(gate);
+  step().inputs["INPUT_ACCESS_HOSTNAME"] = "ssh.example.test";  // which only the proxy knows
+  step().inputs["INPUT_ACCESS_PORT"] = "443";
+  const std::string address = "127.0.0.1:" + std::to_string(gate.proxy_port());
+  step().variables["HTTPS_PROXY"] = "http://ci:" + password + "@" + address;
+  const StepResult step = run_script("echo by the proxy");
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(step.outputs.at("stdout"), "by the proxy\n");
+  EXPECT_EQ(gate.wait_for_records(1, "proxy").size(), 1U);
+
+  this->step().variables["HTTPS_PROXY"] = "http://ci:canary-wrong-password@" + address;
+  const StepResult refused = run_script("echo never");
+  EXPECT_EQ(refused.code, 5);
+  EXPECT_NE(refused.err.find("the proxy " + address + " answered CONNECT with 407"),
+            std::string::npos)
+      << refused.err;
+  EXPECT_EQ((step.out + step.err + refused.out + refused.err).find("canary"), std::string::npos);
+}
+
+TEST_F(TunnelSshExec, AnEdgeThatLetsGoMidwayLeavesTheOutcomeUnknown) {
+  for (const char* fault : {"drop-after:200000", "reset-after:200000"}) {
+    SCOPED_TRACE(fault);
+    const SandboxEdge gate = edge({"--fault", fault});
+    step().go_through(gate);
+    const StepResult step = run_script("echo ready; head -c 300000 /dev/zero; sleep " + mark());
+    EXPECT_EQ(step.code, 4);
+    EXPECT_EQ(step.outputs.at("outcome"), "unknown");
+    EXPECT_EQ(step.outputs.at("exit-code"), "");
+    EXPECT_TRUE(step.outputs.at("stdout").starts_with("ready\n"));
+    EXPECT_NE(step.err.find("the connection broke while the command ran, so nobody knows how it "
+                            "ended: "),
+              std::string::npos)
+        << step.err;
+  }
+}
+
+// The clean-up has its own time limit, in which a host that says nothing more gets its chance.
+TEST_F(TunnelSshExec, ACancelIsInTimeAlsoWhenTheConnectionIsStalled) {
+  const SandboxEdge gate = edge({"--fault", "stall-after:200000"});
+  step().go_through(gate);
+  step().inputs["INPUT_SCRIPT"] = "seq 100000000";  // goes on until nobody takes any more
+  Process process = step().start({"exec"});
+  ASSERT_TRUE(process.wait_for("\n20000\n", patience));
+  const auto start = std::chrono::steady_clock::now();
+  process.interrupt();
+  const StepResult step = step_->result_of(process, patience);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, milliseconds{7000});
+  EXPECT_EQ(step.code, 130);
+  EXPECT_EQ(step.outputs.at("outcome"), "cancelled");
+  EXPECT_NE(step.err.find(": could not make sure that process group "), std::string::npos)
+      << step.err;
+}
+
 // ---- secrets
 
 TEST_F(TunnelSshExec, SecretsAreSeenNowhere) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
@@ -72,7 +73,7 @@ class RemoteRun {
       const Clock::time_point wake_at = linger_until_.value_or(budget_.deadline());
       PCA_CHECK(session_.wait(budget_, {}, wake_at, "running the command"));
     }
-    close_channel(*channel_);
+    close_channel(*channel_, after_end);
     return {};
   }
 
@@ -157,7 +158,7 @@ class RemoteRun {
       if (*received || read->bytes + dropped->bytes > 0) continue;
       if (!session_.wait(budget, {}, budget.deadline(), "looking after the command")) break;
     }
-    close_channel(channel);
+    close_channel(channel, budget.left());
     return answer;
   }
 
@@ -181,7 +182,7 @@ class RemoteRun {
       is_gone = trim(answer) == "gone";
     }
     drain(Budget::of(std::min(after_end, budget.left())));
-    close_channel(*channel_);
+    close_channel(*channel_, budget.left());
     if (!is_gone && sinks_.warning) sinks_.warning(not_gone());
   }
 
@@ -217,8 +218,8 @@ class RemoteRun {
         who_, by));
   }
 
-  void close_channel(SshChannel& channel) {
-    const Budget budget = Budget::of(after_end);
+  void close_channel(SshChannel& channel, Milliseconds limit) {
+    const Budget budget = Budget::of(std::min(limit, after_end));
     for (;;) {
       const auto closed = channel.close();
       if (!closed || *closed) return;

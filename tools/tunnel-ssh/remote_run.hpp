@@ -16,7 +16,8 @@ struct RunLimits {
   Milliseconds timeout{std::chrono::minutes(30)};  // of the command, from its start request
   Milliseconds linger{2000};    // for a child that holds the channel after the command's end
   Milliseconds patience{4000};  // between TERM and KILL
-  Milliseconds cleanup{6000};   // for all of it; a cancelled step is killed after 7.5 s
+  // For all of it; a cancelled process has 7 s (SignalWatcher), of which one is for its goodbye.
+  Milliseconds cleanup{5500};
 };
 
 // Where the host's words go as they come. All may be empty.

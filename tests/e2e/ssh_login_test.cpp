@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "net/file_descriptor.hpp"
 #include "net/ssh_key.hpp"
+#include "support/key_cases.hpp"
 #include "support/process.hpp"
 #include "support/require.hpp"
 #include "support/ssh_client.hpp"
@@ -53,14 +54,6 @@ class SshLoginTest : public ::testing::Test {
   std::unique_ptr<SshClient> client_;
 };
 
-struct KeyCase {
-  const char* name;
-  Arguments arguments;
-  std::string passphrase;
-  const char* type;
-};
-void PrintTo(const KeyCase& key, std::ostream* out) { *out << key.name; }
-
 class SshKeyTypes : public SshLoginTest, public ::testing::WithParamInterface<KeyCase> {};
 
 TEST_P(SshKeyTypes, LogIn) {
@@ -79,39 +72,8 @@ TEST_P(SshKeyTypes, LogIn) {
             repaired->type.empty() ? "publickey" : "publickey (" + std::string(c.type) + ")");
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, SshKeyTypes,
-    ::testing::Values(
-        KeyCase{"Ed25519", {"-t", "ed25519"}, "", "ed25519"},
-        KeyCase{"Ed25519Passphrase", {"-t", "ed25519", "-a", "4"}, "open sesame", "ed25519"},
-        KeyCase{"Ed25519Gcm",
-                {"-t", "ed25519", "-a", "4", "-Z", "aes256-gcm@openssh.com"},
-                "open sesame",
-                "ed25519"},
-        KeyCase{"Ed25519Cbc",
-                {"-t", "ed25519", "-a", "4", "-Z", "aes256-cbc"},
-                "open sesame",
-                "ed25519"},
-        KeyCase{"Ecdsa256", {"-t", "ecdsa", "-b", "256"}, "", "ecdsa"},
-        KeyCase{"Ecdsa384", {"-t", "ecdsa", "-b", "384"}, "", "ecdsa"},
-        KeyCase{"Ecdsa521", {"-t", "ecdsa", "-b", "521"}, "", "ecdsa"},
-        KeyCase{"Ecdsa256Passphrase", {"-t", "ecdsa", "-a", "4"}, "open sesame", "ecdsa"},
-        KeyCase{"Ecdsa256Pem", {"-t", "ecdsa", "-m", "PEM"}, "", "ecdsa"},
-        KeyCase{"Ecdsa521Pem", {"-t", "ecdsa", "-b", "521", "-m", "PEM"}, "", "ecdsa"},
-        KeyCase{"Ecdsa256PemPassphrase", {"-t", "ecdsa", "-m", "PEM"}, "open sesame", "ecdsa"},
-        KeyCase{"Ecdsa384Pkcs8", {"-t", "ecdsa", "-b", "384", "-m", "PKCS8"}, "", "ecdsa"},
-        KeyCase{"Ecdsa256Pkcs8Passphrase", {"-t", "ecdsa", "-m", "PKCS8"}, "open sesame", "ecdsa"},
-        KeyCase{"Rsa", {"-t", "rsa", "-b", "2048"}, "", "rsa"},
-        KeyCase{"Rsa4096", {"-t", "rsa", "-b", "4096"}, "", "rsa"},
-        KeyCase{"RsaPassphrase", {"-t", "rsa", "-b", "2048", "-a", "4"}, "open sesame", "rsa"},
-        KeyCase{"RsaPem", {"-t", "rsa", "-b", "2048", "-m", "PEM"}, "", "rsa"},
-        KeyCase{"RsaPemPassphrase", {"-t", "rsa", "-b", "2048", "-m", "PEM"}, "open sesame", "rsa"},
-        KeyCase{"RsaPkcs8", {"-t", "rsa", "-b", "2048", "-m", "PKCS8"}, "", "rsa"},
-        KeyCase{"RsaPkcs8Passphrase",
-                {"-t", "rsa", "-b", "2048", "-m", "PKCS8"},
-                "open sesame",
-                "rsa"}),
-    [](const auto& test) { return std::string(test.param.name); });
+INSTANTIATE_TEST_SUITE_P(All, SshKeyTypes, ::testing::ValuesIn(key_cases()),
+                         [](const auto& test) { return std::string(test.param.name); });
 
 TEST_F(SshLoginTest, AnEd25519KeyInPkcs8LogsIn) {
   start({.authorized_keys = ed25519_pkcs8_public + "\n"});

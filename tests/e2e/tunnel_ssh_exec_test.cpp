@@ -5,8 +5,10 @@
 
 #include "base/digest.hpp"
 #include "base/text.hpp"
+#include "support/key_cases.hpp"
 #include "support/require.hpp"
 #include "support/runner_model.hpp"
+#include "support/test_keys.hpp"
 #include "support/tunnel_ssh.hpp"
 
 namespace pca::test {
@@ -480,6 +482,47 @@ TEST_F(TunnelSshExec, ACancelIsInTimeAlsoWhenTheConnectionIsStalled) {
   EXPECT_NE(step.err.find(": could not make sure that process group "), std::string::npos)
       << step.err;
 }
+
+// ---- keys
+
+class TunnelSshKeyTypes : public TunnelSshExec,
+                          public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(TunnelSshKeyTypes, LogInBehindTheEdge) {
+  struct UserKey {
+    std::string name;
+    std::string text;
+    std::string passphrase;
+  };
+  const TempFolder folder;
+  std::vector<UserKey> keys;
+  std::string authorized;
+  for (const KeyCase& one : key_cases()) {
+    if (std::string(one.type) != GetParam()) continue;
+    const KeyPair pair = make_key(folder, one.name, one.arguments, one.passphrase);
+    keys.push_back({one.name, pair.private_text, one.passphrase});
+    authorized += pair.public_line + "\n";
+  }
+  if (std::string(GetParam()) == "ed25519") {  // which ssh-keygen does not write as PKCS8
+    keys.push_back({"Ed25519Pkcs8", ed25519_pkcs8, ""});
+    authorized += ed25519_pkcs8_public + "\n";
+  }
+  host("AuthorizedKeysFile " + folder.write("authorized_keys", authorized));
+  const SandboxEdge gate = edge();
+  step().go_through(gate);
+  for (const UserKey& key : keys) {
+    SCOPED_TRACE(key.name);
+    step().inputs["INPUT_KEY"] = key.text;
+    step().inputs["INPUT_PASSPHRASE"] = key.passphrase;
+    const StepResult step = run_script("echo logged in");
+    EXPECT_EQ(step.code, 0) << step.err;
+    EXPECT_EQ(step.outputs.at("stdout"), "logged in\n");
+  }
+  EXPECT_GE(keys.size(), 5U);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TunnelSshKeyTypes, ::testing::Values("ed25519", "ecdsa", "rsa"),
+                         [](const auto& test) { return std::string(test.param); });
 
 }  // namespace
 }  // namespace pca::test

@@ -25,6 +25,11 @@ std::string missing(const std::string& program) {
   return "no " + program + " here";
 }
 
+std::int64_t number(const Json& record, const char* key) {
+  const Json* value = record.find(key);
+  return value == nullptr || value->as_int() == nullptr ? -1 : *value->as_int();
+}
+
 class TunnelSshStdio : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -76,7 +81,7 @@ class TunnelSshStdio : public ::testing::Test {
   }
 
   static std::string big_text() {
-    std::string text(64'000'000, '\0');
+    std::string text(64U << 20U, '\0');
     std::uint32_t state = 1;
     for (char& c : text) {
       state = state * 1664525 + 1013904223;
@@ -102,7 +107,7 @@ TEST_F(TunnelSshStdio, CarriesTheRealSsh) {
   EXPECT_EQ(done.err, "");
 }
 
-TEST_F(TunnelSshStdio, Carries64MegabytesBothWaysWhilePingsArrive) {
+TEST_F(TunnelSshStdio, Carries64MebibytesBothWaysWhilePingsArrive) {
   const SandboxEdge gate = edge({"--ping-every", "2ms"});
   const std::string sent = big_text();
   const Finished done = run(joined(ssh(), {target(), "cat"}), through(gate), sent);
@@ -110,6 +115,11 @@ TEST_F(TunnelSshStdio, Carries64MegabytesBothWaysWhilePingsArrive) {
   EXPECT_EQ(done.out.size(), sent.size());
   EXPECT_EQ(to_hex(sha256(done.out)), to_hex(sha256(sent)));
   EXPECT_EQ(done.err, "");
+  const Json record = gate.wait_for_records(1).front();
+  EXPECT_GT(number(record, "pings-sent"), 0);
+  EXPECT_GT(number(record, "pongs-received"), 0);
+  EXPECT_GT(number(record, "bytes-up"), std::int64_t{64} << 20);
+  EXPECT_EQ(number(record, "cut-messages"), 0);
 }
 
 TEST_F(TunnelSshStdio, CarriesRsync) {

@@ -146,6 +146,57 @@ TEST_F(TunnelSshHosts, GroupedOutputIsOneBlockAHost) {
   }
 }
 
+TEST_F(TunnelSshHosts, HostileOutputOfFailedHostsIsNoCommandAndNoMarkup) {
+  const std::string hostile =
+      "EOF\n::set-env name=PATH::/evil\n##[set-output name=stdout]evil\n::stop-commands::evil\n"
+      "::endgroup::\n::error::evil\na\r::error::evil\n\x1b[31mred\x1b[0m \x07\x80\xff\n"
+      "stdout<<EOF\nevil\nEOF\noutcome=evil\n"
+      "```\n</details><script>evil</script>\n| evil | succeeded |\n# evil\n";
+  for (const char* output : {"interleaved", "grouped"}) {
+    SCOPED_TRACE(output);
+    use_hosts(2);
+    step_->in_actions();
+    step_->inputs["INPUT_OUTPUT"] = output;
+    const StepResult step =
+        run_script("cat <<'the end' | tee /dev/stderr\n" + hostile + "the end\nexit 1\n");
+    EXPECT_EQ(step.code, 1);
+    EXPECT_EQ(step.outputs.size(), 9U);
+    EXPECT_EQ(step.outputs.at("outcome"), "failed");
+    EXPECT_EQ(step.outputs.at("exit-code"), "1");
+    EXPECT_EQ(step.outputs.at("failed-hosts"), address(1) + "\n" + address(2));
+    EXPECT_NE(step.outputs.at("stdout").find("outcome=evil"), std::string::npos);
+
+    const std::string ours = "2 of 2 hosts failed (" + address(1) + ", " + address(2) +
+                             "); the gravest: " + address(1) +
+                             ": the command failed with exit code 1";
+    std::multiset<std::string> obeyed;
+    for (const std::string& stream : {step.out, step.err}) {
+      RunnerModel runner;
+      runner.feed(stream);
+      runner.finish();
+      EXPECT_FALSE(runner.is_stopped());
+      for (const RunnerModel::Command& command : runner.commands()) {
+        if (command.name != "add-mask") obeyed.insert(command.name + " " + command.data);
+      }
+    }
+    std::multiset<std::string> expected{"error " + ours};
+    if (std::string(output) == "grouped") {
+      expected.insert({"endgroup ", "endgroup ", "group " + address(1), "group " + address(2)});
+    }
+    EXPECT_EQ(obeyed, expected);
+    EXPECT_EQ((step.out + step.err + step.summary).find('\x1b'), std::string::npos);
+
+    // In the summary all of it stands in code blocks, which its lines cannot end.
+    int evil_lines = 0;
+    for (const std::string& line : split_lines(step.summary)) {
+      if (line.find("evil") == std::string::npos) continue;
+      ++evil_lines;
+      EXPECT_TRUE(line.starts_with("    ")) << line;
+    }
+    EXPECT_GT(evil_lines, 10) << step.summary;
+  }
+}
+
 TEST_F(TunnelSshHosts, ACancelEndsAllAndStartsNoMore) {
   use_hosts(4);
   const std::string mark = "3700." + std::to_string(::getpid());

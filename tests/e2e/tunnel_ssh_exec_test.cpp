@@ -14,6 +14,7 @@
 namespace pca::test {
 namespace {
 
+using pca::testing::SandboxDelay;
 using pca::testing::SandboxEdge;
 using std::chrono::milliseconds;
 
@@ -365,6 +366,38 @@ TEST_F(TunnelSshExec, AJumpChainBehindTheEdgeHasItsOwnKeyAndPins) {
   const StepResult step = run_script("pwd; cd; pwd");
   EXPECT_EQ(step.code, 0) << step.err;
   EXPECT_EQ(split_lines(step.outputs.at("stdout")).back(), inner.home().path());
+}
+
+// ---- round trips
+
+// Identifications and algorithms, keys, service, login, channel, command, end of the channel.
+TEST_F(TunnelSshExec, TakesSevenRoundTripsOnceTcpIsConnected) {
+  const auto least_ms = [this](milliseconds round_trip, double good_enough) {
+    const SandboxDelay delay({"--to", "127.0.0.1:" + std::to_string(host().sshd().port()), "--rtt",
+                              std::to_string(round_trip.count()) + "ms"});
+    step().inputs["INPUT_HOST"] =
+        host().sshd().user() + "@127.0.0.1:" + std::to_string(delay.port());
+    step().inputs["INPUT_HOST_KEY"] = host().sshd().fingerprint("ed25519");
+    double least = 1e9;
+    for (int tries = 0; tries < 3 && least > good_enough; ++tries) {
+      const auto start = std::chrono::steady_clock::now();
+      EXPECT_EQ(run_script("true").code, 0);
+      const std::chrono::duration<double, std::milli> took =
+          std::chrono::steady_clock::now() - start;
+      least = std::min(least, took.count());
+    }
+    return least;
+  };
+  // The difference is what the network costs; the tool's own time is in both. A trip is whole, so
+  // half of one is left to the machine's noise.
+  constexpr double near = 50;
+  constexpr double far = 350;
+  const double base = least_ms(milliseconds{50}, 0);
+  const double most = base + 8.4 * (far - near);
+  constexpr double connecting = 1;  // which the delay counts too
+  const double trips = (least_ms(milliseconds{350}, most) - base) / (far - near) - connecting;
+  EXPECT_GT(trips, 6.5);
+  EXPECT_LT(trips, 7.5);
 }
 
 // ---- the way through the edge

@@ -1,8 +1,9 @@
-// The steps of actions/tunnel-ssh/action.yml, run the way the GitHub runner runs a composite
+// The steps of the composite actions, run the way the GitHub runner runs a composite
 // action: inputs only by the step's env, the run: text in a script file under "sh -e", signals to
 // that process alone.
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
@@ -18,14 +19,14 @@
 #include "support/require.hpp"
 #include "support/runner_model.hpp"
 #include "support/sshd.hpp"
+#include "support/tunnel_ssh.hpp"
 
 namespace pca::test {
 namespace {
 
 using namespace std::chrono_literals;
 
-const std::filesystem::path action_dir =
-    std::filesystem::path(PCA_SOURCE_DIR) / "actions" / "tunnel-ssh";
+const std::filesystem::path actions_dir = std::filesystem::path(PCA_SOURCE_DIR) / "actions";
 
 struct Step {
   std::map<std::string, std::string> env;  // value as written: "${{ inputs.host }}"
@@ -38,10 +39,10 @@ std::string contents(const std::filesystem::path& file) {
 }
 
 // Reads our own action.yml, whose form the contract test fixes.
-std::map<std::string, Step> steps_of_action() {
+std::map<std::string, Step> steps_of_action(const std::string& action) {
   std::map<std::string, Step> steps;
   Step* step = nullptr;
-  for (const std::string& line : split_lines(contents(action_dir / "action.yml"))) {
+  for (const std::string& line : split_lines(contents(actions_dir / action / "action.yml"))) {
     const std::string_view text = trim(line);
     if (text.starts_with("- id: ")) {
       step = &steps[std::string(text.substr(6))];
@@ -84,6 +85,7 @@ class ActionStep : public ::testing::Test {
 
   // What "${{ ... }}" stands for in a composite action's env.
   std::string value_of(const std::string& written) {
+    if (written.starts_with('"')) return written.substr(1, written.size() - 2);
     if (!written.starts_with("${{ ")) return written;
     const std::string expression = written.substr(4, written.size() - 7);
     if (expression == "steps.setup.outputs.path") return setup_path_;
@@ -94,7 +96,7 @@ class ActionStep : public ::testing::Test {
   }
 
   ProcessSpec spec_of(const std::string& id) {
-    const Step step = steps_of_action().at(id);
+    const Step step = steps_of_action(action_).at(id);
     const std::string script = folder_.path() + "/" + id + ".sh";
     std::ofstream(script) << step.run << "\n";
     outputs_ = folder_.path() + "/" + id + ".outputs";
@@ -104,7 +106,7 @@ class ActionStep : public ::testing::Test {
     spec.environment = plain_environment();
     spec.environment["GITHUB_ACTIONS"] = "true";
     spec.environment["GITHUB_OUTPUT"] = outputs_;
-    spec.environment["GITHUB_ACTION_PATH"] = action_dir.string();
+    spec.environment["GITHUB_ACTION_PATH"] = (actions_dir / action_).string();
     spec.environment["RUNNER_TEMP"] = folder_.path();
     for (const auto& [name, written] : step.env) spec.environment[name] = value_of(written);
     return spec;
@@ -118,6 +120,7 @@ class ActionStep : public ::testing::Test {
 
   std::map<std::string, std::string> outputs() { return parse_output_file(contents(outputs_)); }
 
+  std::string action_ = "tunnel-ssh";
   TempFolder folder_;
   std::unique_ptr<Sshd> sshd_;
   std::unique_ptr<testing::SandboxEdge> edge_;
@@ -137,11 +140,30 @@ TEST_F(ActionStep, RunsAScriptThroughTheEdgeAndGivesItsOutputs) {
 
 TEST_F(ActionStep, ACancelReachesTheToolWhichEndsInTime) {
   set_up_executables();
-  inputs_["script"] = "echo started\nsleep 600\n";
+  const std::string remote = "sleep 3900." + std::to_string(::getpid());
+  inputs_["script"] = "echo started\n" + remote + "\n";
   Process step(spec_of("exec"));
   ASSERT_TRUE(step.wait_for("started", 30s)) << step.out() << step.err();
   step.interrupt();
   EXPECT_EQ(step.wait(7500ms), 130) << step.out() << step.err();
+  EXPECT_EQ(all_command_lines().find(remote), std::string::npos);
+  HostForTests::end_running(remote);
+}
+
+TEST_F(ActionStep, AForwardStaysForTheStepsThatFollow) {
+  action_ = "tunnel-forward";
+  set_up_executables();
+  inputs_["local"] = "0:127.0.0.1:" + std::to_string(sshd_->port());
+  const Finished step = run_process(spec_of("forward"), 60s);
+  ASSERT_EQ(step.code, 0) << step.out << step.err;
+  const int pid = std::stoi(outputs().at("pid"));
+  ProcessSpec later;
+  later.argv = {"ssh-keyscan", "-t", "ed25519", "-p", outputs().at("port"), "127.0.0.1"};
+  const Finished seen = run_process(later, 30s);
+  const std::vector<std::string> words = split(sshd_->known_hosts("ed25519"), ' ');
+  EXPECT_NE(seen.out.find(words[1] + " " + words[2]), std::string::npos) << seen.out << seen.err;
+  ::kill(pid, SIGTERM);
+  EXPECT_TRUE(ends(pid));
 }
 
 TEST_F(ActionStep, AWrongInputEndsTheStepBeforeAnythingIsContacted) {

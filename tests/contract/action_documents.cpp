@@ -37,18 +37,12 @@ bool is_fixed(const Action& action, const std::string& input) {
                      [&](const std::string& fixed) { return fixed.starts_with(input + ": "); });
 }
 
-std::string inputs_of(const Action& action, const CommandSpec& command) {
+std::string inputs_of(const CommandSpec& command) {
   std::string out = "inputs:\n";
   for (const Option& option : command.options) {
-    if (is_fixed(action, option.name)) continue;
     out += fmt::format("  {}:\n    description: {}\n", option.name, quoted(described(option)));
     if (option.required) out += "    required: true\n";
   }
-  out +=
-      "  binaries:\n    description: \"Folder that already holds the executables; nothing is "
-      "downloaded then\"\n"
-      "  download-base:\n    description: \"Root of the release downloads, for mirrors and closed "
-      "networks\"\n";
   return out;
 }
 
@@ -57,6 +51,14 @@ std::string described(const Output& output) {
   std::vector<std::string> names;
   for (const OutputValue& value : output.values) names.push_back(value.name);
   return fmt::format("{} ({})", output.help, join(names, " | "));
+}
+
+// Of the step in front of the tool's own.
+std::vector<Option> setup_inputs() {
+  return {{.name = "binaries",
+           .help = "Folder that already holds the executables; nothing is downloaded then"},
+          {.name = "download-base",
+           .help = "Root of the release downloads, for mirrors and closed networks"}};
 }
 
 std::string outputs_of(const CommandSpec& command) {
@@ -111,12 +113,21 @@ std::vector<Action> all_actions() {
   };
 }
 
+CommandSpec inputs_of_action(const Action& action, const CommandSpec& command) {
+  CommandSpec inputs = command;
+  std::erase_if(inputs.options,
+                [&](const Option& option) { return is_fixed(action, option.name); });
+  for (Option& option : setup_inputs()) inputs.options.push_back(std::move(option));
+  return inputs;
+}
+
 std::string action_yml(const Action& action, const std::string& tool, const CommandSpec& command) {
   return fmt::format(
              "# Made from the option table of {}; CONTRIBUTING.md says how to make it anew.\n"
              "name: {}\ndescription: {}\nauthor: Private Cloud Actions\n",
              tool, action.name, quoted(action.description)) +
-         inputs_of(action, command) + outputs_of(command) + steps_of(action, tool, command);
+         inputs_of(inputs_of_action(action, command)) + outputs_of(command) +
+         steps_of(action, tool, command);
 }
 
 std::string with_block(const std::string& text, const std::string& name,

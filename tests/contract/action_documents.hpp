@@ -19,6 +19,10 @@ struct Action {
 
 [[nodiscard]] std::vector<Action> all_actions();
 
+// The command with the inputs that users of the action have: not the fixed ones, but those of the
+// step that finds the executables.
+[[nodiscard]] CommandSpec inputs_of_action(const Action& action, const CommandSpec& command);
+
 // The whole action.yml, made from the option table.
 [[nodiscard]] std::string action_yml(const Action& action, const std::string& tool,
                                      const CommandSpec& command);

@@ -58,7 +58,8 @@ TEST(ActionDocuments, EveryReadmeTableIsWhatTheOptionTableSays) {
   for (const Action& action : all_actions()) {
     const CommandSpec* command = find_command(tool, action.command);
     ASSERT_NE(command, nullptr) << action.command;
-    expect_tables(source_dir / "actions" / action.folder / "README.md", *command);
+    expect_tables(source_dir / "actions" / action.folder / "README.md",
+                  inputs_of_action(action, *command));
   }
   expect_tables(source_dir / "README.md", *find_command(tool, "exec"));
 }

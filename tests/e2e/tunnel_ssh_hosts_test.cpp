@@ -197,6 +197,29 @@ TEST_F(TunnelSshHosts, HostileOutputOfFailedHostsIsNoCommandAndNoMarkup) {
   }
 }
 
+// sshd drops connections at random when more than ten have not logged in yet (MaxStartups).
+TEST_F(TunnelSshHosts, AJumpHostIsNotRushed) {
+  const HostForTests jump("MaxStartups 10:30:100");  // sshd's own default
+  use_hosts(most_hosts);
+  step_->inputs["INPUT_JUMP"] = jump.address();
+  step_->inputs["INPUT_JUMP_KEYS"] = jump.key();
+  step_->inputs["INPUT_HOST_KEY"] += "\n" + jump.sshd().fingerprint("ed25519");
+  const StepResult step = run_script("true");
+  EXPECT_EQ(step.code, 0) << step.err;
+  int starting = 0;
+  int most_starting = 0;
+  int accepted = 0;
+  for (const std::string& line : split_lines(jump.sshd().log())) {
+    if (line.starts_with("Connection from ")) most_starting = std::max(most_starting, ++starting);
+    if (!line.starts_with("Accepted publickey ")) continue;
+    --starting;
+    ++accepted;
+  }
+  EXPECT_EQ(accepted, most_hosts);
+  EXPECT_LE(most_starting, 8);
+  EXPECT_GT(most_starting, 1);
+}
+
 TEST_F(TunnelSshHosts, ACancelEndsAllAndStartsNoMore) {
   use_hosts(4);
   const std::string mark = "3700." + std::to_string(::getpid());

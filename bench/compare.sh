@@ -86,9 +86,9 @@ start_edge() { # name [options]: sets edge_port
 }
 
 start_delay() { # rtt: sets delay_port
-  "$bin/private-cloud-sandbox" delay --rtt "$1" --to "127.0.0.1:$sshd_port" >"$work/delay.ready" 2>"$work/delay.log" &
+  "$bin/private-cloud-sandbox" delay --rtt "$1" --to "127.0.0.1:$sshd_port" >"$work/delay-$1.ready" 2>"$work/delay-$1.log" &
   pids+=($!)
-  delay_port=$(ready_field "$work/delay.ready" delay)
+  delay_port=$(ready_field "$work/delay-$1.ready" delay)
   delay_port=${delay_port##*:}
 }
 
@@ -117,6 +117,26 @@ compare() { # title, then NAME=COMMAND...
   "$bin/measure" "$rounds" "$@"
 }
 
+# The least of five, because whatever else the machine does only adds.
+milliseconds_of() { # command
+  local least=999999 start took
+  for _ in 1 2 3 4 5; do
+    start=$(date +%s%N)
+    sh -c "$1"
+    took=$((($(date +%s%N) - start) / 1000000))
+    [ "$took" -ge "$least" ] || least=$took
+  done
+  echo "$least"
+}
+
+# How often a command waits for the other side: what a delay adds, divided by the delay.
+trips_row() { # name, command without delay, the same through a delay of trip_ms
+  local near far
+  near=$(milliseconds_of "$2")
+  far=$(milliseconds_of "$3")
+  printf '| %s | %d.%d |\n' "$1" $(((far - near) / trip_ms)) $(((far - near) * 10 / trip_ms % 10))
+}
+
 printf 'bench-secret' >"$work/secret"
 : >"$work/known_hosts"
 hosts=()
@@ -124,6 +144,10 @@ make_keys
 start_sshd
 start_sshd
 start_delay 50ms
+know_host "$delay_port"
+near_delay_port=$delay_port
+trip_ms=200 # so long that scheduling does not count
+start_delay "${trip_ms}ms"
 know_host "$delay_port"
 start_edge near
 near_port=$edge_port
@@ -148,9 +172,15 @@ bulk_rows() { # title, what to do with ssh's arguments %s
   peer || echo "ssh + cloudflared: no peer here"
 }
 
+echo "On $(date -u +%F), $(nproc) cores, load average $(cut -d' ' -f1 /proc/loadavg)."
+echo
 echo "## tunnel-ssh beside its peers, $rounds rounds, medians; ratios pair by pair against the first row"
 exec_rows "exec of true, no delay" "$sshd_port" near "$near_port"
-exec_rows "exec of true, 50 ms round trip" "$delay_port" far "$far_port"
+exec_rows "exec of true, 50 ms round trip" "$near_delay_port" far "$far_port"
+
+printf '\n### Round trips of one exec, the TCP handshake apart\n\n| | trips |\n|---|---|\n'
+trips_row "tunnel-ssh, direct" "$bin/tunnel-ssh exec $(ours "$sshd_port") --command true >/dev/null" "$bin/tunnel-ssh exec $(ours "$delay_port") --command true >/dev/null"
+trips_row "ssh, direct" "ssh $(theirs "$sshd_port") true" "ssh $(theirs "$delay_port") true"
 
 compare "five execs one after the other" \
   "tunnel-ssh=for i in 1 2 3 4 5; do $bin/tunnel-ssh exec $(ours "$sshd_port") --command true >/dev/null || exit 1; done" \

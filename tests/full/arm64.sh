@@ -1,18 +1,26 @@
 #!/usr/bin/env bash
-# The arm64 executable under qemu-user: it is static, starts, and reads its inputs.
-# usage: bash tests/full/arm64.sh   after 'cmake --build --preset release-arm64 --target tunnel-ssh'
+# The arm64 executable under qemu-user: it is static, starts, reads its inputs, and passes the end-to-end tests of the
+# x64 one: scripts on a real sshd through the edge, and the real ssh, rsync and git by it.
+# usage: bash tests/full/arm64.sh   after the presets release-arm64 (tunnel-ssh) and release (e2e_tests) were built
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-tool=build/release-arm64/bin/tunnel-ssh
+tool=$PWD/build/release-arm64/bin/tunnel-ssh
+qemu=$(command -v qemu-aarch64-static || command -v qemu-aarch64) || { echo "arm64: there is no qemu-aarch64" >&2; exit 1; }
 
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 fail() { echo "arm64: $1" >&2; exit 1; }
 
 file "$tool" | grep -q 'ARM aarch64.*statically linked' || fail "not a static arm64 executable: $(file "$tool")"
 [ "$(stat -c %s "$tool")" -le 8388608 ] || fail "larger than 8 MiB"
-qemu-aarch64-static "$tool" --version | grep -q libssh2 || fail "--version does not name its libraries"
+"$qemu" "$tool" --version | grep -q libssh2 || fail "--version does not name its libraries"
 code=0
-qemu-aarch64-static "$tool" exec --host nobody@127.0.0.1:1 --command true 2>/tmp/arm64.$$ || code=$?
-grep -q 'key' /tmp/arm64.$$ || fail "a missing key is not named"
-rm -f /tmp/arm64.$$
+"$qemu" "$tool" exec --host nobody@127.0.0.1:1 --command true 2>"$work/errors" || code=$?
+grep -q 'key' "$work/errors" || fail "a missing key is not named"
 [ "$code" = 2 ] || fail "bad input exits $code instead of 2"
+
+# exec: a signal to the step is one to the tool, as with the tool itself.
+printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$qemu" "$tool" >"$work/tunnel-ssh"
+chmod +x "$work/tunnel-ssh"
+PCA_TUNNEL_SSH=$work/tunnel-ssh build/release/bin/e2e_tests --gtest_brief=1 --gtest_filter='TunnelSshExec*:TunnelSshStdio*'
 echo "arm64: good"

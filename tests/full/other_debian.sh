@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds and runs the unit tests on the other supported Debian, in a debootstrap'ed root: 13 on a Debian 12
-# machine and the reverse. The root is kept in the cache; delete it to start anew.
-# usage: bash tests/full/other_debian.sh [COMMAND]   default: build the preset release and run its unit tests
+# Builds and tests on the other supported Debian, in a debootstrap'ed root: 13 on a Debian 12 machine and the
+# reverse. The root is kept in the cache; delete it to start anew.
+# usage: bash tests/full/other_debian.sh [COMMAND]   default: build the preset release and run its tests, but those
+#        with a real sshd
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ "$(id -u)" = 0 ] || { echo "SKIPPED: debootstrap needs root" >&2; [ "${REQUIRE_E2E:-}" != 1 ]; exit; }
@@ -10,7 +11,7 @@ case $(. /etc/os-release && echo "$VERSION_ID") in
 12) other=trixie ;;
 *) other=bookworm ;;
 esac
-build_and_test="common/cmake/prepare.sh packages build test && common/cmake/prepare.sh build release && ctest --preset release -R '^unit'"
+build_and_test="common/cmake/prepare.sh packages build test && common/cmake/prepare.sh build release && ctest --preset release --label-exclude '^e2e$'"
 command=${1:-$build_and_test}
 cache=${PCA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/private-cloud-actions}
 root=$cache/root-$other
@@ -29,6 +30,7 @@ git clone -q . "$root/project"
 unshare --mount --pid --fork --kill-child bash -euc '
   mount -t proc proc "$0/proc"
   mount -t devtmpfs dev "$0/dev" 2>/dev/null || mount --bind /dev "$0/dev"
+  mkdir -p "$0/dev/pts" && mount -t devpts -o newinstance,ptmxmode=0666 devpts "$0/dev/pts" && mount --bind "$0/dev/pts/ptmx" "$0/dev/ptmx"
   mount -t tmpfs tmpfs "$0/tmp"
   cp /etc/resolv.conf "$0/etc/resolv.conf"
   cp -r /etc/apt/apt.conf.d/. "$0/etc/apt/apt.conf.d/" 2>/dev/null || true

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -96,7 +97,11 @@ void StepForTests::go_through(const pca::testing::SandboxEdge& edge) {
   inputs["INPUT_ACCESS_CLIENT_SECRET"] = pca::testing::SandboxEdge::client_secret;
 }
 
-std::string StepForTests::executable() { return PCA_TUNNEL_SSH; }
+// PCA_TUNNEL_SSH in the environment names another one, of another architecture say.
+std::string StepForTests::executable() {
+  const char* other = std::getenv("PCA_TUNNEL_SSH");
+  return other == nullptr ? PCA_TUNNEL_SSH : other;
+}
 
 ProcessSpec StepForTests::spec_of(const std::vector<std::string>& arguments,
                                   const std::string& input) {

@@ -167,6 +167,14 @@ TEST_F(PumpTest, FlagsOfAPipeArePutBack) {
   EXPECT_EQ(::fcntl(in_.first.get(), F_GETFL), before);
 }
 
+TEST(StandardStreamTest, APipeIsMadeWide) {
+  const Ends widest = pipe_ends();
+  ::fcntl(widest.first.get(), F_SETPIPE_SZ, 1 << 20);
+  const Ends ends = pipe_ends();
+  const StandardStream stream(ends.first.get());
+  EXPECT_EQ(::fcntl(ends.first.get(), F_GETPIPE_SZ), ::fcntl(widest.first.get(), F_GETPIPE_SZ));
+}
+
 TEST(StandardStreamTest, AFileIsReadToItsEnd) {
   std::FILE* file = std::tmpfile();
   ASSERT_NE(file, nullptr);

@@ -176,11 +176,12 @@ Result<Line> parse_line(LIBSSH2_SESSION* session, std::size_t number, std::strin
     PCA_TRY(line.marker, parse_marker(names));
     names = next_word(text);
   }
-  if (looks_like_key_type(names)) {
+  const std::string_view type = next_word(text);
+  // A host may well be called ssh-gateway; then its key's type stands behind it.
+  if (looks_like_key_type(names) && !looks_like_key_type(type)) {
     return bad_input(
         fmt::format("it names no host: put the name (or [name]:port) before \"{}\"", shown(names)));
   }
-  const std::string_view type = next_word(text);
   const std::string_view key = next_word(text);
   if (key.empty()) return bad_input("it needs a host name, a key type and a key");
   if (names.starts_with('|')) {

@@ -50,7 +50,7 @@ void check_own_line(const std::string& host) {
       !host.empty() && host.size() < 256 && std::all_of(host.begin(), host.end(), [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ':';
       });
-  if (!is_name || host.starts_with("ssh-") || host.starts_with("sk-")) return;
+  if (!is_name) return;
   const HostKey key = some_key();
   for (const std::uint16_t port : {std::uint16_t{22}, std::uint16_t{2222}}) {
     const auto pins = HostKeyPins::parse(key.known_hosts_line(host, port), {});

@@ -167,6 +167,12 @@ TEST(HostKeyPins, WhatIsPinnedIsDescribedForMessages) {
                                 rsa.fingerprint() + " (host-key)"}));
 }
 
+TEST(HostKeyPins, AHostMayBeCalledLikeAKeyType) {
+  const auto pins = HostKeyPins::parse(line("ssh-gateway", ed25519()), {});
+  ASSERT_TRUE(pins) << pins.error().message;
+  EXPECT_EQ(pins->judge("ssh-gateway", 22, ed25519()), HostKeyVerdict::trusted);
+}
+
 TEST(HostKeyPins, EveryMistakeIsToldWithItsLine) {
   const std::string text = "web ssh-rsa\n" + line("good", rsa) + "@foo web ssh-rsa AAAA\n" +
                            "web ssh-ed25519 not*base64\n" + "web ssh-ed25519 " +

@@ -11,8 +11,9 @@
 #include <rapidjson/writer.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <limits>
+#include <cstdlib>
 #include <unordered_set>
 
 #include "base/text.hpp"
@@ -29,14 +30,19 @@ class TreeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TreeB
 
   bool Null() { return add({}); }
   bool Bool(bool value) { return add(value); }
-  bool Int(int value) { return add(value); }
-  bool Uint(unsigned value) { return add(std::int64_t{value}); }
-  bool Int64(std::int64_t value) { return add(value); }
-  bool Uint64(std::uint64_t value) {
-    constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
-    return value > most ? add(static_cast<double>(value)) : add(static_cast<std::int64_t>(value));
+  // Converted here: the reader's own way to full precision has undefined behaviour for "0e-40".
+  bool RawNumber(const char* text, rapidjson::SizeType size, bool) {
+    const char* const end = text + size;
+    std::int64_t integer = 0;
+    if (const auto [stop, error] = std::from_chars(text, end, integer);
+        error == std::errc() && stop == end) {
+      return add(integer);
+    }
+    const double number = std::strtod(std::string(text, end).c_str(), nullptr);
+    if (std::isfinite(number)) return add(number);
+    problem_ = "a number is too big to be stored";
+    return false;
   }
-  bool Double(double value) { return add(value); }
   bool String(const char* text, rapidjson::SizeType size, bool) {
     return add(std::string(text, size));
   }
@@ -226,7 +232,7 @@ Result<Json> parse_json(std::string_view text, JsonLimits limits) {
   if (text.empty()) return failed("invalid JSON: the text is empty");
   constexpr unsigned flags = rapidjson::kParseIterativeFlag |
                              rapidjson::kParseValidateEncodingFlag |
-                             rapidjson::kParseFullPrecisionFlag;
+                             rapidjson::kParseNumbersAsStringsFlag;
   rapidjson::MemoryStream stream(text.data(), text.size());
   rapidjson::Reader reader;
   TreeBuilder builder(limits);

@@ -47,6 +47,11 @@ TEST(Json, NumbersKeepTheirValue) {
             std::numeric_limits<std::int64_t>::min());
   EXPECT_EQ(*parse_json("9223372036854775808")->as_double(), 9223372036854775808.0);
   EXPECT_EQ(*parse_json("4294967295")->as_int(), 4294967295);
+  EXPECT_EQ(*parse_json("0.1")->as_double(), 0.1);
+  EXPECT_EQ(*parse_json("-0")->as_int(), 0);
+  EXPECT_EQ(*parse_json("0e-40")->as_double(), 0);
+  EXPECT_EQ(*parse_json("1E+2")->as_double(), 100);
+  EXPECT_EQ(*parse_json("4.9e-324")->as_double(), std::numeric_limits<double>::denorm_min());
   EXPECT_EQ(Json(0.1).dump(), "0.1");
   EXPECT_EQ(Json(std::numeric_limits<double>::quiet_NaN()).dump(), "null");
 }

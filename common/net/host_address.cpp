@@ -65,6 +65,9 @@ Result<> check_for_other_forms(std::string_view text) {
     return wrong(text, "holds a blank or a control character",
                  "Write one host a line, or repeat the flag.");
   }
+  if (visible(text) != text) {
+    return wrong(text, "holds bytes that are no readable text", "Write it in UTF-8.");
+  }
   if (has("/")) return wrong(text, "holds a slash", "Write only [user@]name[:port], no path.");
   return {};
 }

@@ -37,8 +37,6 @@ Error wrong(ForwardKind kind, std::string_view text, std::string_view why) {
   return bad_input(fmt::format("{} {}", shown(text), why), std::string(usage(kind)));
 }
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7F'; }
-
 // A name or an address of either family; what it leads to is found out by whoever connects.
 bool is_host(const std::string& text) {
   const auto address = parse_host_address(text);
@@ -111,8 +109,8 @@ class Parser {
     Endpoint endpoint;
     endpoint.path = parts_.front();
     parts_.erase(parts_.begin());
-    if (std::any_of(endpoint.path.begin(), endpoint.path.end(), is_control)) {
-      return wrong(kind_, text_, "has a control character in the path of a socket");
+    if (visible(endpoint.path) != endpoint.path) {
+      return wrong(kind_, text_, "has no readable text for the path of a socket");
     }
     if (endpoint.path.size() > longest_path) {
       return wrong(kind_, text_,

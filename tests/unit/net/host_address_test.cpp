@@ -57,6 +57,7 @@ TEST(HostAddress, WhatIsNoneIsToldWithTheRightSpelling) {
            {"web1,web2:2222", "\"web1,web2:2222\" holds a comma"},
            {"ssh://web1", "\"ssh://web1\" is a URL"},
            {"ssh://deploy@web1", "\"ssh://deploy@web1\" is a URL"},
+           {"us\xFFr@web1", "\"us\xEF\xBF\xBDr@web1\" holds bytes that are no readable text"},
            {"web1/path", "\"web1/path\" holds a slash"},
            {"@web1", "\"@web1\" has no user in front of its @"},
            {"-oProxyCommand=x@web1",

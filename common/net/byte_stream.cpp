@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <functional>
 #include <optional>
@@ -54,7 +55,10 @@ Result<PollResult> wait_ready(const Budget& budget, std::span<const PollHandle> 
   PCA_CHECK(budget.check(doing));
   PollSet set;
   set.reserve(handles.size() + 1);
-  for (const PollHandle& handle : handles) set.push_back({handle.fd, handle.events, 0});
+  for (const PollHandle& handle : handles) {
+    set.push_back({handle.fd, handle.events, 0});
+    wake_at = std::min(wake_at, handle.wake_at);
+  }
 
   // On a busy stream something is ready already; only a real wait needs the eventfd.
   PCA_TRY(int ready, poll_once(set, 0, doing));

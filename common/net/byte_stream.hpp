@@ -14,6 +14,8 @@ namespace pca {
 struct PollHandle {
   int fd = -1;
   short events = 0;
+  // When there is work even if poll() sees nothing: a time that has passed (such as {}) means now.
+  Clock::time_point wake_at = Clock::time_point::max();
 };
 
 // A two-way stream of bytes that never blocks: a TCP socket, an Access WebSocket, a channel of a
@@ -45,7 +47,8 @@ class ByteStream {
   [[nodiscard]] virtual std::string peer() const = 0;
 };
 
-// Waits until one of `handles` is ready, `wake_at` has come or the budget is over. An eventfd wakes
+// Waits until one of `handles` is ready, `wake_at` or that of a handle has come, or the budget is
+// over. An eventfd wakes
 // it at once on cancel. Gives the poll() revents in `handles` order.
 // Errors: cancelled, unreachable (budget's deadline), with `doing` in the message.
 struct PollResult {

@@ -22,6 +22,8 @@ namespace {
 constexpr std::size_t most_memory = std::size_t{512}
                                     << 20U;  // of one session, queued data included
 constexpr std::size_t congested = std::size_t{1} << 20U;
+constexpr std::size_t most_queued = std::size_t{8} << 20U;  // of answers that the server asked for
+constexpr std::size_t most_in_a_turn = std::size_t{1} << 20U;
 constexpr std::size_t read_ahead = 16384;
 constexpr std::size_t small_read = 4096;    // below this a read of its own is not worth it
 constexpr std::size_t direct_write = 4096;  // below this bytes wait for company
@@ -81,6 +83,7 @@ Result<int> SshTransport::complete(const Budget& budget, const std::string& doin
                                    const std::function<int()>& step) {
   while (true) {
     PCA_CHECK(budget.check(doing));
+    begin_turn();
     const int code = step();
     flush();
     if (greeting_problem_) return *greeting_problem_;
@@ -121,8 +124,11 @@ bool SshTransport::move_out() {
   return out_.empty() && (!sent || *sent);
 }
 
+void SshTransport::begin_turn() { allowance_ = most_in_a_turn; }
+
 bool SshTransport::service() {
   move_out();
+  begin_turn();
   is_dry_ = false;
   int code = 0;
   do {
@@ -135,6 +141,8 @@ bool SshTransport::service() {
 PollHandle SshTransport::poll_handle() const {
   PollHandle handle = stream_->poll_handle();
   if (!out_.empty()) handle.events = static_cast<short>(handle.events | POLLOUT);
+  // The stream may hold bytes of its own, which poll() does not see.
+  if (allowance_ == 0 && !at_end_) handle.wake_at = {};
   return handle;
 }
 
@@ -189,12 +197,13 @@ ssize_t SshTransport::receive(std::span<char> into) {
 // libssh2 tries to read before nearly everything it does; one look at an empty stream is enough
 // until poll() has had its turn.
 ssize_t SshTransport::read_stream(std::span<char> into) {
-  if (at_end_ || is_dry_) return -EAGAIN;
-  const auto got = stream_->read(into);
+  if (at_end_ || is_dry_ || allowance_ == 0) return -EAGAIN;
+  const auto got = stream_->read(into.first(std::min(into.size(), allowance_)));
   if (!got && !broken_) broken_ = got.error();
   at_end_ = !got || got->end;
   is_dry_ = !got || got->bytes == 0;
   if (is_dry_) return -EAGAIN;
+  allowance_ -= got->bytes;
   note_received({into.data(), got->bytes});
   return static_cast<ssize_t>(got->bytes);
 }
@@ -216,6 +225,12 @@ ssize_t SshTransport::send(std::span<const char> bytes) {
       return whole;
     }
     bytes = bytes.subspan(*taken);
+  }
+  if (out_.size() - out_start_ + bytes.size() > most_queued) {
+    broken_ = unreachable(fmt::format("{} asks for more than it reads: {} of answers wait for it",
+                                      peer(), format_size(most_queued)));
+    at_end_ = true;  // or its questions would go on
+    return whole;
   }
   out_.append(bytes.data(), bytes.size());
   return whole;

@@ -41,7 +41,8 @@ class SshTransport {
   [[nodiscard]] int last_code() const { return libssh2_session_last_errno(raw_); }
 
   // Moves bytes both ways: to be called when poll() woke up. What comes in is kept by libssh2 until
-  // a channel is read. True when nothing is left to send.
+  // a channel is read. True when nothing is left to send. Begins a turn: how much comes in until
+  // the next one is limited, so that a flood does not keep its reader from looking at its Budget.
   bool service();
   void flush();  // only what waits here: after calls that sent something
   [[nodiscard]] PollHandle poll_handle() const;
@@ -73,6 +74,7 @@ class SshTransport {
  private:
   friend struct SshCallbacks;
   ssize_t receive(std::span<char> into);
+  void begin_turn();
   ssize_t read_stream(std::span<char> into);
   ssize_t send(std::span<const char> bytes);
   void* reallocate(void* block, std::size_t size);
@@ -91,7 +93,8 @@ class SshTransport {
   std::size_t out_start_ = 0;
   std::optional<Error> broken_;
   bool at_end_ = false;
-  bool is_dry_ = false;  // the stream had nothing to read at the last look
+  bool is_dry_ = false;        // the stream had nothing to read at the last look
+  std::size_t allowance_ = 0;  // how much may still be read in this turn
   bool let_go_ = false;
   bool closed_ = false;
   bool has_news_ = false;

@@ -1,11 +1,14 @@
 // Servers that are none, or no good ones. They need no sshd.
 
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <thread>
 
 #include "net/ssh.hpp"
+#include "net/ssh_wire.hpp"
 #include "net/tcp.hpp"
 #include "runner/redactor.hpp"
 #include "support/loopback.hpp"
@@ -123,6 +126,87 @@ TEST(SshHostileServer, PacketsOfAnImpossibleLengthAreAnError) {
   EXPECT_TRUE(error.message.starts_with("SSH protocol error with " + server.peer() +
                                         " while exchanging keys with " + server.peer() + ": "))
       << error.message;
+}
+
+// A packet as RFC 4253 section 6 lays it out before keys are exchanged.
+std::string plain_packet(const std::string& payload) {
+  const std::size_t padding = 4 + (8 - (payload.size() + 9) % 8) % 8;
+  std::string packet;
+  append_wire_number(packet, 1 + payload.size() + padding);
+  packet += static_cast<char>(padding);
+  return packet + payload + std::string(padding, '\0');
+}
+
+// Without it libssh2 listens to nothing else (RFC 4253 section 7.1).
+std::string key_exchange_offer() {
+  std::string offer = "\x14" + std::string(16, 'c');
+  for (const char* names : {"curve25519-sha256", "ssh-ed25519", "aes128-ctr", "aes128-ctr",
+                            "hmac-sha2-256", "hmac-sha2-256", "none", "none", "", ""}) {
+    append_wire_string(offer, names);
+  }
+  return plain_packet(offer + std::string(5, '\0'));
+}
+
+// Identifies itself, offers a key exchange and then sends `packet` without end, faster than anyone
+// can read. What is written to it is thrown away, or not even taken.
+class FloodingStream : public ByteStream {
+ public:
+  explicit FloodingStream(std::string packet, bool takes_answers = true)
+      : packet_(std::move(packet)), takes_answers_(takes_answers) {}
+
+  Result<Read> read(std::span<char> into) override {
+    for (char& byte : into) {
+      if (at_ == text_.size()) {
+        text_ = packet_;
+        at_ = 0;
+      }
+      byte = text_[at_++];
+    }
+    return Read{into.size(), false};
+  }
+  Result<std::size_t> write(std::span<const char> from) override {
+    return takes_answers_ ? from.size() : 0;
+  }
+  Result<bool> service() override { return true; }
+  [[nodiscard]] PollHandle poll_handle() const override { return {never_ready_.get(), POLLIN}; }
+  [[nodiscard]] std::string peer() const override { return "the flood"; }
+  Result<> close(const Budget& /*budget*/) override { return {}; }
+
+ private:
+  std::string packet_;
+  std::string text_ = "SSH-2.0-x\r\n" + key_exchange_offer();
+  std::size_t at_ = 0;
+  bool takes_answers_;
+  FileDescriptor never_ready_{::eventfd(0, EFD_CLOEXEC)};
+};
+
+Error flood_error(std::unique_ptr<FloodingStream> stream, const Budget& budget) {
+  SshLogin login;
+  login.user = "nobody";
+  login.host = "127.0.0.1";
+  const auto opened = SshSession::open(budget, std::move(stream), login);
+  if (!opened) return opened.error();
+  ADD_FAILURE() << "a session with nobody";
+  return {};
+}
+
+TEST(SshHostileServer, AFloodOfPacketsEndsWithTheBudget) {
+  const std::string ignore = plain_packet(std::string("\2\0\0\0\0", 5));
+  const Clock::time_point start = Clock::now();
+  const Error error =
+      flood_error(std::make_unique<FloodingStream>(ignore), Budget::of(Milliseconds{200}));
+  EXPECT_EQ(error.kind, ErrorKind::unreachable);
+  EXPECT_EQ(error.message, "timed out while exchanging keys with the flood");
+  EXPECT_LT(Clock::now() - start, Milliseconds{3'000});
+}
+
+TEST(SshHostileServer, AFloodOfQuestionsWhoseAnswersAreNotReadIsCutOff) {
+  const std::string question = plain_packet(std::string("\x50\0\0\0\1x\1", 7));
+  const Error error = flood_error(std::make_unique<FloodingStream>(question, false), seconds(60));
+  EXPECT_EQ(error.kind, ErrorKind::unreachable);
+  EXPECT_EQ(error.message,
+            "the connection was lost while exchanging keys with the flood: the flood asks for more "
+            "than it reads: 8MiB of answers wait for it");
 }
 
 TEST(SshHostileServer, SilenceEndsWithTheBudget) {

@@ -66,6 +66,15 @@ TEST(WaitReady, ComesBackEmptyAtTheWakeUpTime) {
   EXPECT_GE(Clock::now(), wake_at);
 }
 
+TEST(WaitReady, ComesBackAtOnceForAHandleThatHasWorkOfItsOwn) {
+  Pipe pipe;
+  const std::array handles{PollHandle{pipe.out.get(), POLLIN},
+                           PollHandle{pipe.out.get(), POLLIN, Clock::time_point{}}};
+  const auto result = wait_ready(patient, handles, patient.deadline(), "testing");
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_FALSE(result->any_ready);
+}
+
 TEST(WaitReady, NamesWhatTimedOut) {
   const auto result =
       wait_ready(Budget::of(Milliseconds{5}), {}, Clock::time_point::max(), "testing");

@@ -105,7 +105,7 @@ class Session : public SshSession {
   Result<std::vector<short>> wait(const Budget& budget, std::span<const PollHandle> others,
                                   Clock::time_point wake_at, const std::string& doing) override;
   Result<> close(const Budget& budget) override { return transport_.close(budget); }
-  [[nodiscard]] PollHandle poll_handle() const override { return transport_.poll_handle(); }
+  [[nodiscard]] PollHandle poll_handle() const override;
   Result<bool> service() override;
 
   SshTransport& transport() { return transport_; }
@@ -502,10 +502,9 @@ Result<std::vector<short>> Session::wait(const Budget& budget, std::span<const P
   const bool has_news = transport_.take_news();
   if (!has_news && transport_.is_lost()) return transport_.lost(doing);
   PCA_CHECK(keep_alive(doing));
-  std::vector<PollHandle> handles{transport_.poll_handle()};
+  std::vector<PollHandle> handles{poll_handle()};
   handles.insert(handles.end(), others.begin(), others.end());
-  const Clock::time_point until =
-      has_news ? Clock::now() : std::min(wake_at, silent_since() + keepalive_);
+  const Clock::time_point until = has_news ? Clock::now() : wake_at;
   PCA_TRY(PollResult result, wait_ready(budget, handles, until, doing));
   transport_.service();
   advance_all();
@@ -513,9 +512,18 @@ Result<std::vector<short>> Session::wait(const Budget& budget, std::span<const P
   return std::move(result.ready);
 }
 
+PollHandle Session::poll_handle() const {
+  PollHandle handle = transport_.poll_handle();
+  // Whoever still reads a lost connection has nothing to keep alive.
+  if (!transport_.is_lost()) handle.wake_at = std::min(handle.wake_at, silent_since() + keepalive_);
+  return handle;
+}
+
 Result<bool> Session::service() {
   advance_all();
-  return transport_.service();
+  const bool all_sent = transport_.service();
+  if (!transport_.is_lost()) PCA_CHECK(keep_alive("passing its connection on"));
+  return all_sent;
 }
 
 // See channel_stream().

@@ -96,7 +96,8 @@ class SshSession {
   virtual Result<> close(const Budget& budget) = 0;
 
   // For who polls by himself instead of calling wait(): what to poll for, and the work to do when
-  // poll() wakes up. True when nothing is left to send.
+  // poll() wakes up or the handle's time has come, keepalives included. True when nothing is left
+  // to send. Errors: too many keepalives unanswered.
   [[nodiscard]] virtual PollHandle poll_handle() const = 0;
   virtual Result<bool> service() = 0;
 };

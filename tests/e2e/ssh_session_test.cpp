@@ -226,6 +226,85 @@ TEST_F(SshSessionTest, AServerThatGoesSilentIsGivenUp) {
                 " for 250ms while running a command");
 }
 
+// Reads a stream to its end as `stdio` does, by polling for itself. Gives how much came, or why
+// not.
+Result<std::size_t> poll_to_end(ByteStream& stream, const Budget& budget) {
+  std::string buffer(65536, '\0');
+  std::size_t size = 0;
+  while (true) {
+    PCA_CHECK(stream.service());
+    PCA_TRY(const ByteStream::Read got, stream.read(buffer));
+    size += got.bytes;
+    if (got.end) return size;
+    if (got.bytes > 0) continue;
+    const PollHandle handle = stream.poll_handle();
+    PCA_CHECK(wait_ready(budget, {&handle, 1}, budget.deadline(), "reading"));
+  }
+}
+
+// Takes in all there is before anyone asks for it, so that poll() has nothing more to tell.
+class GreedyStream : public ByteStream {
+ public:
+  explicit GreedyStream(std::unique_ptr<ByteStream> below) : below_(std::move(below)) {}
+
+  Result<Read> read(std::span<char> into) override {
+    PCA_CHECK(service());
+    const std::size_t size = held_.copy(into.data(), into.size());
+    held_.erase(0, size);
+    return Read{size, size == 0 && has_ended_};
+  }
+  Result<std::size_t> write(std::span<const char> from) override { return below_->write(from); }
+  Result<bool> service() override {
+    std::string buffer(65536, '\0');
+    while (!has_ended_) {
+      PCA_TRY(const Read got, below_->read(buffer));
+      held_.append(buffer, 0, got.bytes);
+      has_ended_ = got.end;
+      if (got.bytes == 0) break;
+    }
+    return true;
+  }
+  [[nodiscard]] PollHandle poll_handle() const override { return below_->poll_handle(); }
+  [[nodiscard]] std::string peer() const override { return below_->peer(); }
+  Result<> close(const Budget& budget) override { return below_->close(budget); }
+
+ private:
+  std::unique_ptr<ByteStream> below_;
+  std::string held_;
+  bool has_ended_ = false;
+};
+
+TEST_F(SshSessionTest, BytesThatTheStreamHoldsAreNotSleptOver) {
+  start();
+  auto tcp = connect_tcp(seconds(10), "127.0.0.1", server_->port());
+  ASSERT_TRUE(tcp);
+  auto opened = SshSession::open(seconds(10), std::make_unique<GreedyStream>(*std::move(tcp)),
+                                 client_->login);
+  ASSERT_TRUE(opened) << opened.error().message;
+  constexpr std::size_t size = std::size_t{12} << 20U;  // fits into the window
+  auto channel = (*opened)->exec(seconds(10), "head -c " + std::to_string(size) + " /dev/zero");
+  ASSERT_TRUE(channel);
+  const auto stream = channel_stream(*std::move(opened), *std::move(channel), "the command");
+  const auto came = poll_to_end(*stream, seconds(10));
+  ASSERT_TRUE(came) << came.error().message;
+  EXPECT_EQ(*came, size);
+}
+
+TEST_F(SshSessionTest, AJumpHostThatGoesSilentIsGivenUpByWhoPollsForHimself) {
+  start();
+  client_->login.keepalive = Milliseconds{50};
+  auto channel = session().exec(seconds(10), "sleep 300");
+  ASSERT_TRUE(channel);
+  const auto stream = channel_stream(std::move(session_), *std::move(channel), "the next hop");
+  for (const int process : descendants_of(server_->pid())) ::kill(process, SIGSTOP);
+  const auto size = poll_to_end(*stream, seconds(10));
+  ASSERT_FALSE(size);
+  EXPECT_EQ(size.error().kind, ErrorKind::unreachable);
+  EXPECT_EQ(size.error().message,
+            "no sign of life from 127.0.0.1:" + std::to_string(server_->port()) +
+                " for 250ms while passing its connection on");
+}
+
 TEST_F(SshSessionTest, ASilentCommandIsKeptAlive) {
   start();
   client_->login.keepalive = Milliseconds{2000};

@@ -26,8 +26,8 @@ constexpr std::size_t longest_message = 262'144;  // as OpenSSH's agent
 constexpr std::size_t most_identities = 1000;
 
 Error no_agent(const std::string& path, const std::string& why) {
-  return bad_input(fmt::format("cannot reach the ssh-agent at {}: {}", visible(path), why),
-                   "Check SSH_AUTH_SOCK, or give the key itself.");
+  return permission_denied(fmt::format("cannot reach the ssh-agent at {}: {}", visible(path), why),
+                           "Check SSH_AUTH_SOCK, or give the key itself.");
 }
 
 Error bad_answer() { return failed("the ssh-agent gave an answer that makes no sense"); }

@@ -20,7 +20,7 @@ class SshAgent {
     std::string comment;
   };
 
-  // bad_input when there is no agent at `socket_path`.
+  // permission when there is no agent at `socket_path`: the host was contacted before it.
   static Result<SshAgent> connect(const Budget& budget, const std::string& socket_path);
   Result<std::vector<Identity>> identities(const Budget& budget);
 

@@ -74,7 +74,7 @@ class Authentication {
         return false;
       case LIBSSH2_ERROR_FILE:
       case LIBSSH2_ERROR_KEYFILE_AUTH_FAILED:
-        return bad_input("the private key cannot be used", "Check key and passphrase.");
+        return permission_denied("the private key cannot be used", "Check key and passphrase.");
       default:
         return refused_if_ended(transport_.problem(*code, doing_));
     }

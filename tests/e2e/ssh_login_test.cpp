@@ -189,12 +189,12 @@ TEST_F(SshLoginTest, AnAgentWithoutTheKeyIsToldSo) {
             peer() + " refused the login of " + server_->user() + " (tried: agent key other)");
 }
 
-TEST_F(SshLoginTest, AnAgentThatIsNotThereIsBadInput) {
+TEST_F(SshLoginTest, AnAgentThatIsNotThereIsNoBadInputOnceTheHostWasContacted) {
   start_with_key();
   client_->login.key = Secret();
   client_->login.agent_socket = folder_.path("nobody");
   const Error error = login_error();
-  EXPECT_EQ(error.kind, ErrorKind::bad_input);
+  EXPECT_EQ(error.kind, ErrorKind::permission);
   EXPECT_EQ(error.message, "cannot reach the ssh-agent at " + folder_.path("nobody") +
                                ": No such file or directory");
 }

@@ -12,6 +12,11 @@ namespace pca {
 using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::milliseconds;
 
+// How long it is since `start`, for phases that are told and measured.
+[[nodiscard]] inline double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
 // How long a call may wait and who may end it early: a deadline and a stop_token. It is the first
 // parameter of every call that may wait, so no wait without a limit exists. A cheap value; copies
 // share the stop_token. Thread safe (immutable).

@@ -183,7 +183,7 @@ Result<std::unique_ptr<ByteStream>> upgrade(const Budget& budget, const AccessSe
   std::string text;
   PCA_TRY(const AnswerHead answer, receive_answer(budget, *stream, text));
   facts.ray = visible(answer.header("cf-ray"));
-  facts.upgrade_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  facts.upgrade_ms = ms_since(start);
   if (answer.status != 101) {
     return explain_refusal({.authority = access_authority(settings),
                             .sent = credential_of(settings),

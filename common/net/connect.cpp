@@ -12,10 +12,6 @@ namespace pca {
 
 namespace {
 
-double ms_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
-
 AccessSettings for_host(const AccessSettings& settings, const std::string& name) {
   AccessSettings own;
   own.hostname = settings.hostname.empty() ? name : settings.hostname;
@@ -82,19 +78,22 @@ class Way {
     const HostAddress& address = *hops_[index].address;
     if (index > 0) return through(index - 1, address);
     if (settings_.via == Via::access) return by_access(address);
-    const Clock::time_point start = Clock::now();
-    PCA_TRY(auto stream,
-            connect_tcp(budget_.at_most(settings_.connect_timeout), address.name, address.port));
-    tell("tcp", stream->peer(), ms_since(start));
+    TcpFacts facts;
+    PCA_TRY(auto stream, connect_tcp(budget_.at_most(settings_.connect_timeout), address.name,
+                                     address.port, resolve_host, &facts));
+    if (facts.dns_ms > 0) tell("dns", address.name, facts.dns_ms);
+    tell("tcp", stream->peer(), facts.connect_ms);
     return stream;
   }
 
   Result<std::unique_ptr<ByteStream>> by_access(const HostAddress& address) {
     AccessFacts facts;
-    PCA_TRY(auto stream, connect_access(budget_.at_most(settings_.connect_timeout),
-                                        for_host(settings_.access, address.name), &facts));
+    const AccessSettings access = for_host(settings_.access, address.name);
+    PCA_TRY(auto stream,
+            connect_access(budget_.at_most(settings_.connect_timeout), access, &facts));
     const std::string proxy = facts.proxy.empty() ? "" : " through the proxy " + facts.proxy;
-    tell("tcp", stream->peer() + proxy, facts.dns_ms + facts.connect_ms);
+    tell("dns", facts.proxy.empty() ? access.hostname : facts.proxy, facts.dns_ms);
+    tell("tcp", stream->peer() + proxy, facts.connect_ms);
     tell("tls", stream->peer(), facts.tls_ms);
     tell("upgrade", facts.ray.empty() ? "" : "CF-RAY " + facts.ray, facts.upgrade_ms);
     return stream;

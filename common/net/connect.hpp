@@ -39,8 +39,8 @@ struct ConnectionSettings {
   RetryPolicy retry;
 };
 
-// What happened on the way, in order, for `check` and progress: "tcp", "tls", "upgrade", "kex",
-// "host key", "auth".
+// What happened on the way, in order, for `check` and progress: "dns", "tcp", "tls", "upgrade",
+// "kex", "host key", "auth".
 struct ConnectEvent {
   std::string phase;
   std::string detail;

@@ -29,10 +29,6 @@ constexpr int longest_accept_queue = 64;
 constexpr Milliseconds longest_hand_over{2000};
 constexpr int exit_status_unknown = -1;
 
-double ms_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
-
 // RFC 4254 section 6.10 names signals; everyone's numbers for them are these. 0 for others.
 int signal_number(std::string_view name) {
   using Signal = std::pair<std::string_view, int>;

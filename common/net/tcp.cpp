@@ -161,11 +161,15 @@ std::vector<SocketAddress> interleave(std::vector<SocketAddress> sorted) {
 }
 
 Result<std::vector<SocketAddress>> addresses_of(const Budget& budget, const std::string& host,
-                                                std::uint16_t port, const Resolver& resolver) {
+                                                std::uint16_t port, const Resolver& resolver,
+                                                TcpFacts& facts) {
   if (auto numeric = numeric_address(host, port)) return std::vector{std::move(*numeric)};
-  PCA_TRY(const std::vector<std::string> names, resolve_within(budget, host, resolver));
+  const Clock::time_point start = Clock::now();
+  const auto names = resolve_within(budget, host, resolver);
+  facts.dns_ms = ms_since(start);
+  if (!names) return names.error();
   std::vector<SocketAddress> found;
-  for (const std::string& name : names) {
+  for (const std::string& name : *names) {
     if (auto address = numeric_address(name, port)) found.push_back(std::move(*address));
     if (found.size() == most_addresses) break;
   }
@@ -348,12 +352,24 @@ Result<std::vector<std::string>> resolve_host(const std::string& host) {
 }
 
 Result<std::unique_ptr<ByteStream>> connect_tcp(const Budget& budget, const std::string& host,
-                                                std::uint16_t port, const Resolver& resolver) {
+                                                std::uint16_t port, const Resolver& resolver,
+                                                TcpFacts* facts) {
+  PCA_TRY(FileDescriptor socket, connect_tcp_socket(budget, host, port, resolver, facts));
+  return std::make_unique<TcpStream>(std::move(socket), host_and_port(host, port));
+}
+
+Result<FileDescriptor> connect_tcp_socket(const Budget& budget, const std::string& host,
+                                          std::uint16_t port, const Resolver& resolver,
+                                          TcpFacts* facts) {
   const std::string peer = host_and_port(host, port);
   PCA_CHECK(budget.check("connecting to " + peer));
-  PCA_TRY(std::vector<SocketAddress> addresses, addresses_of(budget, host, port, resolver));
-  PCA_TRY(FileDescriptor socket, Race(std::move(addresses), peer).run(budget));
-  return std::make_unique<TcpStream>(std::move(socket), peer);
+  TcpFacts unwanted;
+  TcpFacts& told = facts == nullptr ? unwanted : *facts;
+  PCA_TRY(std::vector<SocketAddress> addresses, addresses_of(budget, host, port, resolver, told));
+  const Clock::time_point start = Clock::now();
+  auto socket = Race(std::move(addresses), peer).run(budget);
+  told.connect_ms = ms_since(start);
+  return socket;
 }
 
 }  // namespace pca

@@ -8,6 +8,7 @@
 #include "base/digest.hpp"
 #include "base/text.hpp"
 #include "support/delay_proxy.hpp"
+#include "support/edge.hpp"
 #include "support/loopback.hpp"
 #include "support/require.hpp"
 #include "support/ssh_client.hpp"
@@ -93,6 +94,33 @@ TEST_F(ConnectTest, EveryPhaseOfADirectConnectionIsTold) {
                          "\n"
                          "auth: publickey (ed25519)\n");
   EXPECT_EQ(warnings_ + retries_, "");
+}
+
+TEST_F(ConnectTest, LookingUpANameIsAPhaseOfItsOwn) {
+  const auto server = start(key_.public_line);
+  settings_.policy = HostKeyPolicy::insecure;
+  const HostAddress host{"", "localhost", server->port()};
+  auto session = connect(host);
+  ASSERT_TRUE(session) << session.error().message;
+  EXPECT_TRUE(phases_.starts_with("dns: localhost\ntcp: " + host.text() + "\nkex: ")) << phases_;
+}
+
+TEST_F(ConnectTest, ThroughAccessEveryPhaseHasItsTime) {
+  const auto server = start(key_.public_line);
+  trust(server->known_hosts());
+  const HostAddress host = address_of(*server);
+  const pca::testing::SandboxEdge edge({"--no-auth", "--origin", host.text()});
+  settings_.via = Via::access;
+  settings_.access.hostname = "localhost";
+  settings_.access.port = edge.port();
+  settings_.access.ca_file = edge.ca_file();
+  settings_.access.user_agent = "tests/1.0";
+  auto session = connect(host);
+  ASSERT_TRUE(session) << session.error().message;
+  const std::string peer = "Access edge localhost:" + std::to_string(edge.port());
+  EXPECT_TRUE(
+      phases_.starts_with("dns: localhost\ntcp: " + peer + "\ntls: " + peer + "\nupgrade: CF-RAY "))
+      << phases_;
 }
 
 TEST_F(ConnectTest, AJumpChainOfTwoGoesThroughWithItsOwnKeysAndPins) {

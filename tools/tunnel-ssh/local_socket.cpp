@@ -5,18 +5,15 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 #include <system_error>
-#include <vector>
 
 namespace pca::tunnel_ssh {
 
@@ -44,30 +41,23 @@ Address unix_address(const std::string& path) {
   return address;
 }
 
-Result<std::vector<Address>> look_up(const Endpoint& endpoint, int flags) {
+// The address to listen on; nothing for what is none of this machine.
+std::optional<Address> address_of(const Endpoint& endpoint) {
+  if (endpoint.is_unix()) return unix_address(endpoint.path);
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = flags;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICHOST;
   addrinfo* found = nullptr;
   const bool is_any = endpoint.host == "*";
-  const int code = ::getaddrinfo(is_any ? nullptr : endpoint.host.c_str(),
-                                 std::to_string(endpoint.port).c_str(), &hints, &found);
-  if (code != 0) {
-    return unreachable(fmt::format("{}: {}", endpoint.text(), ::gai_strerror(code)));
+  if (::getaddrinfo(is_any ? nullptr : endpoint.host.c_str(), std::to_string(endpoint.port).c_str(),
+                    &hints, &found) != 0) {
+    return std::nullopt;
   }
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
-  std::vector<Address> addresses;
-  for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
-    Address& address = addresses.emplace_back();
-    std::memcpy(&address.storage, at->ai_addr, at->ai_addrlen);
-    address.size = at->ai_addrlen;
-  }
-  return addresses;
-}
-
-Result<std::vector<Address>> addresses_of(const Endpoint& endpoint, int flags) {
-  if (endpoint.is_unix()) return std::vector<Address>{unix_address(endpoint.path)};
-  return look_up(endpoint, flags);
+  Address address;
+  std::memcpy(&address.storage, found->ai_addr, found->ai_addrlen);
+  address.size = found->ai_addrlen;
+  return address;
 }
 
 FileDescriptor new_socket(const Address& address) {
@@ -78,19 +68,6 @@ FileDescriptor new_socket(const Address& address) {
 void send_at_once(int fd) {
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // no effect on a unix socket
-}
-
-Result<> finish_connect(const Budget& budget, const FileDescriptor& socket,
-                        const Endpoint& target) {
-  const std::array handles{PollHandle{socket.get(), POLLOUT}};
-  PCA_CHECK(wait_ready(budget, handles, budget.deadline(),
-                       fmt::format("connecting to {}", target.text())));
-  int error = 0;
-  socklen_t size = sizeof error;
-  ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-  errno = error;
-  if (error != 0) return unreachable(fmt::format("{}: {}", target.text(), reason()));
-  return {};
 }
 
 // Whether `path` is the socket of a process that is gone: connecting to it is refused.
@@ -140,26 +117,19 @@ void LocalSocket::reset() {
   socket_.reset();
 }
 
-Result<LocalSocket> connect_local(const Budget& budget, const Endpoint& target) {
-  PCA_TRY(const std::vector<Address> addresses, addresses_of(target, 0));
-  Error last = unreachable(fmt::format("{}: no address", target.text()));
-  for (const Address& address : addresses) {
-    FileDescriptor socket = new_socket(address);
-    const bool is_done = ::connect(socket.get(), address.get(), address.size) == 0;
-    if (!is_done && errno != EINPROGRESS) {
-      last = unreachable(fmt::format("{}: {}", target.text(), reason()));
-      continue;
-    }
-    if (!is_done) {
-      if (auto finished = finish_connect(budget, socket, target); !finished) {
-        last = std::move(finished).error();
-        continue;
-      }
-    }
-    if (!target.is_unix()) send_at_once(socket.get());
+Result<LocalSocket> connect_local(const Budget& budget, const Endpoint& target,
+                                  const Resolver& resolver) {
+  if (!target.is_unix()) {
+    PCA_TRY(FileDescriptor socket, connect_tcp_socket(budget, target.host, target.port, resolver));
     return LocalSocket(std::move(socket));
   }
-  return last;
+  const Address address = unix_address(target.path);
+  FileDescriptor socket = new_socket(address);
+  // Never in progress: either there is a listener with room in its queue, or this fails.
+  if (::connect(socket.get(), address.get(), address.size) != 0) {
+    return unreachable(fmt::format("{}: {}", target.text(), reason()));
+  }
+  return LocalSocket(std::move(socket));
 }
 
 Result<LocalListener> LocalListener::open(const Endpoint& endpoint) {
@@ -167,20 +137,19 @@ Result<LocalListener> LocalListener::open(const Endpoint& endpoint) {
     return failed(fmt::format("cannot listen on {}: {}", endpoint.text(), reason()),
                   "Choose another port or path; port 0 lets the system choose.");
   };
-  const auto addresses = addresses_of(endpoint, AI_PASSIVE | AI_NUMERICHOST);
-  if (!addresses || addresses->empty()) {
+  const std::optional<Address> address = address_of(endpoint);
+  if (!address) {
     return bad_input(
         fmt::format("cannot listen on {}: no address of this machine", endpoint.text()),
         "Write an IP address, localhost, or * for all.");
   }
-  const Address& address = addresses->front();
-  FileDescriptor socket = new_socket(address);
+  FileDescriptor socket = new_socket(*address);
   const int on = 1;
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (endpoint.is_unix() && is_dead_socket(endpoint.path)) ::unlink(endpoint.path.c_str());
   // Whoever may connect to a forward may use what is behind it: the user's own programs only.
   const mode_t old_mask = ::umask(0077);
-  const int bound = ::bind(socket.get(), address.get(), address.size);
+  const int bound = ::bind(socket.get(), address->get(), address->size);
   ::umask(old_mask);
   if (bound != 0 || ::listen(socket.get(), waiting_connections) != 0) return refuse();
   const std::uint16_t port = port_of(socket);

@@ -8,6 +8,7 @@
 #include "base/budget.hpp"
 #include "net/byte_stream.hpp"
 #include "net/file_descriptor.hpp"
+#include "net/tcp.hpp"
 #include "tunnel-ssh/forward_spec.hpp"
 
 namespace pca::tunnel_ssh {
@@ -28,8 +29,10 @@ class LocalSocket {
   FileDescriptor socket_;
 };
 
-// Connects to a TCP port or a unix socket of this machine or its network.
-[[nodiscard]] Result<LocalSocket> connect_local(const Budget& budget, const Endpoint& target);
+// Connects to a TCP port or a unix socket of this machine or its network. Errors: unreachable,
+// cancelled.
+[[nodiscard]] Result<LocalSocket> connect_local(const Budget& budget, const Endpoint& target,
+                                                const Resolver& resolver = resolve_host);
 
 // A listening socket. A unix socket's file is removed with it; one left by a process that is gone
 // is replaced, anything else in its place is an error. Not thread safe.

@@ -109,7 +109,14 @@ class FakeSession : public SshSession {
     if (!on_listen) return failed("refused to listen");
     return on_listen(address, port);
   }
-  Result<std::unique_ptr<SshChannel>> accept(std::uint16_t) override { return failed("not faked"); }
+  // Gives the other side of a connection that came in; nullptr: there is none.
+  std::function<ChannelScript*()> on_accept;
+  Result<std::unique_ptr<SshChannel>> accept(std::uint16_t) override {
+    if (!on_accept) return failed("not faked");
+    ChannelScript* script = on_accept();
+    if (script == nullptr) return std::unique_ptr<SshChannel>();
+    return std::unique_ptr<SshChannel>(std::make_unique<FakeChannel>(*script));
+  }
   Result<std::vector<short>> wait(const Budget& budget, std::span<const PollHandle> others,
                                   Clock::time_point, const std::string& doing) override {
     PCA_CHECK(budget.check(doing));

@@ -163,6 +163,7 @@ Result<bool> Forwarder::accept_all(const Budget& budget, SshSession& session, co
     }
   }
   for (const Remote& remote : remotes_) {
+    if (connections_.size() >= most_connections) break;
     PCA_TRY(auto channel, session.accept(remote.port));
     if (channel == nullptr) continue;
     accepted = true;

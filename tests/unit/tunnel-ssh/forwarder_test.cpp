@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <future>
+
 #include "support/fake_ssh.hpp"
 #include "support/temp_folder.hpp"
 
@@ -68,6 +70,39 @@ TEST_F(RemoteForwards, NeverTakeAnotherPortThanTheUserNamed) {
   grant_ = [](std::uint16_t) -> Result<std::uint16_t> { return failed("refused to listen"); };
   EXPECT_EQ(ask(), (std::vector<std::string>{"|8080"}));
   EXPECT_FALSE(worked_);
+}
+
+TEST_F(RemoteForwards, CarryNoMoreThan256ConnectionsAtOnce) {
+  auto target = LocalListener::open({"127.0.0.1", 0, {}});
+  ASSERT_TRUE(target);
+  forwarder_ = *Forwarder::open({remote("0:127.0.0.1:" + std::to_string(target->port()))});
+  grant_ = [](std::uint16_t) -> Result<std::uint16_t> { return std::uint16_t{40001}; };
+  (void)ask();
+  test::ChannelScript idle;
+  std::vector<LocalSocket> sockets;  // of the target
+  int accepted = 0;
+  session_.on_accept = [&]() -> test::ChannelScript* {
+    while (auto socket = target->accept()) sockets.push_back(*std::move(socket));
+    return ++accepted <= 1000 ? &idle : nullptr;
+  };
+  session_.on_wait = [] { return false; };  // nothing moves any more
+  (void)forwarder_->serve(budget, session_, [this](const std::string& text) { said_ += text; });
+  EXPECT_EQ(accepted, 256);
+  EXPECT_EQ(said_, "");
+}
+
+TEST(LocalSocketTest, ANameThatNobodyAnswersForEndsWithTheBudget) {
+  std::promise<void> test_is_over;
+  const std::shared_future<void> end = test_is_over.get_future().share();
+  const Resolver silent = [end](const std::string&) -> Result<std::vector<std::string>> {
+    end.wait();
+    return std::vector<std::string>{};
+  };
+  const auto socket =
+      connect_local(Budget::of(Milliseconds{20}), {"db.internal", 5432, {}}, silent);
+  ASSERT_FALSE(socket);
+  EXPECT_EQ(socket.error().message, "timed out while looking up \"db.internal\"");
+  test_is_over.set_value();
 }
 
 TEST(LocalListenerTest, ReplacesASocketThatADeadProcessLeftAndNothingElse) {

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t body_excerpt = std::size_t{8} * 1024;
 constexpr Milliseconds body_patience{500};
+constexpr int most_interim_answers = 10;  // 100, 103: before the one that counts
 
 // The TLS connection to the edge, made by libcurl (names, proxy, certificates) and then used raw.
 // libcurl could upgrade it too, but hands what arrives together with the 101 (an SSH banner, say)
@@ -142,13 +143,15 @@ Result<bool> receive_more(const Budget& budget, ByteStream& stream, std::string&
 
 // The edge's answer; what follows it stays in `text`.
 Result<AnswerHead> receive_answer(const Budget& budget, ByteStream& stream, std::string& text) {
+  int interim_answers = 0;
   while (true) {
     PCA_TRY(auto head, parse_answer_head(text));
     if (head) {
       text.erase(0, head->size);
-      // 100, 103: more to come. 101 is final here.
+      // 101 is final here.
       if (head->status / 100 != 1 || head->status == 101) return std::move(*head);
-      continue;
+      if (++interim_answers <= most_interim_answers) continue;
+      return unreachable(stream.peer() + " answers that it will answer, and does not");
     }
     PCA_TRY(const bool more, receive_more(budget, stream, text));
     if (!more) {

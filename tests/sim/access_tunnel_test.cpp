@@ -315,6 +315,22 @@ TEST_F(AccessTunnelTest, ReadsNoEndlessHeaders) {
   EXPECT_EQ(refusal_of(edge).message, "the answer's headers are longer than 32KiB");
 }
 
+TEST_F(AccessTunnelTest, EndlessAnswersBeforeTheAnswerAreCutOff) {
+  const TlsServer server("localhost", [](SSL* connection) {
+    constexpr std::string_view more_to_come = "HTTP/1.1 100 Continue\r\n\r\n";
+    read_request_head(connection);
+    while (SSL_write(connection, more_to_come.data(), more_to_come.size()) > 0) continue;
+  });
+  AccessSettings settings;
+  settings.hostname = "localhost";
+  settings.port = server.port();
+  settings.ca_file = server.ca_file();
+  const Error error = refusal(settings);
+  EXPECT_EQ(error.kind, ErrorKind::unreachable);
+  EXPECT_EQ(error.message, "Access edge localhost:" + std::to_string(server.port()) +
+                               " answers that it will answer, and does not");
+}
+
 // --- TLS and the way there ---
 
 TEST_F(AccessTunnelTest, TrustsNobodyButTheGivenAuthority) {

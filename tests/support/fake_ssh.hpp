@@ -18,6 +18,7 @@ namespace pca::test {
 struct ChannelScript {
   std::deque<std::string> out;  // chunks, one a read
   std::deque<std::string> err;
+  std::string endless_out;  // once `out` is empty: again and again
   std::optional<SshChannel::Exit> exit;
   bool at_end = false;                     // once out and err are empty
   std::optional<Error> read_error;         // once out and err are empty
@@ -35,7 +36,12 @@ class FakeChannel : public SshChannel {
   explicit FakeChannel(ChannelScript& script) : script_(script) {}
 
   [[nodiscard]] bool is_open() const override { return true; }
-  Result<ByteStream::Read> read(std::span<char> into) override { return take(script_.out, into); }
+  Result<ByteStream::Read> read(std::span<char> into) override {
+    if (script_.out.empty() && !script_.endless_out.empty()) {
+      script_.out.push_back(script_.endless_out);
+    }
+    return take(script_.out, into);
+  }
   Result<ByteStream::Read> read_stderr(std::span<char> into) override {
     return take(script_.err, into);
   }

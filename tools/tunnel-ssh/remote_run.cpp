@@ -155,6 +155,7 @@ class RemoteRun {
       const auto dropped = channel.read_stderr(drop_buffer_);
       if (!received || !read || !dropped) break;
       if (answer.size() < answer_limit) answer.append(helper_buffer_.data(), read->bytes);
+      if (budget.is_over()) break;  // while output flows nobody else looks
       if (*received || read->bytes + dropped->bytes > 0) continue;
       if (!session_.wait(budget, {}, budget.deadline(), "looking after the command")) break;
     }
@@ -195,7 +196,7 @@ class RemoteRun {
   void drain(const Budget& budget) {
     while (!(channel_->exit() && channel_->is_at_end())) {
       const auto received = receive();
-      if (!received) return;
+      if (!received || budget.is_over()) return;
       if (*received) continue;
       if (!session_.wait(budget, {}, budget.deadline(), "reading the last output")) return;
     }

@@ -165,6 +165,17 @@ TEST_F(RemoteRunTest, ATimeoutEndsTheProcessGroup) {
   EXPECT_EQ(warnings_, "");
 }
 
+TEST_F(RemoteRunTest, ATimeoutEndsARunWhoseOutputNeverStops) {
+  main_.out = {started()};
+  main_.endless_out = "more\n";
+  limits_.timeout = Milliseconds{1};
+  limits_.cleanup = Milliseconds{50};
+  const Clock::time_point start = Clock::now();
+  EXPECT_TRUE(run().timed_out);  // its helper says nothing, so the clean-up's limit is what ends it
+  EXPECT_LT(Clock::now() - start, Milliseconds{2'000});
+  EXPECT_EQ(warnings_, "web1: could not make sure that process group 4711 has ended there.\n");
+}
+
 TEST_F(RemoteRunTest, ACancelledRunEndsTheProcessGroup) {
   main_.out = {started()};
   std::stop_source source;

@@ -122,6 +122,9 @@ class SshChannel {
     int code = 0;
     std::string signal;  // "TERM" when a signal ended it, then code = 128 + number
   };
+  // OpenSSH's word for every signal that RFC 4254 has no name for (BUS, SYS, XCPU, ...); the exit
+  // code is 128 then, because nobody says which one it was.
+  static constexpr std::string_view unnamed_signal = "SIG@openssh.com";
   // Set once the server has said how the command ended; its output may still be coming, and may go
   // on for as long as something it started holds the channel.
   [[nodiscard]] virtual std::optional<Exit> exit() const = 0;

@@ -99,6 +99,13 @@ TEST_F(SshSessionTest, ASignalThatEndsACommandIsTold) {
   EXPECT_EQ(ran.exit->signal, "KILL");
 }
 
+TEST_F(SshSessionTest, OpenSshDoesNotNameEverySignal) {
+  const Ran ran = run_command(session(), "kill -BUS $$");
+  ASSERT_TRUE(ran.exit);
+  EXPECT_EQ(ran.exit->code, 128);
+  EXPECT_EQ(ran.exit->signal, SshChannel::unnamed_signal);
+}
+
 // OpenSSH passes signals on for ordinary users only, never for root.
 TEST_F(SshSessionTest, ASignalIsPassedToTheWholeProcessGroup) {
   if (::geteuid() == 0) {

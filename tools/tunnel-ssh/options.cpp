@@ -175,7 +175,9 @@ CommandSpec exec_command() {
               {contract::exit_code,
                "The command's exit code: 124 when it timed out, 128 + n when signal n ended it; "
                "of several hosts the first that failed; empty when no host told any"},
-              {contract::exit_signal, "The signal that ended it, such as TERM; one host only"},
+              {contract::exit_signal,
+               "The signal that ended it, such as TERM, or SIG@openssh.com for one that the host "
+               "does not name (exit-code is 128 then); one host only"},
               {contract::stdout_text,
                "What it printed, up to capture-limit; of several hosts one after the other"},
               {contract::stderr_text, "The same of its errors"},

@@ -274,6 +274,10 @@ class RemoteRun {
                           "Look at the host before running it again.");
     } else if (!end_.started) {
       end_.error = never_started();
+    } else if (end_.exit->signal == SshChannel::unnamed_signal) {
+      end_.error = failed(
+          fmt::format("{}: the command was ended by a signal that the host does not name", who_),
+          "It may be BUS, SYS, XCPU (out of CPU time) or XFSZ (file too large).");
     } else if (!end_.exit->signal.empty()) {
       end_.error = failed(
           fmt::format("{}: the command was ended by signal {}", who_, visible(end_.exit->signal)));

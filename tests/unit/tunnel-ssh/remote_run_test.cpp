@@ -92,6 +92,13 @@ TEST_F(RemoteRunTest, GivesTheSignalThatEndedTheCommand) {
   EXPECT_EQ(message(end), "web1: the command was ended by signal TERM");
 }
 
+TEST_F(RemoteRunTest, ASignalWithoutANameIsNoName) {
+  main_.out = {started()};
+  main_.exit = SshChannel::Exit{128, "SIG@openssh.com"};
+  main_.at_end = true;
+  EXPECT_EQ(message(run()), "web1: the command was ended by a signal that the host does not name");
+}
+
 TEST_F(RemoteRunTest, AHostThatEndsWithZeroWithoutRunningTheScriptHasFailed) {
   main_.err = {"This account is not available.\n"};
   main_.exit = SshChannel::Exit{0, {}};

@@ -70,8 +70,11 @@ Error resolver_error(const std::string& host, int code, int system_error) {
         .as_transient();
   }
   if (code == EAI_NONAME || code == EAI_NODATA || code == EAI_ADDRFAMILY) {
+    // Tried again all the same: a record may be new, and libcurl cannot tell this from DNS that
+    // gave no answer, so it is tried again through Access.
     return unreachable(fmt::format("the host name \"{}\" is not known", name),
-                       "Check its spelling. Only DNS and /etc/hosts are asked, not mDNS or sssd.");
+                       "Check its spelling. Only DNS and /etc/hosts are asked, not mDNS or sssd.")
+        .as_transient();
   }
   if (code == EAI_SYSTEM) {
     return unreachable(

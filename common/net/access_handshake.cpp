@@ -22,7 +22,7 @@ bool is_header_text(char c) { return c == ' ' || c == '\t' || is_visible_ascii(c
 Result<> check_header(std::string_view what, std::string_view value) {
   if (std::all_of(value.begin(), value.end(), is_header_text)) return {};
   return bad_input(fmt::format("{} holds a character that no HTTP header can carry", what),
-                   "Look for a line break, a blank or a non-ASCII character in it.");
+                   "Look for a line break or a non-ASCII character in it.");
 }
 
 std::string shown(std::string_view text) { return visible(cut_utf8(text, longest_shown)); }

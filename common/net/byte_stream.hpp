@@ -32,8 +32,8 @@ class ByteStream {
   virtual ~ByteStream() = default;
 
   virtual Result<Read> read(std::span<char> into) = 0;
-  // How many bytes were taken; 0 means would block. What was taken will be sent by flush() or by
-  // the next call, in order.
+  // How many bytes were taken; 0 means would block. What was taken will be sent by service() or
+  // by the next call, in order.
   virtual Result<std::size_t> write(std::span<const char> from) = 0;
   // Does the stream's own work: moves queued bytes towards the peer, takes in what has arrived (as
   // far as its buffer allows), answers pings. True when nothing is queued for sending. To be called

@@ -48,7 +48,7 @@ class CurlHandle {
 
   // host:port of the proxy that the last transfer went through, without credentials, or empty.
   [[nodiscard]] std::string proxy() const;
-  // Seconds since the start, of the last transfer: CURLINFO_CONNECT_TIME_T and so on, as ms.
+  // Of the last transfer, since its start: CURLINFO_CONNECT_TIME_T and so on.
   [[nodiscard]] double milliseconds(CURLINFO info) const;
 
  private:

@@ -31,7 +31,8 @@ struct HttpResponse {
 };
 
 // Sends HTTP requests; any status is a response, not an error. Proxy from the environment
-// (HTTPS_PROXY, HTTP_PROXY, NO_PROXY), TLS always verified. One request at a time per object.
+// (HTTPS_PROXY and NO_PROXY in both spellings; http_proxy in lower case only, because a web server
+// sets the other one from a request header), TLS always verified. One request at a time per object.
 // Errors: unreachable (transient for DNS, refused, reset, timed out), permission (TLS), failed
 // (limit).
 class HttpTransport {

@@ -16,7 +16,7 @@ namespace pca {
 
 namespace {
 
-// Debian, Ubuntu, Alpine; Fedora, RHEL; older RHEL; openSUSE; Alpine, macOS-like; OpenSSL's own.
+// Debian, Ubuntu, Alpine; Fedora, RHEL; RHEL 7; openSUSE; Alpine, macOS-like; FreeBSD.
 constexpr std::array<const char*, 6> usual_files{
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",

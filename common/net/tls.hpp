@@ -1,7 +1,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "base/result.hpp"
 
@@ -20,10 +19,11 @@ struct TrustStore {
 // and the package to install.
 [[nodiscard]] Result<TrustStore> find_trust_store(const std::string& root = "");
 
-// Must be the first thing main() does in a static executable: keeps glibc from loading NSS modules
-// of the host, and OpenSSL from loading its configuration; either may belong to another libc and
-// crash the process. Also initialises libcurl and libssh2. Names known only to mDNS or sssd do not
-// resolve afterwards; files and DNS do.
+// To be called once, before anything is looked up, encrypted or connected (reading argv is not):
+// in a static executable it keeps glibc from loading NSS modules of the host, and OpenSSL from
+// loading its configuration; either may belong to another libc and crash the process. Also
+// initialises libcurl and libssh2. Names known only to mDNS or sssd do not resolve afterwards;
+// files and DNS do.
 void early_init();
 
 }  // namespace pca

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace pca {
 
@@ -45,5 +46,14 @@ class Secret {
 
 // Overwrites `text` before freeing it. For buffers that held a secret on the way to a Secret.
 void wipe(std::string& text);
+
+// A text that is wiped at the end of its scope.
+struct WipedText {
+  std::string text;
+  explicit WipedText(std::string from = {}) : text(std::move(from)) {}
+  WipedText(const WipedText&) = delete;
+  WipedText& operator=(const WipedText&) = delete;
+  ~WipedText() { wipe(text); }
+};
 
 }  // namespace pca

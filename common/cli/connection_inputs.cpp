@@ -200,7 +200,7 @@ std::string content_of(const std::string& name, const std::string& path, BadInpu
   return {};
 }
 
-bool is_header_text(std::string_view text) {
+bool is_visible_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });
 }
 
@@ -350,7 +350,7 @@ class ConnectionReader {
     access.token = header_secret("access-token");
     const bool has_id = inputs_.has("access-client-id");
     const bool has_secret = inputs_.has("access-client-secret");
-    if (has_id && !is_header_text(access.client_id)) {
+    if (has_id && !is_visible_ascii(access.client_id)) {
       bad_.add("access-client-id", "holds a character that no client ID has",
                "Copy it as it was shown, such as 0123abcd.access.");
     }
@@ -377,7 +377,7 @@ class ConnectionReader {
   // A secret that goes into a header; empty after a mistake.
   Secret header_secret(const std::string& name) {
     Secret secret = inputs_.take_secret(name);
-    if (is_header_text(secret.expose()) && secret.size() <= longest_header) return secret;
+    if (is_visible_ascii(secret.expose()) && secret.size() <= longest_header) return secret;
     bad_.add(name, "holds a blank, a line break or another character that it cannot have",
              "Copy it again, without quotes or blanks around it.");
     return {};

@@ -100,12 +100,6 @@ class EdgeStream : public ByteStream {
   curl_socket_t socket_ = -1;
 };
 
-// A string whose memory is overwritten at the end of its scope.
-struct WipedText {
-  std::string text;
-  ~WipedText() { wipe(text); }
-};
-
 AccessCredential credential_of(const AccessSettings& settings) {
   if (!settings.client_id.empty()) return AccessCredential::service_token;
   return settings.token.empty() ? AccessCredential::none : AccessCredential::token;
@@ -180,7 +174,7 @@ Result<std::unique_ptr<ByteStream>> upgrade(const Budget& budget, const AccessSe
   fill_random(nonce);
   const std::string key = base64_encode(nonce);
   {
-    const WipedText request{upgrade_request(settings, key)};
+    const WipedText request(upgrade_request(settings, key));
     PCA_CHECK(send_all(budget, *stream, request.text));
   }
   std::string text;

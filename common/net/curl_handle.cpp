@@ -7,12 +7,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <memory>
 #include <stop_token>
 #include <system_error>
 
+#include "base/environment.hpp"
 #include "base/text.hpp"
+#include "net/system_error.hpp"
 #include "net/tls.hpp"
 
 namespace pca {
@@ -37,16 +38,6 @@ std::string url_part(const std::string& text, CURLUPart part, unsigned set_flags
   const std::string value(found);
   curl_free(found);
   return to_lower(value);
-}
-
-bool may_pass(int error) {
-  return error == ECONNREFUSED || error == ECONNRESET || error == ETIMEDOUT ||
-         error == EHOSTUNREACH || error == ENETUNREACH;
-}
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
 }
 
 }  // namespace
@@ -199,7 +190,7 @@ Error CurlHandle::explain(CURLcode code, const std::string& peer) const {
       const int problem = static_cast<int>(number(CURLINFO_OS_ERRNO));
       Error error = unreachable(
           fmt::format("cannot connect to {}: {}", through.empty() ? peer : "the proxy " + through,
-                      problem == 0 ? detail() : to_lower(std::generic_category().message(problem))),
+                      problem == 0 ? detail() : errno_text(problem)),
           through.empty() ? "Check the address, the route to it and its firewall."
                           : "Check HTTPS_PROXY and NO_PROXY.");
       return problem == 0 || may_pass(problem) ? std::move(error).as_transient() : error;
@@ -260,7 +251,7 @@ std::string CurlHandle::proxy() const {
   // The names and the order that libcurl looks at.
   for (const char* name : {is_plain ? "http_proxy" : "https_proxy", is_plain ? "" : "HTTPS_PROXY",
                            "all_proxy", "ALL_PROXY"}) {
-    const std::string value = variable(name);
+    const std::string value = environment_variable(name);
     if (value.empty()) continue;
     constexpr unsigned lenient = CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME;
     const std::string host = url_part(value, CURLUPART_HOST, lenient);

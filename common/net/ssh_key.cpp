@@ -32,15 +32,6 @@ constexpr std::size_t openssh_width = 70;    // of base64 lines, as ssh-keygen w
 constexpr std::size_t pem_width = 64;        // RFC 7468 section 2
 constexpr std::uint32_t most_rounds = 2000;  // of bcrypt: a minute; ssh-keygen makes 16 or 24
 
-// A text that is overwritten before it is freed.
-struct Wiped {
-  std::string text;
-  explicit Wiped(std::string_view from) : text(from) {}
-  Wiped(const Wiped&) = delete;
-  Wiped& operator=(const Wiped&) = delete;
-  ~Wiped() { wipe(text); }
-};
-
 Error cut_short(const std::string& why) {
   return bad_input(fmt::format("the private key is cut short or damaged: {}", why),
                    "Paste the whole file again, from the -----BEGIN to the -----END line.");
@@ -60,7 +51,7 @@ bool is_public_key_line(std::string_view text) {
 // The text of a key on its way from what users paste to what libssh2 reads.
 class Repair {
  public:
-  explicit Repair(std::string_view text) : text_(text) {}
+  explicit Repair(std::string_view text) : text_(std::string(text)) {}
 
   Result<RepairedKey> run() {
     PCA_CHECK(unwrap());
@@ -144,7 +135,7 @@ class Repair {
     const std::string_view text = trim(text_.text);
     if (text.empty()) return not_usable("it is empty", "Check that the secret exists and is set.");
     PCA_CHECK(check_not_another_kind(text));
-    Wiped compact({});
+    WipedText compact;
     for (const char c : text) {
       if (blanks.find(c) == std::string_view::npos) compact.text += c;
     }
@@ -228,7 +219,7 @@ class Repair {
       first += 2;
     }
     if (!headers.empty()) headers += '\n';
-    Wiped digits({});
+    WipedText digits;
     for (std::size_t i = first; i < words.size(); ++i) digits.text += words[i];
 
     const std::size_t width = block.label == openssh_label ? openssh_width : pem_width;
@@ -289,8 +280,7 @@ class Repair {
                              std::string_view digits, RepairedKey& key) {
     auto decoded = base64_decode(digits);
     if (!decoded || decoded->empty()) return cut_short("its body is not base64");
-    const Wiped bytes(*decoded);
-    wipe(*decoded);
+    const WipedText bytes(std::move(*decoded));
     if (label == openssh_label) return understand_openssh(bytes.text, key);
     key.encrypted =
         label == "ENCRYPTED PRIVATE KEY" || headers.find("ENCRYPTED") != std::string_view::npos;
@@ -376,7 +366,7 @@ class Repair {
                       make_ed25519);
   }
 
-  Wiped text_;
+  WipedText text_;
   std::vector<std::string> repairs_;
 };
 
@@ -406,7 +396,7 @@ Result<RepairedKey> repair_key(std::string_view text) { return Repair(text).run(
 Result<> check_passphrase(const Secret& key, const Secret& passphrase) {
   PCA_TRY(RepairedKey repaired, repair_key(key.expose()));
   const bool encrypted = repaired.encrypted;
-  const Wiped secret(passphrase.expose());
+  const WipedText secret{std::string(passphrase.expose())};
   const bool opens =
       (!encrypted || !passphrase.empty()) && libssh2_can_read(repaired.text, secret.text);
   wipe(repaired.text);

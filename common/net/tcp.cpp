@@ -19,6 +19,7 @@
 
 #include "base/text.hpp"
 #include "net/file_descriptor.hpp"
+#include "net/system_error.hpp"
 
 namespace pca {
 
@@ -39,18 +40,6 @@ struct SocketAddress {
   std::string text;
   [[nodiscard]] int family() const { return storage.ss_family; }
 };
-
-std::string errno_text(int error) {
-  std::string text = std::generic_category().message(error);
-  text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
-  return text;
-}
-
-// What a moment later may be different.
-bool may_pass(int error) {
-  return error == ECONNREFUSED || error == ECONNRESET || error == ECONNABORTED ||
-         error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH || error == EPIPE;
-}
 
 // Of wait_ready(): a longer wait or another try may do.
 Error timed_out_may_pass(Error error) {

@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
+
+#include "base/environment.hpp"
 
 namespace pca {
 
@@ -34,11 +35,6 @@ bool has_entries(const std::string& directory) {
          std::filesystem::directory_iterator();
 }
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
-
 Error names_nothing_readable(const char* name, const std::string& value) {
   return permission_denied(
       fmt::format("{} is set to \"{}\", which cannot be read", name, value),
@@ -51,12 +47,12 @@ std::string TrustStore::describe() const { return file.empty() ? directory : fil
 
 Result<TrustStore> find_trust_store(const std::string& root) {
   for (const char* name : {"SSL_CERT_FILE", "CURL_CA_BUNDLE"}) {
-    const std::string file = variable(name);
+    const std::string file = environment_variable(name);
     if (file.empty()) continue;
     if (!is_readable(file)) return names_nothing_readable(name, file);
     return TrustStore{file, {}};
   }
-  if (const std::string directory = variable("SSL_CERT_DIR"); !directory.empty()) {
+  if (const std::string directory = environment_variable("SSL_CERT_DIR"); !directory.empty()) {
     if (!has_entries(directory)) return names_nothing_readable("SSL_CERT_DIR", directory);
     return TrustStore{{}, directory};
   }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/digest.hpp"
+#include "base/environment.hpp"
 #include "base/text.hpp"
 #include "runner/file_command.hpp"
 #include "runner/remote_text.hpp"
@@ -27,11 +28,6 @@ constexpr std::string_view clear_line = "\r\x1b[K";
 constexpr std::string_view short_secret_notice =
     "A secret is shorter than 4 characters, so it is not blanked out of the log: that would ruin "
     "every line and still show it. Use a longer one.";
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
 
 // Waits out a full pipe whose other end made it non-blocking. A reader that is gone is no reason to
 // stop a deployment half way, so other errors end the text, not the tool.
@@ -133,13 +129,13 @@ ReporterSettings ReporterSettings::from_environment() {
   ReporterSettings settings;
   settings.out = [](std::string_view text) { write_all(STDOUT_FILENO, text); };
   settings.err = [](std::string_view text) { write_all(STDERR_FILENO, text); };
-  settings.in_actions = variable("GITHUB_ACTIONS") == "true";
+  settings.in_actions = environment_variable("GITHUB_ACTIONS") == "true";
   settings.is_terminal = ::isatty(STDOUT_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1;
-  settings.is_coloured =
-      ::isatty(STDERR_FILENO) == 1 && variable("NO_COLOR").empty() && variable("TERM") != "dumb";
-  settings.debug = variable("RUNNER_DEBUG") == "1";
-  settings.output_file = variable("GITHUB_OUTPUT");
-  settings.summary_file = variable("GITHUB_STEP_SUMMARY");
+  settings.is_coloured = ::isatty(STDERR_FILENO) == 1 && environment_variable("NO_COLOR").empty() &&
+                         environment_variable("TERM") != "dumb";
+  settings.debug = environment_variable("RUNNER_DEBUG") == "1";
+  settings.output_file = environment_variable("GITHUB_OUTPUT");
+  settings.summary_file = environment_variable("GITHUB_STEP_SUMMARY");
   return settings;
 }
 

@@ -1,17 +1,15 @@
 #include "tunnel-ssh/exec.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <cmath>
-#include <filesystem>
 
 #include "base/digest.hpp"
 #include "base/text.hpp"
-#include "net/file_descriptor.hpp"
 #include "tunnel-ssh/connection.hpp"
 #include "tunnel-ssh/contract.hpp"
 #include "tunnel-ssh/exec_inputs.hpp"
+#include "tunnel-ssh/report_file.hpp"
 #include "tunnel-ssh/results.hpp"
 
 namespace pca::tunnel_ssh {
@@ -136,22 +134,6 @@ Json report_json(const std::vector<HostResult>& results, double duration_ms) {
   report.set("duration-ms", std::round(duration_ms));
   report.set("hosts", results_json(results));
   return report;
-}
-
-// Writes the report where later steps can read it; the path, or nothing outside of Actions.
-std::string write_report(ToolContext& context, const Json& report) {
-  const auto folder = context.environment.find("RUNNER_TEMP");
-  if (folder == context.environment.end() || folder->second.empty()) return {};
-  const std::string path =
-      fmt::format("{}/tunnel-ssh-{}.json", folder->second, random_hex(token_bytes / 2));
-  const std::string text = context.reporter.redact(report.dump_pretty()) + "\n";
-  const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!file.is_open() ||
-      ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    context.reporter.warning(fmt::format("The report could not be written to {}.", path));
-    return {};
-  }
-  return path;
 }
 
 // The code of the one host, or of the first that failed; empty when no host told any.

@@ -138,18 +138,6 @@ EnvironmentLine passed_variable(const std::string& name, const ExecSources& sour
   return variable;
 }
 
-// "true" is the word for the usual case.
-std::string read_become(const Inputs& inputs, BadInputs& bad) {
-  const std::string& become = inputs.text("become");
-  if (become.empty() || become == "false") return {};
-  if (become == "true") return "root";
-  if (!is_user_name(become)) {
-    bad.add("become", fmt::format("\"{}\" is no user name", visible(become)),
-            "Write a user of the host, or true for root.");
-  }
-  return become;
-}
-
 std::string read_umask(const Inputs& inputs, BadInputs& bad) {
   const std::string& umask = inputs.text("umask");
   const bool is_octal = umask.size() <= 4 && std::all_of(umask.begin(), umask.end(), [](char c) {
@@ -188,8 +176,7 @@ OutputSettings read_output(const Inputs& inputs, BadInputs& bad) {
 
 RunLimits read_limits(const Inputs& inputs) {
   RunLimits limits;
-  const Milliseconds timeout = inputs.duration("timeout");
-  limits.timeout = timeout.count() == 0 ? no_limit : timeout;
+  limits.timeout = read_timeout(inputs);
   limits.linger = inputs.duration("linger");
   return limits;
 }
@@ -218,6 +205,23 @@ void read_rollout(const Inputs& inputs, ExecPlan& plan, BadInputs& bad) {
 }
 
 }  // namespace
+
+// "true" is the word for the usual case.
+std::string read_become(const Inputs& inputs, BadInputs& bad) {
+  const std::string& become = inputs.text("become");
+  if (become.empty() || become == "false") return {};
+  if (become == "true") return "root";
+  if (!is_user_name(become)) {
+    bad.add("become", fmt::format("\"{}\" is no user name", visible(become)),
+            "Write a user of the host, or true for root.");
+  }
+  return become;
+}
+
+Milliseconds read_timeout(const Inputs& inputs) {
+  const Milliseconds timeout = inputs.duration("timeout");
+  return timeout.count() == 0 ? no_limit : timeout;
+}
 
 std::string read_script(const Budget& budget, const Inputs& inputs, const ExecSources& sources,
                         BadInputs& bad) {

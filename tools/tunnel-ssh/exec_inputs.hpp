@@ -42,4 +42,8 @@ struct ExecSources {
                                                                   const ExecSources& sources,
                                                                   BadInputs& bad);
 
+// Inputs that other commands have too. Durations of 0 mean no limit.
+[[nodiscard]] std::string read_become(const Inputs& inputs, BadInputs& bad);
+[[nodiscard]] Milliseconds read_timeout(const Inputs& inputs);
+
 }  // namespace pca::tunnel_ssh

@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "net/host_address.hpp"
+#include "runner/markdown.hpp"
 
 namespace pca::tunnel_ssh {
 
@@ -111,28 +112,6 @@ std::string errors_by_hosts(std::span<const HostResult> results) {
       drop_prefix(error, hosts.front() + ": ");
     }
     out += fmt::format("\n{}: {}", join(hosts, ", "), error);
-  }
-  return out;
-}
-
-// One cell of a Markdown table: no cell ends in it, no HTML or link begins.
-std::string cell(std::string_view text) {
-  std::string out;
-  for (const char c : visible(text)) {
-    if (std::string_view("|<>&`[]\\*_~").find(c) != std::string_view::npos) {
-      out += fmt::format("&#{};", static_cast<int>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
-// A code block that its text cannot end: each line is indented by four.
-std::string code_block(std::string_view text) {
-  std::string out;
-  for (const std::string& line : split_lines(text)) {
-    out += fmt::format("    {}\n", visible(line));
   }
   return out;
 }
@@ -276,7 +255,9 @@ std::string results_table(std::span<const HostResult> results) {
 
 std::string results_summary(std::span<const HostResult> results, const Redactor& redactor) {
   // Redacted first: afterwards a secret is spelled in a way that nobody recognises but a browser.
-  const auto safe_cell = [&](std::string_view text) { return cell(redactor.redact(text)); };
+  const auto safe_cell = [&](std::string_view text) {
+    return markdown_cell(redactor.redact(text));
+  };
   std::string out = "| host | outcome | exit | time | stdout | stderr | error |\n";
   out += "|---|---|---|---:|---:|---:|---|\n";
   for (const HostResult& result : results) {
@@ -288,7 +269,7 @@ std::string results_summary(std::span<const HostResult> results, const Redactor&
   for (const HostResult& result : results) {
     if (!is_failure(result) || result.last_words.empty()) continue;
     out += fmt::format("\n<details><summary>Last lines of {}</summary>\n\n{}\n</details>\n",
-                       safe_cell(result.host), code_block(redactor.redact(result.last_words)));
+                       safe_cell(result.host), markdown_code(redactor.redact(result.last_words)));
   }
   const bool has_phases = std::any_of(results.begin(), results.end(),
                                       [](const HostResult& r) { return !r.phases.empty(); });

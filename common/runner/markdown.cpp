@@ -1,0 +1,29 @@
+#include "runner/markdown.hpp"
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+
+namespace pca {
+
+std::string markdown_cell(std::string_view text) {
+  std::string out;
+  for (const char c : visible(text)) {
+    if (std::string_view("|<>&`[]\\*_~").find(c) != std::string_view::npos) {
+      out += fmt::format("&#{};", static_cast<int>(c));
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string markdown_code(std::string_view text) {
+  std::string out;
+  for (const std::string& line : split_lines(text)) {
+    out += fmt::format("    {}\n", visible(line));
+  }
+  return out;
+}
+
+}  // namespace pca

@@ -1,0 +1,33 @@
+#include "tunnel-ssh/report_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/digest.hpp"
+#include "net/file_descriptor.hpp"
+
+namespace pca::tunnel_ssh {
+
+namespace {
+
+constexpr std::size_t name_bytes = 8;
+
+}  // namespace
+
+std::string write_report(ToolContext& context, const Json& report) {
+  const auto folder = context.environment.find("RUNNER_TEMP");
+  if (folder == context.environment.end() || folder->second.empty()) return {};
+  const std::string path =
+      fmt::format("{}/tunnel-ssh-{}.json", folder->second, random_hex(name_bytes));
+  const std::string text = context.reporter.redact(report.dump_pretty()) + "\n";
+  const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file.is_open() ||
+      ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    context.reporter.warning(fmt::format("The report could not be written to {}.", path));
+    return {};
+  }
+  return path;
+}
+
+}  // namespace pca::tunnel_ssh

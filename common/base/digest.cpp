@@ -29,6 +29,31 @@ Sha256 sha256(std::string_view data) {
   return out;
 }
 
+namespace {
+
+EVP_MD_CTX* context_of(void* context) { return static_cast<EVP_MD_CTX*>(context); }
+
+void start(void* context) {
+  if (EVP_DigestInit_ex(context_of(context), EVP_sha256(), nullptr) != 1) std::abort();
+}
+
+}  // namespace
+
+Sha256Stream::Sha256Stream() : context_(EVP_MD_CTX_new()) { start(context_); }
+
+Sha256Stream::~Sha256Stream() { EVP_MD_CTX_free(context_of(context_)); }
+
+void Sha256Stream::feed(std::string_view data) {
+  if (EVP_DigestUpdate(context_of(context_), data.data(), data.size()) != 1) std::abort();
+}
+
+Sha256 Sha256Stream::finish() {
+  Sha256 out{};
+  if (EVP_DigestFinal_ex(context_of(context_), out.data(), nullptr) != 1) std::abort();
+  start(context_);
+  return out;
+}
+
 Sha1 sha1(std::string_view data) {
   Sha1 out{};
   if (EVP_Digest(data.data(), data.size(), out.data(), nullptr, EVP_sha1(), nullptr) != 1) {

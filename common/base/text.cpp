@@ -168,6 +168,15 @@ Result<std::uint64_t> parse_size(std::string_view text) {
 
 std::string format_size(std::uint64_t bytes) { return format_with_unit(bytes, size_units, "B"); }
 
+std::string rounded_size(std::uint64_t bytes) {
+  constexpr std::array<const char*, 5> units{"B", "KiB", "MiB", "GiB", "TiB"};
+  constexpr double step = 1024;
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= step && unit + 1 < units.size(); ++unit) value /= step;
+  return fmt::format("{:.{}f} {}", value, unit == 0 ? 0 : 1, units[unit]);
+}
+
 Result<std::int64_t> parse_integer(std::string_view text, std::int64_t least, std::int64_t most) {
   std::int64_t number = 0;
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);

@@ -33,7 +33,8 @@ namespace pca {
 [[nodiscard]] std::string format_duration(std::chrono::milliseconds value);
 // "64KiB", "2MiB", "1GiB", "512B".
 [[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text);
-[[nodiscard]] std::string format_size(std::uint64_t bytes);  // exact, as format_duration()
+[[nodiscard]] std::string format_size(std::uint64_t bytes);   // exact, as format_duration()
+[[nodiscard]] std::string rounded_size(std::uint64_t bytes);  // for people: "1.4 MiB"
 // A whole decimal number within the bounds, without blanks or a plus sign.
 [[nodiscard]] Result<std::int64_t> parse_integer(std::string_view text, std::int64_t least,
                                                  std::int64_t most);

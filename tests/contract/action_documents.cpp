@@ -104,6 +104,10 @@ std::vector<Action> all_actions() {
       {"tunnel-ssh", "exec", "tunnel-ssh",
        "Runs a script over SSH on one host or many, through Cloudflare Access or directly, with "
        "verified host keys and real exit codes"},
+      {"tunnel-sync", "sync", "tunnel-sync",
+       "Makes a folder of a host like one of the job's over SSH and sends only what differs, "
+       "through "
+       "Cloudflare Access or directly"},
       {"tunnel-forward",
        "forward",
        "tunnel-forward",

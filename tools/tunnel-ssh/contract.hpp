@@ -15,6 +15,9 @@ inline constexpr const char* outcome = "outcome";
 inline constexpr const char* duration_ms = "duration-ms";
 inline constexpr const char* report = "report";
 
+// Outputs of sync.
+inline constexpr const char* changed = "changed";
+
 // Outputs of forward.
 inline constexpr const char* port = "port";
 inline constexpr const char* ports = "ports";

@@ -5,6 +5,7 @@
 #include "tunnel-ssh/options.hpp"
 #include "tunnel-ssh/pin.hpp"
 #include "tunnel-ssh/stdio.hpp"
+#include "tunnel-ssh/sync.hpp"
 
 namespace pca::tunnel_ssh {
 
@@ -13,6 +14,7 @@ namespace {
 Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   const std::string command = inputs.command();
   if (command == "exec") return run_exec(context, std::move(inputs), bad);
+  if (command == "sync") return run_sync(context, std::move(inputs), bad);
   if (command == "stdio") return run_stdio(context, std::move(inputs), bad);
   if (command == "forward") return run_forward(context, std::move(inputs), bad);
   if (command == "pin") return run_pin(context, std::move(inputs), bad);

@@ -16,6 +16,13 @@ std::vector<Option> with_connection(Hosts hosts, std::vector<Option> own) {
   return options;
 }
 
+Option become_option(const std::string& group) {
+  return {.name = "become",
+          .help = "Run as this user by sudo, which must not ask for a password; true is root",
+          .placeholder = "USER",
+          .group = group};
+}
+
 std::vector<Option> script_options() {
   const std::string group = "Script";
   return {
@@ -64,10 +71,7 @@ std::vector<Option> script_options() {
        .placeholder = "FOLDER",
        .group = group},
       {.name = "umask", .help = "The script's umask, octal", .placeholder = "MASK", .group = group},
-      {.name = "become",
-       .help = "Run as this user by sudo, which must not ask for a password; true is root",
-       .placeholder = "USER",
-       .group = group},
+      become_option(group),
   };
 }
 
@@ -198,6 +202,80 @@ CommandSpec exec_command() {
                "tunnel-ssh exec web1.example.com web2.example.com web3.example.com --via access "
                "--user deploy --key-file ~/.ssh/id_ed25519 --known-hosts-file ~/.ssh/known_hosts "
                "--script-file deploy.sh --canary 1 --env RELEASE=v42"},
+          },
+  };
+}
+
+std::vector<Option> sync_options() {
+  const std::string group = "Files";
+  return with_connection(
+      Hosts::one,
+      {
+          {.name = "upload",
+           .type = OptionType::list,
+           .help =
+               "What goes where: SOURCE -> DESTINATION, one a line. A folder's content goes into "
+               "the "
+               "destination folder; a file becomes the destination, or goes into it when it ends "
+               "with a slash. A destination begins with / or ~/",
+           .placeholder = "SOURCE -> DESTINATION",
+           .group = group},
+          {.name = "include",
+           .type = OptionType::list,
+           .help =
+               "Only files that these patterns match, one a line, written as in a .gitignore file",
+           .placeholder = "PATTERN",
+           .group = group},
+          {.name = "exclude",
+           .type = OptionType::list,
+           .help =
+               "No files and folders that these patterns match, the same way; on the host they are "
+               "not touched either",
+           .placeholder = "PATTERN",
+           .group = group},
+          {.name = "delete",
+           .type = OptionType::boolean,
+           .default_value = "false",
+           .help = "After the upload delete what else is in the destination folders",
+           .group = group},
+          {.name = "delete-limit",
+           .default_value = "50%",
+           .help = "Refuse to delete more than this share of the files there",
+           .placeholder = "PERCENT",
+           .group = group},
+          {.name = "dry-run",
+           .type = OptionType::boolean,
+           .default_value = "false",
+           .help = "Only list what would be added (+), changed (~) and deleted (-)",
+           .group = group},
+          become_option(group),
+          {.name = "timeout",
+           .type = OptionType::duration,
+           .default_value = "30m",
+           .help = "How long all of it may take; 0s is no limit",
+           .group = group},
+      });
+}
+
+CommandSpec sync_command() {
+  return {
+      .name = "sync",
+      .summary =
+          "Makes folders of a host like folders of this machine, and sends only what differs",
+      .options = sync_options(),
+      .positionals = {"host"},
+      .outputs =
+          {
+              {contract::outcome, "deployed | unchanged | planned | failed | unknown"},
+              {contract::changed, "How many files and folders were added, changed or deleted"},
+              {contract::duration_ms, "How long all of it took"},
+              {contract::report, "Path of a JSON file with everything the summary shows"},
+          },
+      .examples =
+          {
+              {"A site's files, and nothing else in that folder",
+               "tunnel-ssh sync deploy@web1 --key-file ~/.ssh/id_ed25519 --known-hosts-file "
+               "~/.ssh/known_hosts --upload 'dist/ -> /srv/site/public' --delete"},
           },
   };
 }
@@ -333,8 +411,8 @@ ToolSpec tool_spec() {
       .summary =
           "SSH from a pipeline, directly or through Cloudflare Access, without ssh or "
           "cloudflared",
-      .commands = {exec_command(), stdio_command(), forward_command(), pin_command(),
-                   check_command()},
+      .commands = {exec_command(), sync_command(), stdio_command(), forward_command(),
+                   pin_command(), check_command()},
       .examples = {{"What would connect, and how",
                     "tunnel-ssh check deploy@web1 --key-file ~/.ssh/id_ed25519 --known-hosts-file "
                     "~/.ssh/known_hosts"},

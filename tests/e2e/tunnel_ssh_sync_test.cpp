@@ -1,0 +1,282 @@
+// tunnel-ssh sync against a real sshd and what Debian has there.
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/text.hpp"
+#include "support/require.hpp"
+#include "support/tunnel_ssh.hpp"
+#include "tunnel-ssh/file_tree.hpp"
+
+namespace pca::test {
+namespace {
+
+namespace fs = std::filesystem;
+using pca::testing::SandboxEdge;
+
+// Everything of a tree that sync promises to bring over, as text.
+std::string picture(const std::string& root) {
+  const auto tree = tunnel_ssh::read_file_tree(Budget::of(Milliseconds{30'000}), root, {});
+  if (!tree) return tree.error().message;
+  std::string text;
+  for (const tunnel_ssh::TreeEntry& entry : *tree) {
+    text += entry.path + " " + std::to_string(static_cast<int>(entry.kind)) + " " + entry.digest +
+            entry.target + (entry.is_executable ? " x" : "") + "\n";
+  }
+  return text;
+}
+
+class TunnelSshSync : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    PCA_REQUIRE(Sshd::missing());
+    host_ = std::make_unique<HostForTests>();
+    step_ = std::make_unique<StepForTests>(*host_);
+    fs::create_directories(here("sub/empty"));
+    fs::create_directories(here("node_modules/x"));
+    write("index.html", "<h1>hello</h1>");
+    write("sub/with blank\nand line end", "odd");
+    write("sub/\xFF\xFE", "not UTF-8");
+    write("-rf", "a name like an option");
+    write("'quoted' $name", "a name for a shell");
+    write("empty", "");
+    write("node_modules/x/y.js", "y");
+    write("run.sh", "#!/bin/sh\n");
+    fs::permissions(here("run.sh"), fs::perms::owner_all);
+    fs::create_symlink("index.html", here("link"));
+    fs::create_symlink("/etc/passwd", here("out"));
+  }
+
+  [[nodiscard]] std::string here(const std::string& name = "") const { return ours_.path(name); }
+  [[nodiscard]] std::string there(const std::string& name = "") const {
+    return theirs_.path("site" + (name.empty() ? "" : "/" + name));
+  }
+  void write(const std::string& name, const std::string& text) const { ours_.write(name, text); }
+
+  StepResult sync(std::vector<std::string> arguments = {}) {
+    arguments.insert(arguments.begin(), {"sync", "--upload", here() + " -> " + there()});
+    return step_->run(arguments);
+  }
+  // Nothing of ours may be left in what users look at.
+  void expect_no_leftovers() const {
+    for (const auto& entry : fs::recursive_directory_iterator(theirs_.path())) {
+      EXPECT_FALSE(entry.path().filename().native().starts_with(".tunnel-ssh")) << entry.path();
+    }
+  }
+
+  TempFolder ours_;
+  TempFolder theirs_;
+  std::unique_ptr<HostForTests> host_;
+  std::unique_ptr<StepForTests> step_;
+};
+
+TEST_F(TunnelSshSync, AFreshFolderBecomesTheSameTree) {
+  const StepResult step = sync();
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(picture(there()), picture(here()));
+  EXPECT_EQ(step.outputs.at("outcome"), "deployed");
+  EXPECT_NE(step.summary.find("| 10 | 0 | 0 | 0 |"), std::string::npos) << step.summary;
+  expect_no_leftovers();
+}
+
+TEST_F(TunnelSshSync, ASecondRunSendsNothingWhateverTheTimes) {
+  ASSERT_EQ(sync().code, 0);
+  const auto before = fs::last_write_time(there("index.html"));
+  for (const auto& entry : fs::recursive_directory_iterator(here())) {
+    if (entry.is_regular_file()) fs::last_write_time(entry, fs::file_time_type::clock::now());
+  }
+  const StepResult step = sync({"--delete"});
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(step.outputs.at("outcome"), "unchanged");
+  EXPECT_EQ(step.outputs.at("changed"), "0");
+  EXPECT_EQ(fs::last_write_time(there("index.html")), before);
+}
+
+TEST_F(TunnelSshSync, OnlyWhatDiffersIsSent) {
+  ASSERT_EQ(sync().code, 0);
+  struct stat untouched {};
+  ASSERT_EQ(::stat(there("run.sh").c_str(), &untouched), 0);
+  write("index.html", "<h1>changed</h1>");
+  write("sub/new", "n");
+  fs::permissions(here("empty"), fs::perms::owner_all);
+  fs::remove(here("link"));
+  fs::create_symlink("run.sh", here("link"));
+  const StepResult step = sync();
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(picture(there()), picture(here()));
+  EXPECT_EQ(step.outputs.at("changed"), "4");
+  struct stat now {};
+  ASSERT_EQ(::stat(there("run.sh").c_str(), &now), 0);
+  EXPECT_EQ(now.st_ino, untouched.st_ino);
+}
+
+TEST_F(TunnelSshSync, AChangeOnTheHostIsFoundAndPutRight) {
+  ASSERT_EQ(sync().code, 0);
+  std::ofstream(there("index.html")) << "<h1>hacked</h1>";  // 1 byte longer or not: by content
+  const StepResult step = sync();
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(picture(there()), picture(here()));
+  EXPECT_EQ(step.outputs.at("changed"), "1");
+}
+
+TEST_F(TunnelSshSync, TheIndexIsBelievedOnlyForWhatItWasMadeFor) {
+  ASSERT_EQ(sync().code, 0);
+  // Same name and size, other content: only its inode and times tell.
+  const std::string other(14, 'z');
+  ASSERT_EQ(fs::file_size(there("index.html")), other.size());
+  std::ofstream(there("index.html.tmp")) << other;
+  fs::last_write_time(there("index.html.tmp"), fs::last_write_time(there("index.html")));
+  fs::rename(there("index.html.tmp"), there("index.html"));
+  EXPECT_EQ(sync().outputs.at("changed"), "1");
+  EXPECT_EQ(picture(there()), picture(here()));
+}
+
+TEST_F(TunnelSshSync, DeleteMirrorsButForWhatIsExcluded) {
+  ASSERT_EQ(sync().code, 0);
+  fs::create_directories(there("gone/deep"));
+  std::ofstream(there("gone/deep/file")) << "x";
+  std::ofstream(there("upload.log")) << "kept";
+  const StepResult step = sync({"--delete", "--exclude", "*.log"});
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_FALSE(fs::exists(there("gone")));
+  EXPECT_TRUE(fs::exists(there("upload.log")));
+}
+
+TEST_F(TunnelSshSync, DeletingMoreThanHalfIsRefusedAndChangesNothing) {
+  ASSERT_EQ(sync().code, 0);
+  const std::string before = picture(there());
+  const StepResult step = sync({"--delete", "--include", "index.html", "--include", "empty"});
+  EXPECT_EQ(step.code, 0);  // what is not included is not touched
+  EXPECT_EQ(picture(there()), before);
+  for (const char* name : {"run.sh", "-rf", "'quoted' $name", "link", "out", "sub", "empty"}) {
+    fs::remove_all(here(name));
+  }
+  const StepResult refused = sync({"--delete"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_NE(refused.err.find("more than delete-limit (50%) allows"), std::string::npos)
+      << refused.err;
+  EXPECT_EQ(picture(there()), before);
+  EXPECT_EQ(sync({"--delete", "--delete-limit", "100%"}).code, 0);
+  EXPECT_EQ(picture(there()), picture(here()));
+}
+
+TEST_F(TunnelSshSync, AnotherKindTakesThePlace) {
+  ASSERT_EQ(sync().code, 0);
+  fs::remove(here("empty"));
+  fs::create_directory(here("empty"));
+  write("empty/now a folder", "x");
+  fs::remove_all(here("sub"));
+  write("sub", "now a file");
+  const StepResult refused = sync();
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_NE(refused.err.find("sub is a folder on the host, and holds sub/"), std::string::npos);
+  EXPECT_EQ(sync({"--delete"}).code, 0);
+  EXPECT_EQ(picture(there()), picture(here()));
+  expect_no_leftovers();
+}
+
+TEST_F(TunnelSshSync, ADryRunOnlyTells) {
+  ASSERT_EQ(sync().code, 0);
+  const std::string before = picture(there());
+  write("new", "n");
+  write("index.html", "changed");
+  fs::remove(here("run.sh"));
+  const StepResult step = sync({"--delete", "--dry-run"});
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(step.outputs.at("outcome"), "planned");
+  EXPECT_NE(step.out.find("~ index.html\n"), std::string::npos) << step.out;
+  EXPECT_NE(step.out.find("+ new\n"), std::string::npos);
+  EXPECT_NE(step.out.find("- run.sh\n"), std::string::npos);
+  EXPECT_EQ(picture(there()), before);
+}
+
+TEST_F(TunnelSshSync, PatternsLeaveOut) {
+  EXPECT_EQ(sync({"--exclude", "node_modules/", "--exclude", "*.sh"}).code, 0);
+  EXPECT_FALSE(fs::exists(there("node_modules")));
+  EXPECT_FALSE(fs::exists(there("run.sh")));
+  EXPECT_TRUE(fs::exists(there("index.html")));
+}
+
+TEST_F(TunnelSshSync, AFileGoesToAFileOrIntoAFolder) {
+  step_->inputs["INPUT_UPLOAD"] = here("index.html") + " -> " + there("renamed.html") + "\n" +
+                                  here("run.sh") + " -> " + there("bin/") + "\n";
+  const StepResult step = step_->run({"sync"});
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_TRUE(fs::exists(there("renamed.html")));
+  EXPECT_EQ(fs::status(there("bin/run.sh")).permissions() & fs::perms::owner_exec,
+            fs::perms::owner_exec);
+}
+
+TEST_F(TunnelSshSync, TheUsersHomeIsMeantByATilde) {
+  const StepResult step = step_->run({"sync", "--upload", here() + " -> ~/site"});
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(picture(host_->home().path("site")), picture(here()));
+}
+
+TEST_F(TunnelSshSync, WithoutAPlaceForTheIndexItWorksToo) {
+  std::ofstream(host_->home().path(".local")) << "in the way";
+  EXPECT_EQ(sync().code, 0);
+  const StepResult step = sync();
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(step.outputs.at("outcome"), "unchanged");
+}
+
+TEST_F(TunnelSshSync, ABrokenIndexIsMadeAnew) {
+  ASSERT_EQ(sync().code, 0);
+  const std::string folder = host_->home().path(".local/state/tunnel-ssh/sync");
+  for (const auto& index : fs::directory_iterator(folder)) std::ofstream(index.path()) << "rubbish";
+  EXPECT_EQ(sync().outputs.at("outcome"), "unchanged");
+}
+
+TEST_F(TunnelSshSync, AFullDiskLeavesTheOldAsItWas) {
+  PCA_REQUIRE(::geteuid() == 0 ? "" : "root, to mount a small tmpfs");
+  const std::string small = theirs_.path("small");
+  fs::create_directory(small);
+  ASSERT_EQ(std::system(("mount -t tmpfs -o size=1m tmpfs " + small).c_str()), 0);
+  const auto unmount = [&](void*) { EXPECT_EQ(std::system(("umount " + small).c_str()), 0); };
+  const std::unique_ptr<void, decltype(unmount)> mounted(this, unmount);
+  const std::string to = small + "/site";
+  ASSERT_EQ(step_->run({"sync", "--upload", here() + " -> " + to}).code, 0);
+  const std::string before = picture(to);
+  write("big", std::string(2'000'000, 'b'));
+  const StepResult step = step_->run({"sync", "--upload", here() + " -> " + to});
+  EXPECT_EQ(step.code, 1);
+  EXPECT_NE(step.err.find("the host could not do it: tar: big: "), std::string::npos) << step.err;
+  EXPECT_EQ(picture(to), before);
+  for (const auto& entry : fs::directory_iterator(to)) {
+    EXPECT_FALSE(entry.path().filename().native().starts_with(".tunnel-ssh")) << entry.path();
+  }
+}
+
+TEST_F(TunnelSshSync, ADestinationThatIsAFileIsAnError) {
+  std::ofstream(there()) << "a file";
+  const StepResult step = sync();
+  EXPECT_EQ(step.code, 1);
+  EXPECT_NE(step.err.find("is no folder"), std::string::npos) << step.err;
+}
+
+TEST_F(TunnelSshSync, LoginFilesThatTalkDoNoHarm) {
+  std::ofstream(host_->home().path(".bashrc")) << "echo noise; echo more >&2\n";
+  EXPECT_EQ(sync().code, 0);
+  EXPECT_EQ(picture(there()), picture(here()));
+}
+
+TEST_F(TunnelSshSync, GoesThroughTheEdgeInMegabytes) {
+  std::string big(std::size_t{8} << 20U, '\0');
+  for (std::size_t i = 0; i < big.size(); ++i) big[i] = static_cast<char>((i * i) >> 9U);
+  write("big", big);
+  const SandboxEdge edge({"--client-id", SandboxEdge::client_id, "--origin",
+                          "127.0.0.1:" + std::to_string(host_->sshd().port())},
+                         {{"INPUT_CLIENT_SECRET", SandboxEdge::client_secret}});
+  step_->go_through(edge);
+  const StepResult step = sync();
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(picture(there()), picture(here()));
+}
+
+}  // namespace
+}  // namespace pca::test

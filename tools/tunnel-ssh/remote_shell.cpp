@@ -1,0 +1,148 @@
+#include "tunnel-ssh/remote_shell.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <utility>
+
+#include "base/digest.hpp"
+#include "base/text.hpp"
+
+namespace pca::tunnel_ssh {
+
+namespace {
+
+constexpr std::size_t token_bytes = 16;
+constexpr std::size_t chunk_size = std::size_t{256} * 1024;
+constexpr std::size_t most_received = std::size_t{256} << 20U;
+constexpr std::size_t longest_errors = 4096;
+constexpr const char* doing = "working on the host";
+
+// Read by a login shell of any kind, so without single quotes, backslashes, "!" and line breaks
+// (see program.cpp). $0 = token. A block is a line "token size" and so many bytes, which end with
+// the token. After each block, and before the first, the token stands on both streams, on stdout
+// with the block's exit code.
+constexpr std::string_view reader =
+    "t=$0; said() { echo $t >&2; echo $t $1; }; said 0; "
+    "while read -r a n; do b=; if [ \"$a\" = $t ]; then b=$(head -c \"$n\"); fi; "
+    "case $b in *$t) eval \"${b%$t}\"; said $?;; *) said 1; exit 1;; esac; done";
+
+}  // namespace
+
+RemoteShell::RemoteShell(SshSession& session, std::unique_ptr<SshChannel> channel,
+                         std::string token, std::string who)
+    : session_(&session),
+      channel_(std::move(channel)),
+      token_(std::move(token)),
+      who_(std::move(who)),
+      buffer_(chunk_size) {}
+
+Result<RemoteShell> RemoteShell::start(const Budget& budget, SshSession& session,
+                                       const std::string& become, std::string who) {
+  std::string token = random_hex(token_bytes);
+  const std::string sudo =
+      become.empty() ? std::string() : fmt::format("sudo -n -u {} -- ", shell_quote(become));
+  PCA_TRY(auto channel, session.exec(budget, fmt::format("{}sh -c '{}' {}", sudo, reader, token)));
+  return RemoteShell(session, std::move(channel), std::move(token), std::move(who));
+}
+
+Result<std::string> RemoteShell::run(const Budget& budget, const std::string& code,
+                                     const RemoteInput& input) {
+  std::string pending =
+      fmt::format("{} {}\n{}\n{}", token_, code.size() + 1 + token_.size(), code, token_);
+  bool input_ended = input == nullptr;
+  std::optional<Answer> answer;
+  while (!(answer = take_answer())) {
+    PCA_CHECK(budget.check(doing));
+    PCA_TRY(const bool sent, send(pending, input, input_ended));
+    PCA_TRY(const bool received, receive());
+    if (sent || received) continue;
+    if (channel_->is_at_end()) {
+      return failed(fmt::format("{}: the host ended the shell before it was done{}", who_,
+                                last_words(errors_)),
+                    "A forced command or a login shell such as nologin may run in its place; "
+                    "otherwise look at the host's log.");
+    }
+    PCA_CHECK(session_->wait(budget, {}, budget.deadline(), doing));
+  }
+  if (answer->code == 0) return std::move(answer->text);
+  return failed(fmt::format("{}: the host could not do it{}", who_, last_words(answer->errors)));
+}
+
+Result<bool> RemoteShell::send(std::string& pending, const RemoteInput& input, bool& input_ended) {
+  bool sent = false;
+  while (true) {
+    if (pending.empty() && !input_ended) {
+      pending.resize(chunk_size);
+      PCA_TRY(const std::size_t got, input({pending.data(), pending.size()}));
+      pending.resize(got);
+      input_ended = got == 0;
+    }
+    if (pending.empty()) return sent;
+    const auto taken = channel_->write(pending);
+    if (!taken) {
+      // What it said before it ended tells more than that it did.
+      if (channel_->exit() || channel_->is_at_end()) return sent;
+      return taken.error();
+    }
+    if (*taken == 0) return sent;
+    pending.erase(0, *taken);
+    sent = true;
+  }
+}
+
+Result<bool> RemoteShell::receive() {
+  PCA_TRY(const ByteStream::Read out, channel_->read(buffer_));
+  received_.append(buffer_.data(), out.bytes);
+  PCA_TRY(const ByteStream::Read err, channel_->read_stderr(buffer_));
+  errors_.append(buffer_.data(), err.bytes);
+  if (errors_.size() > longest_errors) errors_.erase(0, errors_.size() - longest_errors);
+  if (received_.size() > most_received) {
+    return failed(fmt::format("{}: the host answers without end", who_));
+  }
+  return out.bytes + err.bytes > 0;
+}
+
+std::optional<RemoteShell::Answer> RemoteShell::take_answer() {
+  const std::string mark = token_ + " ";
+  const std::size_t at = received_.find(mark, searched_);
+  if (at == std::string::npos) {
+    searched_ = received_.size() - std::min(received_.size(), mark.size());
+    return std::nullopt;
+  }
+  searched_ = at;
+  const std::size_t end = received_.find('\n', at);
+  const std::size_t errors_end = errors_.find(token_ + "\n");
+  if (end == std::string::npos || errors_end == std::string::npos) return std::nullopt;
+  Answer answer{received_.substr(0, at), errors_.substr(0, errors_end), 1};
+  std::from_chars(received_.data() + at + mark.size(), received_.data() + end, answer.code);
+  received_.erase(0, end + 1);
+  errors_.erase(0, errors_end + token_.size() + 1);
+  searched_ = 0;
+  // What came before the first block is what login files say.
+  if (!std::exchange(is_ready_, true)) return take_answer();
+  return answer;
+}
+
+// The end of what it said: the first line of several is often the cause, the last a consequence.
+std::string RemoteShell::last_words(std::string_view errors) {
+  constexpr std::size_t most_lines = 3;
+  std::vector<std::string> lines = split_list(errors);
+  if (lines.empty()) return {};
+  if (lines.size() > most_lines) lines.erase(lines.begin(), lines.end() - most_lines);
+  return ": " + visible(join(lines, "; "));
+}
+
+Result<> RemoteShell::end(const Budget& budget) {
+  bool is_told = false;
+  while (!channel_->is_at_end()) {
+    if (!is_told) {
+      PCA_TRY(is_told, channel_->send_eof());
+    }
+    PCA_TRY(const bool received, receive());
+    if (!received) PCA_CHECK(session_->wait(budget, {}, budget.deadline(), doing));
+  }
+  return {};
+}
+
+}  // namespace pca::tunnel_ssh

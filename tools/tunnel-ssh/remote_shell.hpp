@@ -1,0 +1,62 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/ssh.hpp"
+
+namespace pca::tunnel_ssh {
+
+// Bytes for what a block of code reads from its stdin. Gives 0 only at its end.
+using RemoteInput = std::function<Result<std::size_t>(std::span<char>)>;
+
+// One POSIX shell on a host that runs blocks of our code one after the other, over one channel: a
+// dialogue costs one round trip a block, and none to start. Whatever the connection does, a block
+// runs whole or not at all; when the channel ends the shell ends too, its EXIT trap included.
+// Not thread safe; the session outlives it.
+class RemoteShell {
+ public:
+  // `who` names the host in messages.
+  static Result<RemoteShell> start(const Budget& budget, SshSession& session,
+                                   const std::string& become, std::string who);
+
+  // Runs `code`, which must read all of `input`, and gives what it printed (at most 256 MiB). The
+  // shell is the same for all blocks: variables, functions and traps stay; `exit` ends it all.
+  // Errors: failed (it ended with another code than 0; the message has the last lines it said on
+  // stderr), unreachable, cancelled, and those of `input`.
+  Result<std::string> run(const Budget& budget, const std::string& code,
+                          const RemoteInput& input = {});
+  // Ends the shell and waits until its EXIT trap has run.
+  Result<> end(const Budget& budget);
+
+ private:
+  RemoteShell(SshSession& session, std::unique_ptr<SshChannel> channel, std::string token,
+              std::string who);
+  Result<bool> send(std::string& pending, const RemoteInput& input, bool& input_ended);
+  Result<bool> receive();
+  struct Answer {
+    std::string text;
+    std::string errors;  // what came on stderr, the end of it
+    int code = 0;
+  };
+  // Takes a whole answer out of what was received; nothing while there is none.
+  std::optional<Answer> take_answer();
+  static std::string last_words(std::string_view errors);
+
+  SshSession* session_;
+  std::unique_ptr<SshChannel> channel_;
+  std::string token_;
+  std::string who_;
+  std::string received_;
+  std::string errors_;        // the end of what came on stderr
+  std::size_t searched_ = 0;  // of received_, for the token
+  bool is_ready_ = false;     // the token before the first block was seen
+  std::vector<char> buffer_;
+};
+
+}  // namespace pca::tunnel_ssh

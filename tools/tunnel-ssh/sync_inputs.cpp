@@ -1,0 +1,108 @@
+#include "tunnel-ssh/sync_inputs.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <vector>
+
+#include "base/text.hpp"
+#include "tunnel-ssh/exec_inputs.hpp"
+
+namespace pca::tunnel_ssh {
+
+namespace {
+
+constexpr std::string_view arrow = "->";
+
+// Folders that are a whole system's or somebody's, as patterns below the root.
+const std::vector<std::string> precious_folders{"/*",        "/home/*", "/usr/*",   "/var/*",
+                                                "!/var/www", "/etc/**", "/boot/**", "/proc/**",
+                                                "/sys/**",   "/dev/**"};
+
+std::string_view without_slashes(std::string_view path) {
+  while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  return path;
+}
+
+PathPatterns read_patterns(const Inputs& inputs, std::string_view name, BadInputs& bad) {
+  auto patterns = PathPatterns::parse(inputs.list(name));
+  if (patterns) return *std::move(patterns);
+  bad.add(std::string(name), patterns.error());
+  return {};
+}
+
+}  // namespace
+
+Result<Upload> parse_upload(std::string_view text) {
+  const std::size_t at = text.find(arrow);
+  if (at == std::string_view::npos ||
+      text.find(arrow, at + arrow.size()) != std::string_view::npos) {
+    return bad_input(fmt::format("\"{}\" is not SOURCE -> DESTINATION", visible(text)),
+                     "Write it like dist/ -> /srv/app.");
+  }
+  Upload upload{std::string(trim(text.substr(0, at))),
+                std::string(trim(text.substr(at + arrow.size())))};
+  std::error_code problem;
+  if (upload.source.empty() || !std::filesystem::exists(upload.source, problem)) {
+    return bad_input(fmt::format("there is no \"{}\" here", visible(upload.source)),
+                     "Check the path; it starts from the step's working directory.");
+  }
+  const std::string& to = upload.destination;
+  if (!to.starts_with('/') && to != "~" && !to.starts_with("~/")) {
+    return bad_input(fmt::format("\"{}\" is no whole path on the host", visible(to)),
+                     "Begin it with / or with ~/ for the user's home.");
+  }
+  const std::vector<std::string> names = split(to, '/');
+  if (std::find(names.begin(), names.end(), "..") != names.end()) {
+    return bad_input(fmt::format("\"{}\" has .. in it", visible(to)),
+                     "Write the path that is meant.");
+  }
+  if (to.find('\0') != std::string::npos || to.find('\n') != std::string::npos) {
+    return bad_input("a path on the host has a line break in it", "Write one upload a line.");
+  }
+  return upload;
+}
+
+bool is_precious(std::string_view folder) {
+  folder = without_slashes(folder);
+  if (folder == "/" || folder == "~") return true;
+  if (!folder.starts_with('/')) return false;
+  const auto patterns = PathPatterns::parse(precious_folders);
+  return patterns && patterns->match(folder.substr(1), true).value_or(false);
+}
+
+SyncInputs read_sync_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad) {
+  SyncInputs sync;
+  sync.connection = read_connection_inputs(context, inputs, bad, Login::hosts);
+  sync.rules.filter.include = read_patterns(inputs, "include", bad);
+  sync.rules.filter.exclude = read_patterns(inputs, "exclude", bad);
+  sync.rules.delete_others = inputs.flag("delete");
+  if (auto share = parse_share(inputs.text("delete-limit"))) {
+    sync.rules.delete_limit = *share;
+  } else {
+    bad.add("delete-limit", share.error());
+  }
+  for (const std::string& text : inputs.list("upload")) {
+    auto upload = parse_upload(text);
+    if (!upload) {
+      bad.add("upload", upload.error());
+      continue;
+    }
+    if (sync.rules.delete_others && is_precious(upload->destination)) {
+      bad.add("delete",
+              fmt::format("would delete what else is in {}", visible(upload->destination)),
+              "Give a folder that only this upload fills, such as /srv/app/public.");
+    }
+    sync.uploads.push_back(*std::move(upload));
+  }
+  if (inputs.list("upload").empty()) {
+    bad.add("upload", "nothing to send was given", "Write upload: dist/ -> /srv/app.");
+  }
+  sync.dry_run = inputs.flag("dry-run");
+  sync.become = read_become(inputs, bad);
+  sync.timeout = read_timeout(inputs);
+  return sync;
+}
+
+}  // namespace pca::tunnel_ssh

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tunnel-ssh/connection.hpp"
+#include "tunnel-ssh/sync_plan.hpp"
+
+namespace pca::tunnel_ssh {
+
+// One "SOURCE -> DESTINATION".
+struct Upload {
+  std::string source;       // a file or folder of this machine
+  std::string destination;  // on the host: absolute, or in the user's home by "~/"
+};
+// The destination must be a whole path without "..", the source must be there. bad_input otherwise.
+[[nodiscard]] Result<Upload> parse_upload(std::string_view text);
+
+// Whether nobody can mean to delete what is in this folder of a host: /, a home, /etc, ...
+[[nodiscard]] bool is_precious(std::string_view folder);
+
+// Everything that sync was asked for, checked.
+struct SyncInputs {
+  ConnectionSettings connection;
+  std::vector<Upload> uploads;
+  SyncRules rules;
+  bool dry_run = false;
+  std::string become;
+  Milliseconds timeout{};
+};
+[[nodiscard]] SyncInputs read_sync_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad);
+
+}  // namespace pca::tunnel_ssh

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/digest.hpp"
 #include "base/text.hpp"
@@ -197,7 +198,8 @@ Result<> RemoteTree::apply(
                                 {"plain", as_records(plan.make_plain)},
                                 {"delete-files", as_records(plan.delete_files)},
                                 {"delete-folders", as_records(plan.delete_folders)}};
-  std::string code = assignment("id", random_hex(8)) + R"sh(
+  const std::string id = random_hex(8);
+  std::string code = assignment("id", id) + R"sh(
 staging=$dst/.tunnel-ssh-$id
 (
   set -e
@@ -210,7 +212,11 @@ staging=$dst/.tunnel-ssh-$id
     input += list.text;
   }
   code += fmt::format("  head -c {} | tar -x -o -m -f - -C \"$staging\"\n", archive.size());
+  // tar takes an archive that ends between two entries for a whole one, and lists can be cut within
+  // a name: nothing is touched before the last line has come.
   code += R"sh(
+  read -r last || :
+  if [ "$last" != "$id" ]; then echo 'what was sent was cut short' >&2; exit 1; fi
   sync -f "$staging"
   cd "$dst"
 )sh";
@@ -249,6 +255,7 @@ fi
 )sh";
   std::size_t lists_sent = 0;
   std::uint64_t sent = 0;
+  std::string last = id + "\n";
   const auto done = shell_.run(budget, code, [&](std::span<char> into) -> Result<std::size_t> {
     if (lists_sent < input.size()) {
       const std::size_t count = input.copy(into.data(), into.size(), lists_sent);
@@ -256,6 +263,7 @@ fi
       return count;
     }
     PCA_TRY(const std::size_t count, archive.read(into));
+    if (count == 0) return std::exchange(last, {}).copy(into.data(), into.size());
     sent += count;
     if (progress) progress(sent, archive.size());
     return count;

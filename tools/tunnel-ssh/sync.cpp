@@ -126,7 +126,7 @@ Json report_json(const std::vector<TargetResult>& results, std::string_view outc
   return report;
 }
 
-// In a fenced block nothing of a file's name is markup; a fence within it is broken up.
+// In an indented block nothing of a file's name is markup.
 std::string summary_of(const std::vector<TargetResult>& results, std::string_view outcome) {
   std::string text = fmt::format(
       "### tunnel-ssh sync: {}\n\n| destination | new | changed | deleted | unchanged | sent |\n"

@@ -9,26 +9,14 @@
 
 #include "base/text.hpp"
 #include "support/require.hpp"
+#include "support/tree_picture.hpp"
 #include "support/tunnel_ssh.hpp"
-#include "tunnel-ssh/file_tree.hpp"
 
 namespace pca::test {
 namespace {
 
 namespace fs = std::filesystem;
 using pca::testing::SandboxEdge;
-
-// Everything of a tree that sync promises to bring over, as text.
-std::string picture(const std::string& root) {
-  const auto tree = tunnel_ssh::read_file_tree(Budget::of(Milliseconds{30'000}), root, {});
-  if (!tree) return tree.error().message;
-  std::string text;
-  for (const tunnel_ssh::TreeEntry& entry : *tree) {
-    text += entry.path + " " + std::to_string(static_cast<int>(entry.kind)) + " " + entry.digest +
-            entry.target + (entry.is_executable ? " x" : "") + "\n";
-  }
-  return text;
-}
 
 class TunnelSshSync : public ::testing::Test {
  protected:
@@ -77,7 +65,7 @@ class TunnelSshSync : public ::testing::Test {
 TEST_F(TunnelSshSync, AFreshFolderBecomesTheSameTree) {
   const StepResult step = sync();
   EXPECT_EQ(step.code, 0) << step.err;
-  EXPECT_EQ(picture(there()), picture(here()));
+  EXPECT_EQ(tree_picture(there()), tree_picture(here()));
   EXPECT_EQ(step.outputs.at("outcome"), "deployed");
   EXPECT_NE(step.summary.find("| 10 | 0 | 0 | 0 |"), std::string::npos) << step.summary;
   expect_no_leftovers();
@@ -107,7 +95,7 @@ TEST_F(TunnelSshSync, OnlyWhatDiffersIsSent) {
   fs::create_symlink("run.sh", here("link"));
   const StepResult step = sync();
   EXPECT_EQ(step.code, 0) << step.err;
-  EXPECT_EQ(picture(there()), picture(here()));
+  EXPECT_EQ(tree_picture(there()), tree_picture(here()));
   EXPECT_EQ(step.outputs.at("changed"), "4");
   struct stat now {};
   ASSERT_EQ(::stat(there("run.sh").c_str(), &now), 0);
@@ -119,7 +107,7 @@ TEST_F(TunnelSshSync, AChangeOnTheHostIsFoundAndPutRight) {
   std::ofstream(there("index.html")) << "<h1>hacked</h1>";  // 1 byte longer or not: by content
   const StepResult step = sync();
   EXPECT_EQ(step.code, 0) << step.err;
-  EXPECT_EQ(picture(there()), picture(here()));
+  EXPECT_EQ(tree_picture(there()), tree_picture(here()));
   EXPECT_EQ(step.outputs.at("changed"), "1");
 }
 
@@ -132,7 +120,7 @@ TEST_F(TunnelSshSync, TheIndexIsBelievedOnlyForWhatItWasMadeFor) {
   fs::last_write_time(there("index.html.tmp"), fs::last_write_time(there("index.html")));
   fs::rename(there("index.html.tmp"), there("index.html"));
   EXPECT_EQ(sync().outputs.at("changed"), "1");
-  EXPECT_EQ(picture(there()), picture(here()));
+  EXPECT_EQ(tree_picture(there()), tree_picture(here()));
 }
 
 TEST_F(TunnelSshSync, DeleteMirrorsButForWhatIsExcluded) {
@@ -148,10 +136,10 @@ TEST_F(TunnelSshSync, DeleteMirrorsButForWhatIsExcluded) {
 
 TEST_F(TunnelSshSync, DeletingMoreThanHalfIsRefusedAndChangesNothing) {
   ASSERT_EQ(sync().code, 0);
-  const std::string before = picture(there());
+  const std::string before = tree_picture(there());
   const StepResult step = sync({"--delete", "--include", "index.html", "--include", "empty"});
   EXPECT_EQ(step.code, 0);  // what is not included is not touched
-  EXPECT_EQ(picture(there()), before);
+  EXPECT_EQ(tree_picture(there()), before);
   for (const char* name : {"run.sh", "-rf", "'quoted' $name", "link", "out", "sub", "empty"}) {
     fs::remove_all(here(name));
   }
@@ -159,9 +147,9 @@ TEST_F(TunnelSshSync, DeletingMoreThanHalfIsRefusedAndChangesNothing) {
   EXPECT_EQ(refused.code, 1);
   EXPECT_NE(refused.err.find("more than delete-limit (50%) allows"), std::string::npos)
       << refused.err;
-  EXPECT_EQ(picture(there()), before);
+  EXPECT_EQ(tree_picture(there()), before);
   EXPECT_EQ(sync({"--delete", "--delete-limit", "100%"}).code, 0);
-  EXPECT_EQ(picture(there()), picture(here()));
+  EXPECT_EQ(tree_picture(there()), tree_picture(here()));
 }
 
 TEST_F(TunnelSshSync, AnotherKindTakesThePlace) {
@@ -175,13 +163,13 @@ TEST_F(TunnelSshSync, AnotherKindTakesThePlace) {
   EXPECT_EQ(refused.code, 1);
   EXPECT_NE(refused.err.find("sub is a folder on the host, and holds sub/"), std::string::npos);
   EXPECT_EQ(sync({"--delete"}).code, 0);
-  EXPECT_EQ(picture(there()), picture(here()));
+  EXPECT_EQ(tree_picture(there()), tree_picture(here()));
   expect_no_leftovers();
 }
 
 TEST_F(TunnelSshSync, ADryRunOnlyTells) {
   ASSERT_EQ(sync().code, 0);
-  const std::string before = picture(there());
+  const std::string before = tree_picture(there());
   write("new", "n");
   write("index.html", "changed");
   fs::remove(here("run.sh"));
@@ -191,7 +179,7 @@ TEST_F(TunnelSshSync, ADryRunOnlyTells) {
   EXPECT_NE(step.out.find("~ index.html\n"), std::string::npos) << step.out;
   EXPECT_NE(step.out.find("+ new\n"), std::string::npos);
   EXPECT_NE(step.out.find("- run.sh\n"), std::string::npos);
-  EXPECT_EQ(picture(there()), before);
+  EXPECT_EQ(tree_picture(there()), before);
 }
 
 TEST_F(TunnelSshSync, PatternsLeaveOut) {
@@ -214,7 +202,7 @@ TEST_F(TunnelSshSync, AFileGoesToAFileOrIntoAFolder) {
 TEST_F(TunnelSshSync, TheUsersHomeIsMeantByATilde) {
   const StepResult step = step_->run({"sync", "--upload", here() + " -> ~/site"});
   EXPECT_EQ(step.code, 0) << step.err;
-  EXPECT_EQ(picture(host_->home().path("site")), picture(here()));
+  EXPECT_EQ(tree_picture(host_->home().path("site")), tree_picture(here()));
 }
 
 TEST_F(TunnelSshSync, WithoutAPlaceForTheIndexItWorksToo) {
@@ -241,12 +229,12 @@ TEST_F(TunnelSshSync, AFullDiskLeavesTheOldAsItWas) {
   const std::unique_ptr<void, decltype(unmount)> mounted(this, unmount);
   const std::string to = small + "/site";
   ASSERT_EQ(step_->run({"sync", "--upload", here() + " -> " + to}).code, 0);
-  const std::string before = picture(to);
+  const std::string before = tree_picture(to);
   write("big", std::string(2'000'000, 'b'));
   const StepResult step = step_->run({"sync", "--upload", here() + " -> " + to});
   EXPECT_EQ(step.code, 1);
   EXPECT_NE(step.err.find("the host could not do it: tar: big: "), std::string::npos) << step.err;
-  EXPECT_EQ(picture(to), before);
+  EXPECT_EQ(tree_picture(to), before);
   for (const auto& entry : fs::directory_iterator(to)) {
     EXPECT_FALSE(entry.path().filename().native().starts_with(".tunnel-ssh")) << entry.path();
   }
@@ -262,7 +250,7 @@ TEST_F(TunnelSshSync, ADestinationThatIsAFileIsAnError) {
 TEST_F(TunnelSshSync, LoginFilesThatTalkDoNoHarm) {
   std::ofstream(host_->home().path(".bashrc")) << "echo noise; echo more >&2\n";
   EXPECT_EQ(sync().code, 0);
-  EXPECT_EQ(picture(there()), picture(here()));
+  EXPECT_EQ(tree_picture(there()), tree_picture(here()));
 }
 
 TEST_F(TunnelSshSync, GoesThroughTheEdgeInMegabytes) {
@@ -275,7 +263,7 @@ TEST_F(TunnelSshSync, GoesThroughTheEdgeInMegabytes) {
   step_->go_through(edge);
   const StepResult step = sync();
   EXPECT_EQ(step.code, 0) << step.err;
-  EXPECT_EQ(picture(there()), picture(here()));
+  EXPECT_EQ(tree_picture(there()), tree_picture(here()));
 }
 
 }  // namespace

@@ -51,12 +51,25 @@ HostForTests::HostForTests(const std::string& config)
   SshdSettings settings;
   settings.host_keys = {"ed25519"};
   settings.authorized_keys = key_.public_line + "\n";
-  settings.config = config + "\nSetEnv HOME=" + home_.path() + "\nMaxStartups 100\n";
+  settings.config = config + "\nSetEnv HOME=" + home_.path() + " TMPDIR=" + temporary_.path() +
+                    "\nMaxStartups 100\n";
   sshd_ = std::make_unique<Sshd>(settings);
 }
 
 std::string HostForTests::address() const {
   return sshd_->user() + "@127.0.0.1:" + std::to_string(sshd_->port());
+}
+
+bool HostForTests::falls_silent() const {
+  const auto is_of_host = [this](int pid) {
+    return environment_of(pid).find("HOME=" + home_.path()) != std::string::npos;
+  };
+  while (true) {
+    const std::vector<int> pids = processes();
+    const auto found = std::find_if(pids.begin(), pids.end(), is_of_host);
+    if (found == pids.end()) return true;
+    if (!ends(*found)) return false;
+  }
 }
 
 bool HostForTests::stops_running(const std::string& text) {

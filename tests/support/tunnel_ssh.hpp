@@ -15,14 +15,17 @@
 
 namespace pca::test {
 
-// The real sshd with a home of its own for whoever logs in, so that no login file of this machine
-// has a say.
+// The real sshd with a home and a folder for temporary files of its own for whoever logs in, so
+// that no login file of this machine has a say.
 class HostForTests {
  public:
   explicit HostForTests(const std::string& config = "");
 
   [[nodiscard]] const Sshd& sshd() const { return *sshd_; }
   [[nodiscard]] const TempFolder& home() const { return home_; }
+  [[nodiscard]] const TempFolder& temporary() const { return temporary_; }
+  // Whether all that was started for whoever logged in ends, each within 10 s.
+  [[nodiscard]] bool falls_silent() const;
   [[nodiscard]] const std::string& key() const { return key_.private_text; }
   [[nodiscard]] const KeyPair& key_pair() const { return key_; }
   [[nodiscard]] std::string address() const;  // user@127.0.0.1:port
@@ -36,6 +39,7 @@ class HostForTests {
 
  private:
   TempFolder home_;
+  TempFolder temporary_;
   TempFolder keys_;
   KeyPair key_;
   std::unique_ptr<Sshd> sshd_;

@@ -21,9 +21,10 @@ constexpr const char* doing = "working on the host";
 // Read by a login shell of any kind, so without single quotes, backslashes, "!" and line breaks
 // (see program.cpp). $0 = token. A block is a line "token size" and so many bytes, which end with
 // the token. After each block, and before the first, the token stands on both streams, on stdout
-// with the block's exit code.
+// with the block's exit code. A signal would end the shell without its EXIT trap: SIGPIPE comes
+// when it says something on a connection that is gone.
 constexpr std::string_view reader =
-    "t=$0; said() { echo $t >&2; echo $t $1; }; said 0; "
+    "trap \"exit 1\" PIPE HUP TERM; t=$0; said() { echo $t >&2; echo $t $1; }; said 0; "
     "while read -r a n; do b=; if [ \"$a\" = $t ]; then b=$(head -c \"$n\"); fi; "
     "case $b in *$t) eval \"${b%$t}\"; said $?;; *) said 1; exit 1;; esac; done";
 

@@ -75,7 +75,7 @@ class Sync {
     for (const Target& target : targets) {
       PCA_TRY(results.emplace_back(), bring_up_to_date(shell, target));
     }
-    PCA_CHECK(shell.end(budget_));
+    // Whatever becomes of the connection now: what was asked for is done. The shell ends with it.
     (void)session->close(Budget::of(goodbye_limit));
     return results;
   }

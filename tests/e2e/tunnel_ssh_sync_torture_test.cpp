@@ -1,0 +1,155 @@
+// What tunnel-ssh sync leaves behind when it is cut short or the host has no room.
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/text.hpp"
+#include "support/counting_proxy.hpp"
+#include "support/require.hpp"
+#include "support/tree_picture.hpp"
+#include "support/tunnel_ssh.hpp"
+
+namespace pca::test {
+namespace {
+
+namespace fs = std::filesystem;
+using pca::testing::SandboxEdge;
+
+// Two trees of ours, and a host whose temporary files lie where the test can see them.
+class TunnelSshSyncTorture : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    PCA_REQUIRE(Sshd::missing());
+    host_ = std::make_unique<HostForTests>();
+    step_ = std::make_unique<StepForTests>(*host_);
+    for (const TempFolder* tree : {&old_, &new_}) {
+      for (int i = 0; i < 40; ++i) {
+        fs::create_directories(tree->path("d" + std::to_string(i % 5)));
+        tree->write("d" + std::to_string(i % 5) + "/" + std::to_string(i), std::string(200, 'a'));
+      }
+      tree->write("empty", "");
+    }
+    for (int i = 0; i < 20; ++i) new_.write("d0/" + std::to_string(5 * i), noise(i, 3000));
+    for (int i = 1; i < 5; ++i) fs::remove(new_.path("d1/" + std::to_string(5 * i + 1)));
+    fs::create_directories(new_.path("new folder/sub"));
+    new_.write("new folder/sub/x", noise(99, 20'000));
+    fs::create_symlink("d0", new_.path("link"));
+    old_.write("kind", "a file");
+    fs::create_directory(new_.path("kind"));
+    new_.write("kind/now a folder", "x");
+    // Both must be as wide as sync brings them over.
+    fs::permissions(new_.path("empty"), fs::perms::owner_all);
+  }
+
+  // Nothing that a compressor could make small.
+  static std::string noise(unsigned seed, std::size_t size) {
+    std::string text(size, '\0');
+    std::uint32_t state = seed * 2654435761U + 1;
+    for (char& c : text) {
+      state = state * 1664525U + 1013904223U;
+      c = static_cast<char>(state >> 24U);
+    }
+    return text;
+  }
+
+  [[nodiscard]] std::string there() const { return theirs_.path("site"); }
+  StepResult sync(const TempFolder& from) {
+    return step_->run({"sync", "--upload", from.path() + " -> " + there(), "--delete"});
+  }
+  void make_it(const TempFolder& tree) {
+    const StepResult step = sync(tree);
+    ASSERT_EQ(step.code, 0) << step.err;
+    ASSERT_EQ(tree_picture(there()), tree_picture(tree.path()));
+  }
+
+  void expect_nothing_left() const {
+    EXPECT_TRUE(host_->falls_silent());
+    EXPECT_TRUE(fs::is_empty(host_->temporary().path()))
+        << fs::directory_iterator(host_->temporary().path())->path();
+    for (const auto& entry : fs::recursive_directory_iterator(theirs_.path())) {
+      EXPECT_FALSE(entry.path().filename().native().starts_with(".tunnel-ssh")) << entry.path();
+    }
+  }
+
+  // Where the connection goes through `proxy`.
+  void go_through(const CountingProxy& proxy) {
+    const std::string port = std::to_string(host_->sshd().port());
+    const std::string other = std::to_string(proxy.port());
+    step_->inputs["INPUT_HOST"] = host_->sshd().user() + "@127.0.0.1:" + other;
+    step_->inputs["INPUT_KNOWN_HOSTS"] =
+        replaced(host_->sshd().known_hosts(), "]:" + port + " ", "]:" + other + " ");
+    step_->inputs["INPUT_TRIES"] = "1";
+  }
+  void go_straight() {
+    step_->inputs["INPUT_HOST"] = host_->address();
+    step_->inputs["INPUT_KNOWN_HOSTS"] = host_->sshd().known_hosts();
+  }
+  static std::string replaced(std::string text, const std::string& what, const std::string& by) {
+    const std::size_t at = text.find(what);
+    return at == std::string::npos ? text : text.replace(at, what.size(), by);
+  }
+
+  TempFolder old_;
+  TempFolder new_;
+  TempFolder theirs_;
+  std::unique_ptr<HostForTests> host_;
+  std::unique_ptr<StepForTests> step_;
+};
+
+TEST_F(TunnelSshSyncTorture, WhereverTheConnectionIsCutTheTreeIsTheOldOrTheNewOne) {
+  make_it(old_);
+  const std::string before = tree_picture(old_.path());
+  const std::string after = tree_picture(new_.path());
+  std::uint64_t all = 0;
+  {
+    const CountingProxy proxy(host_->sshd().port());
+    go_through(proxy);
+    make_it(new_);
+    all = proxy.up();
+  }
+  // Evenly, and byte by byte (SSH's packets are longer) where the last words are said.
+  std::vector<std::uint64_t> cuts;
+  for (std::uint64_t i = 1; i <= 25; ++i) cuts.push_back(all * i / 26);
+  for (std::uint64_t i = 0; i <= 20; ++i) cuts.push_back(all - 37 * i);
+  std::size_t old_ones = 0;
+  std::size_t new_ones = 0;
+  for (const std::uint64_t cut : cuts) {
+    SCOPED_TRACE("cut after " + std::to_string(cut) + " of " + std::to_string(all));
+    go_straight();
+    ASSERT_TRUE(host_->falls_silent());
+    make_it(old_);
+    StepResult step;
+    {
+      const CountingProxy proxy(host_->sshd().port(), cut);
+      go_through(proxy);
+      step = sync(new_);
+    }
+    expect_nothing_left();
+    const std::string now = tree_picture(there());
+    ASSERT_TRUE(now == before || now == after) << step.err;
+    switch (step.code) {
+      case 0:
+        EXPECT_TRUE(now == after) << step.err;
+        break;
+      case 4:
+        break;
+      case 6:
+        EXPECT_TRUE(now == before) << step.err;
+        break;
+      default:
+        ADD_FAILURE() << step.code << step.err;
+    }
+    ++(now == before ? old_ones : new_ones);
+  }
+  EXPECT_GT(old_ones, 20U);
+  EXPECT_GT(new_ones, 0U);
+  go_straight();
+  make_it(new_);
+}
+
+}  // namespace
+}  // namespace pca::test

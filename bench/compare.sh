@@ -155,11 +155,11 @@ start_edge far --rtt 50ms
 far_port=$edge_port
 
 exec_rows() { # title, direct port, edge name, edge port
-  local rows=("tunnel-ssh, direct=$bin/tunnel-ssh exec $(ours "$2") --command true >/dev/null"
-    "ssh, direct=ssh $(theirs "$2") true"
-    "tunnel-ssh, edge=$bin/tunnel-ssh exec $(ours "$sshd_port") $(through "$3" "$4") --command true >/dev/null")
+  compare "exec of true, $1" "tunnel-ssh=$bin/tunnel-ssh exec $(ours "$2") --command true >/dev/null" "ssh=ssh $(theirs "$2") true"
+  local rows=("tunnel-ssh, edge=$bin/tunnel-ssh exec $(ours "$sshd_port") $(through "$3" "$4") --command true >/dev/null"
+    "ssh, direct=ssh $(theirs "$2") true")
   if peer; then rows+=("ssh + cloudflared, edge=ssh $(cloudflared_proxy "$3" "$4") $(theirs "$sshd_port") true"); fi
-  compare "$1" "${rows[@]}"
+  compare "exec of true through the edge, $1" "${rows[@]}"
   peer || echo "ssh + cloudflared: no peer here"
 }
 
@@ -175,8 +175,8 @@ bulk_rows() { # title, what to do with ssh's arguments %s
 echo "On $(date -u +%F), $(nproc) cores, load average $(cut -d' ' -f1 /proc/loadavg)."
 echo
 echo "## tunnel-ssh beside its peers, $rounds rounds, medians; ratios pair by pair against the first row"
-exec_rows "exec of true, no delay" "$sshd_port" near "$near_port"
-exec_rows "exec of true, 50 ms round trip" "$near_delay_port" far "$far_port"
+exec_rows "no delay" "$sshd_port" near "$near_port"
+exec_rows "50 ms round trip" "$near_delay_port" far "$far_port"
 
 printf '\n### Round trips of one exec, the TCP handshake apart\n\n| | trips |\n|---|---|\n'
 trips_row "tunnel-ssh, direct" "$bin/tunnel-ssh exec $(ours "$sshd_port") --command true >/dev/null" "$bin/tunnel-ssh exec $(ours "$delay_port") --command true >/dev/null"

@@ -131,7 +131,7 @@ int live(const ToolSpec& tool, const CommandLine& line, BadInputs& bad, const Ru
   settings.is_coloured = settings.is_coloured && !(has_inputs && inputs.flag("no-color"));
   Reporter reporter(std::move(settings), redactor);
 
-  ToolContext context{reporter, redactor, environment, signals.token()};
+  ToolContext context{reporter, redactor, environment, signals.token(), signals};
   const auto outcome = [&]() -> Result<int> {
     if (signals.signal() != 0) return cancelled("cancelled while reading the inputs");
     if (!has_inputs) return bad.to_error();

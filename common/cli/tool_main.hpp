@@ -5,6 +5,7 @@
 
 #include "cli/inputs.hpp"
 #include "cli/options.hpp"
+#include "cli/signals.hpp"
 #include "runner/reporter.hpp"
 
 namespace pca {
@@ -15,6 +16,7 @@ struct ToolContext {
   Redactor& redactor;
   const Environment& environment;  // without the INPUT_ variables of secrets
   std::stop_token stop;            // requested by SIGINT, SIGTERM, SIGHUP
+  const SignalWatcher& signals;    // which of them it was
 };
 
 // Runs one command; gives the exit code of success (0, or another of the table) or the Error. `bad`

@@ -183,17 +183,17 @@ TEST_F(TunnelSshStdio, EndsWithTheHost) {
   EXPECT_EQ(process.wait(patience), 0) << process.err();
 }
 
-TEST_F(TunnelSshStdio, EndsQuietlyWhenSshEndsItByASignal) {
+TEST_F(TunnelSshStdio, EndsByASignalQuietlyWhenItIsTheOneOfSsh) {
   const SandboxEdge gate = edge();
-  for (const int signal : {SIGHUP, SIGTERM}) {
+  for (const int signal : {SIGHUP, SIGTERM, SIGINT}) {
     ProcessSpec spec{.argv = {StepForTests::executable(), "stdio", "127.0.0.1"},
                      .environment = through(gate)};
     spec.keep_input_open = true;
     Process process(std::move(spec));
     ASSERT_TRUE(process.wait_for("SSH-2.0-OpenSSH", patience));
     process.send(signal);
-    EXPECT_EQ(process.wait(patience), 0);
-    EXPECT_EQ(process.err(), "");
+    EXPECT_EQ(process.wait(patience), signal == SIGHUP ? 0 : 128 + signal);
+    EXPECT_EQ(process.err(), signal == SIGHUP ? "" : "error: ended by a signal\n");
   }
 }
 

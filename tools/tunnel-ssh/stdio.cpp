@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <csignal>
+
 #include "tunnel-ssh/connection.hpp"
 #include "tunnel-ssh/pump.hpp"
 
@@ -27,7 +29,9 @@ Result<int> run_stdio(ToolContext& context, Inputs inputs, BadInputs& bad) {
   StandardStream output(STDOUT_FILENO);
   const auto ended = pump(Budget::of(longest_session, context.stop), *stream, input, output, quiet);
   const auto closed = stream->close(Budget::of(goodbye_limit));
-  if (context.stop.stop_requested()) return 0;  // ssh ends its ProxyCommand by SIGHUP: no failure
+  // ssh ends its ProxyCommand by SIGHUP: no failure, and no word among those of the user's ssh.
+  if (context.signals.signal() == SIGHUP) return 0;
+  if (context.stop.stop_requested()) return cancelled("ended by a signal");
   PCA_CHECK(ended);
   PCA_CHECK(closed);
   return 0;

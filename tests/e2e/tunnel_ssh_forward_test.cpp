@@ -277,6 +277,18 @@ TEST_F(TunnelSshForward, ConnectsAgainWhenTheConnectionDrops) {
   EXPECT_EQ(ask(connect_to(static_cast<std::uint16_t>(port)), "from there"), "from there");
 }
 
+TEST_F(TunnelSshForward, SaysInItsLogWhyItCannotConnectAgain) {
+  const EchoServer server;
+  const std::string log = step_->folder().path("forward.log");
+  ASSERT_EQ(start({"-L", "0:" + to(server), "--log-file", log}).size(), 1U);
+  (void)host_->sshd().folder().write("authorized_keys", "");
+  host_->cut();
+  EXPECT_TRUE(ends(background_));
+  const std::string said = step_->folder().read("forward.log");
+  EXPECT_NE(said.find("error: "), std::string::npos) << said;
+  EXPECT_NE(said.find("refused the login"), std::string::npos) << said;
+}
+
 TEST_F(TunnelSshForward, TheForegroundTellsItsPortAndEndsByInterrupt) {
   const EchoServer server;
   Process process = step_->start({"forward", "-L", "0:" + to(server)});

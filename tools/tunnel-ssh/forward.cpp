@@ -159,7 +159,13 @@ Result<int> run_forward(ToolContext& context, Inputs inputs, BadInputs& bad) {
   }
   int pid = 0;
   const auto run = [&](const std::stop_token& stop, const std::function<void(Json)>& ready) {
-    return work.run(stop, ready);
+    bool is_alone = false;  // the first process has gone, and with it who would tell an error
+    auto ended = work.run(stop, [&](Json listening) {
+      ready(std::move(listening));
+      is_alone = true;
+    });
+    if (!ended && is_alone) context.reporter.error(ended.error());
+    return ended;
   };
   PCA_TRY(const Json listening,
           start_in_background(connect_budget(plan.connection, context.stop), plan.log, run, pid));

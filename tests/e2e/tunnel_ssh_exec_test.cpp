@@ -201,6 +201,21 @@ TEST_F(TunnelSshExec, WhatBecameAnotherUserIsEndedToo) {
   EXPECT_EQ(all_command_lines().find("sleep " + mark()), std::string::npos);
 }
 
+TEST_F(TunnelSshExec, DebugNamesEachPhaseOfConnecting) {
+  const auto debug_lines = [](const StepResult& step) {
+    std::vector<std::string> phases;
+    for (const std::string& line : split_lines(step.out)) {
+      if (line.starts_with("::debug::")) phases.push_back(line.substr(9, line.find(':', 9) - 9));
+    }
+    return phases;
+  };
+  step().in_actions();
+  EXPECT_TRUE(debug_lines(run_script("true")).empty());
+  step().variables["RUNNER_DEBUG"] = "1";
+  EXPECT_EQ(debug_lines(run_script("true")),
+            (std::vector<std::string>{"tcp", "kex", "host key", "auth"}));
+}
+
 TEST_F(TunnelSshExec, HostileOutputChangesNoOutputAndIsNoCommand) {
   step().in_actions();
   const std::string hostile =

@@ -20,6 +20,9 @@ Budget connect_budget(const ConnectionSettings& settings, const std::stop_token&
 
 ConnectObserver log_observer(Reporter& reporter, const ConnectionSettings& settings) {
   ConnectObserver observer;
+  observer.on_phase = [&reporter](const ConnectEvent& event) {
+    reporter.debug(fmt::format("{}: {} ({:.0f} ms)", event.phase, visible(event.detail), event.ms));
+  };
   observer.on_warning = [&reporter](const std::string& warning) { reporter.warning(warning); };
   observer.on_retry = [&reporter, tries = settings.retry.tries](const Error& error, int next_try,
                                                                 Milliseconds pause) {

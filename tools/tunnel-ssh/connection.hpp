@@ -14,7 +14,7 @@ namespace pca::tunnel_ssh {
 // Enough for all the tries that one connection may take.
 [[nodiscard]] Budget connect_budget(const ConnectionSettings& settings,
                                     const std::stop_token& stop);
-// Tells warnings and new tries to the log. Borrows both.
+// Tells warnings, new tries and (with --debug) each phase to the log. Borrows both.
 [[nodiscard]] ConnectObserver log_observer(Reporter& reporter, const ConnectionSettings& settings);
 
 }  // namespace pca::tunnel_ssh

@@ -28,11 +28,12 @@ std::vector<Option> script_options() {
   return {
       {.name = "script",
        .type = OptionType::verbatim,
-       .help = "What to run: a shell script of any size, sent on stdin, never in a command line",
+       .help = "What to run: a shell script, sent on stdin, never in a command line; at most "
+               "128 KiB, which is all that Linux lets a variable hold",
        .placeholder = "TEXT",
        .group = group},
       {.name = "script-file",
-       .help = "The same from a file of this machine; - is stdin",
+       .help = "The same from a file of this machine, of up to 64 MiB; - is stdin",
        .placeholder = "PATH|-",
        .group = group,
        .takes_stdin = true},
@@ -183,7 +184,8 @@ CommandSpec exec_command() {
                "The signal that ended it, such as TERM, or SIG@openssh.com for one that the host "
                "does not name (exit-code is 128 then); one host only"},
               {contract::stdout_text,
-               "What it printed, up to capture-limit; of several hosts one after the other"},
+               "What it printed, up to capture-limit; of several hosts each line behind \"host: "
+               "\""},
               {contract::stderr_text, "The same of its errors"},
               {contract::results,
                "JSON, an entry a host: host, outcome (as above), exit-code, exit-signal, error, "

@@ -218,7 +218,7 @@ std::optional<Error> overall_error(std::span<const HostResult> results) {
                worst->error->hint, false};
 }
 
-Json results_json(std::span<const HostResult> results) {
+Json results_json(std::span<const HostResult> results, CapturedText text) {
   Json list = Json::array();
   for (const HostResult& result : results) {
     Json entry = Json::object();
@@ -234,6 +234,10 @@ Json results_json(std::span<const HostResult> results) {
     entry.set("phases-ms", phases_json(result));
     entry.set("stdout-bytes", result.out_bytes);
     entry.set("stderr-bytes", result.err_bytes);
+    if (text == CapturedText::included) {
+      entry.set("stdout", result.out);
+      entry.set("stderr", result.err);
+    }
     list.push(std::move(entry));
   }
   return list;
@@ -281,9 +285,9 @@ std::string joined_output(std::span<const HostResult> results, std::string HostR
   if (results.size() == 1) return results.front().*text;
   std::string out;
   for (const HostResult& result : results) {
-    if ((result.*text).empty()) continue;
-    if (!out.empty() && !out.ends_with('\n')) out += '\n';
-    out += fmt::format("== {} ==\n{}", result.host, result.*text);
+    for (const std::string& line : split_lines(result.*text)) {
+      out += fmt::format("{}: {}\n", result.host, line);
+    }
   }
   if (out.size() <= limit) return out;
   return fmt::format("{}\n[cut at {}]", cut_utf8(out, limit), format_size(limit));

@@ -43,7 +43,7 @@ struct Phase {
 
 // What became of one host.
 struct HostResult {
-  std::string host;  // as the user wrote it: user@name:port
+  std::string host;  // "user@name:port", as HostAddress::text() has it
   Outcome outcome = Outcome::skipped;
   std::optional<int> exit_code;  // 124 when timed out, 128 + n when killed by signal n
   std::string exit_signal;       // "TERM"
@@ -68,13 +68,16 @@ void cancel_unstarted(std::span<HostResult> results);
 [[nodiscard]] std::optional<Error> overall_error(std::span<const HostResult> results);
 [[nodiscard]] std::vector<std::string> failed_hosts(std::span<const HostResult> results);
 
-[[nodiscard]] Json results_json(std::span<const HostResult> results);
+enum class CapturedText : bool { left_out, included };
+[[nodiscard]] Json results_json(std::span<const HostResult> results,
+                                CapturedText text = CapturedText::left_out);
 // For the log: a line for each host, then one for each error with the hosts that have it.
 [[nodiscard]] std::string results_table(std::span<const HostResult> results);
 // For the job summary: a table, the last words of failed hosts, a Mermaid gantt of the phases.
 [[nodiscard]] std::string results_summary(std::span<const HostResult> results,
                                           const Redactor& redactor);
-// The captured texts of all hosts as one: alone as it is, several under "== host ==" lines.
+// The captured texts of all hosts as one: alone as it is; of several every line behind "host: ", so
+// that none can speak for another.
 [[nodiscard]] std::string joined_output(std::span<const HostResult> results,
                                         std::string HostResult::*text, std::size_t limit);
 

@@ -122,6 +122,10 @@ TEST(ResultsTest, TheJsonHasEverythingOfAHost) {
             R"([{"host":"web1","outcome":"failed","exit-code":3,"exit-signal":null,"error":"no",)"
             R"("hint":"Do it.","shell":"bash","ms":1500.0,"phases-ms":{"tcp":10.0,)"
             R"("command":1490.0},"stdout-bytes":5,"stderr-bytes":0}])");
+  result.out = "hello";
+  const std::string text =
+      results_json(std::vector<HostResult>{result}, CapturedText::included).dump();
+  EXPECT_NE(text.find(R"("stdout":"hello","stderr":"")"), std::string::npos) << text;
 }
 
 TEST(ResultsTest, TheSummaryCannotBeBrokenByAHost) {
@@ -144,10 +148,16 @@ TEST(ResultsTest, OutputsOfSeveralHostsAreToldApart) {
   std::vector<HostResult> list{good("a"), good("b"), good("c")};
   list[0].out = "one";
   list[2].out = "three\n";
-  EXPECT_EQ(joined_output(list, &HostResult::out, 100), "== a ==\none\n== c ==\nthree\n");
-  EXPECT_EQ(joined_output(list, &HostResult::out, 10), "== a ==\non\n[cut at 10B]");
+  EXPECT_EQ(joined_output(list, &HostResult::out, 100), "a: one\nc: three\n");
+  EXPECT_EQ(joined_output(list, &HostResult::out, 9), "a: one\nc:\n[cut at 9B]");
   list.resize(1);
   EXPECT_EQ(joined_output(list, &HostResult::out, 100), "one");
+}
+
+TEST(ResultsTest, NoHostSpeaksForAnother) {
+  std::vector<HostResult> list{good("a"), good("b")};
+  list[0].out = "one\nb: two\r\n== b ==\n";
+  EXPECT_EQ(joined_output(list, &HostResult::out, 100), "a: one\na: b: two\na: == b ==\n");
 }
 
 }  // namespace

@@ -31,11 +31,6 @@ Secret& Secret::operator=(Secret&& other) noexcept {
 
 Secret::~Secret() { wipe(); }
 
-bool Secret::equals(const Secret& other) const {
-  return text_.size() == other.text_.size() &&
-         CRYPTO_memcmp(text_.data(), other.text_.data(), text_.size()) == 0;
-}
-
 void Secret::wipe() { pca::wipe(text_); }
 
 }  // namespace pca

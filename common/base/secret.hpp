@@ -33,9 +33,6 @@ class Secret {
   // lives as long as this object is neither moved nor destroyed.
   [[nodiscard]] std::string_view expose() const { return text_; }
 
-  // Compares in a time that does not depend on where the texts differ.
-  [[nodiscard]] bool equals(const Secret& other) const;
-
  private:
   friend class Redactor;
   explicit Secret(std::string text) : text_(std::move(text)) {}

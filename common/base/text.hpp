@@ -12,6 +12,9 @@
 
 namespace pca {
 
+// What some editors write before a text in UTF-8.
+inline constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
 // ASCII blanks only: a no-break space or a byte order mark inside a value is a mistake to report,
 // not to hide.
 [[nodiscard]] std::string_view trim(std::string_view text);

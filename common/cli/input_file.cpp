@@ -8,9 +8,9 @@
 
 #include <array>
 #include <cerrno>
-#include <system_error>
 
 #include "base/secret.hpp"
+#include "base/system_error.hpp"
 #include "base/text.hpp"
 #include "net/byte_stream.hpp"
 #include "net/file_descriptor.hpp"
@@ -18,8 +18,6 @@
 namespace pca {
 
 namespace {
-
-std::string reason() { return std::generic_category().message(errno); }
 
 Error cannot_read(const std::string& name, const std::string& why) {
   return bad_input(fmt::format("cannot read {}: {}", name, why),
@@ -56,10 +54,10 @@ Result<std::string> read_input_file(const Budget& budget, const std::string& pat
   // Not blocking, so that opening a pipe nobody writes to does not hang.
   const FileDescriptor opened(is_stdin ? -1
                                        : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!is_stdin && !opened.is_open()) return cannot_read(name, reason());
+  if (!is_stdin && !opened.is_open()) return cannot_read(name, errno_text(errno));
   const int fd = is_stdin ? STDIN_FILENO : opened.get();
   struct stat facts {};
-  if (::fstat(fd, &facts) != 0) return cannot_read(name, reason());
+  if (::fstat(fd, &facts) != 0) return cannot_read(name, errno_text(errno));
   if (S_ISDIR(facts.st_mode)) return cannot_read(name, "it is a folder");
 
   std::string text;
@@ -68,7 +66,7 @@ Result<std::string> read_input_file(const Budget& budget, const std::string& pat
     PCA_CHECK(wait_for_input(budget, fd, name));
     const ssize_t size = ::read(fd, chunk.data(), chunk.size());
     if (size < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (size < 0) return cannot_read(name, reason());
+    if (size < 0) return cannot_read(name, errno_text(errno));
     if (size == 0) return text;
     append_without_trace(text, {chunk.data(), static_cast<std::size_t>(size)});
     chunk.fill('\0');

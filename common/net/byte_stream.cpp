@@ -8,8 +8,8 @@
 #include <functional>
 #include <optional>
 #include <stop_token>
-#include <system_error>
 
+#include "base/system_error.hpp"
 #include "net/file_descriptor.hpp"
 
 namespace pca {
@@ -30,7 +30,7 @@ Result<int> poll_once(PollSet& set, int timeout, const std::string& doing) {
   const int ready = ::poll(set.data(), set.size(), timeout);
   if (ready >= 0) return ready;
   if (errno == EINTR) return 0;
-  return failed("poll failed while " + doing + ": " + std::generic_category().message(errno));
+  return failed("poll failed while " + doing + ": " + errno_text(errno));
 }
 
 // The first `count` entries are the caller's.
@@ -66,8 +66,7 @@ Result<PollResult> wait_ready(const Budget& budget, std::span<const PollHandle> 
 
   const FileDescriptor wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake.is_open()) {
-    return failed("cannot make an eventfd while " + doing + ": " +
-                  std::generic_category().message(errno));
+    return failed("cannot make an eventfd while " + doing + ": " + errno_text(errno));
   }
   set.push_back({wake.get(), POLLIN, 0});
   const std::stop_callback on_cancel(budget.stop(), [fd = wake.get()] { ::eventfd_write(fd, 1); });

@@ -9,11 +9,10 @@
 #include <cerrno>
 #include <memory>
 #include <stop_token>
-#include <system_error>
 
 #include "base/environment.hpp"
+#include "base/system_error.hpp"
 #include "base/text.hpp"
-#include "net/system_error.hpp"
 #include "net/tls.hpp"
 
 namespace pca {
@@ -81,9 +80,9 @@ int CurlHandle::note_socket(void* self, curl_socket_t socket, curlsocktype /*pur
 
 Result<> CurlHandle::trust(const std::string& ca_file) {
   if (!ca_file.empty() && ::access(ca_file.c_str(), R_OK) != 0) {
-    return permission_denied(fmt::format("the CA file \"{}\" cannot be read: {}", visible(ca_file),
-                                         std::generic_category().message(errno)),
-                             "Check the path; it names a PEM file with CA certificates.");
+    return permission_denied(
+        fmt::format("the CA file \"{}\" cannot be read: {}", visible(ca_file), errno_text(errno)),
+        "Check the path; it names a PEM file with CA certificates.");
   }
   TrustStore store{ca_file, {}};
   if (ca_file.empty()) {

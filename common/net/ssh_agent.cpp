@@ -7,8 +7,8 @@
 
 #include <cerrno>
 #include <cstring>
-#include <system_error>
 
+#include "base/system_error.hpp"
 #include "base/text.hpp"
 #include "net/ssh_wire.hpp"
 
@@ -72,7 +72,7 @@ Result<SshAgent> SshAgent::connect(const Budget& budget, const std::string& sock
   FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket.is_open() ||
       ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    return no_agent(socket_path, std::generic_category().message(errno));
+    return no_agent(socket_path, errno_text(errno));
   }
   return SshAgent(std::move(socket));
 }
@@ -89,8 +89,7 @@ Result<> SshAgent::transfer(const Budget& budget, short events,
       const PollHandle handle{socket_.get(), events};
       PCA_CHECK(wait_ready(budget, {&handle, 1}, budget.deadline(), "waiting for the ssh-agent"));
     } else if (errno != EINTR) {
-      return failed("the connection to the ssh-agent broke: " +
-                    std::generic_category().message(errno));
+      return failed("the connection to the ssh-agent broke: " + errno_text(errno));
     }
   }
   return {};

@@ -22,7 +22,6 @@ namespace pca {
 namespace {
 
 constexpr std::size_t longest_text = 65536;  // a key of 16,384 bits has 13,000 characters
-constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 constexpr std::string_view begin_mark = "-----BEGIN ";
 constexpr std::string_view mark_end = "-----";
 constexpr std::string_view blanks = " \t\r\n\v\f";

@@ -17,9 +17,9 @@
 #include <system_error>
 #include <thread>
 
+#include "base/system_error.hpp"
 #include "base/text.hpp"
 #include "net/file_descriptor.hpp"
-#include "net/system_error.hpp"
 
 namespace pca {
 

@@ -34,11 +34,4 @@ std::string Capture::text() const {
                      format_size(limit_));
 }
 
-bool Capture::truncated() const {
-  if (overflowed_) return true;
-  std::string all = kept_;
-  if (redacting_) all += RedactingStream(*redacting_).finish();
-  return to_valid_utf8(all).size() > limit_;
-}
-
 }  // namespace pca

@@ -21,7 +21,6 @@ class Capture {
 
   void feed(std::string_view chunk);
   [[nodiscard]] std::string text() const;  // what came so far; the mark is on a line of its own
-  [[nodiscard]] bool truncated() const;
 
  private:
   std::size_t limit_;

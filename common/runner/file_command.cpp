@@ -7,9 +7,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <system_error>
 
 #include "base/digest.hpp"
+#include "base/system_error.hpp"
 #include "base/text.hpp"
 
 namespace pca {
@@ -21,10 +21,9 @@ constexpr std::string_view summary_note =
     "\n\n_The rest was cut: a summary holds at most 1 MiB._\n";
 
 Error file_error(std::string_view doing, const std::string& path, int code) {
-  return failed(
-      fmt::format("cannot {} {}: {}", doing, visible(path), std::generic_category().message(code)),
-      "The runner makes this file for each step; check that the variable naming it was "
-      "not changed and that the file is writable.");
+  return failed(fmt::format("cannot {} {}: {}", doing, visible(path), errno_text(code)),
+                "The runner makes this file for each step; check that the variable naming it was "
+                "not changed and that the file is writable.");
 }
 
 // Owns a file open for appending.

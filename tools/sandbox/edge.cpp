@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/system_error.hpp"
 #include "sandbox/certificate_authority.hpp"
 #include "sandbox/connect_proxy.hpp"
 #include "sandbox/edge_connection.hpp"
@@ -29,7 +30,7 @@ Result<std::string> read_file(const std::string& path) {
   std::ifstream file(path);
   std::ostringstream text;
   text << file.rdbuf();
-  if (!file) return bad_input(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+  if (!file) return bad_input(fmt::format("cannot read {}: {}", path, errno_text(errno)));
   return text.str();
 }
 
@@ -37,7 +38,7 @@ Result<> write_file(const std::string& path, const std::string& text) {
   std::ofstream file(path, std::ios::trunc);
   file << text;
   file.flush();
-  if (!file) return failed(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
+  if (!file) return failed(fmt::format("cannot write {}: {}", path, errno_text(errno)));
   return {};
 }
 

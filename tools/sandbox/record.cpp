@@ -10,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/system_error.hpp"
 #include "base/text.hpp"
 
 namespace pca::sandbox {
@@ -31,7 +32,7 @@ Result<Recorder> Recorder::open(const std::string& file) {
   if (file.empty()) return Recorder(-1);
   const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (fd < 0) {
-    return failed(fmt::format("cannot write the record {}: {}", file, std::strerror(errno)),
+    return failed(fmt::format("cannot write the record {}: {}", file, errno_text(errno)),
                   "Name a file in a folder that exists and is writable.");
   }
   return Recorder(fd);

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/system_error.hpp"
+
 namespace pca::sandbox {
 
 namespace {
@@ -85,7 +87,7 @@ TlsStream::Next TlsStream::next_step(int outcome) {
     case SSL_ERROR_ZERO_RETURN:
       return Next::end;
     case SSL_ERROR_SYSCALL:
-      problem_ = errno == 0 ? "connection closed" : std::strerror(errno);
+      problem_ = errno == 0 ? "connection closed" : errno_text(errno);
       return Next::fail;
     default:
       problem_ = last_problem();

@@ -11,8 +11,8 @@
 #include <cerrno>
 #include <csignal>
 #include <exception>
-#include <system_error>
 
+#include "base/system_error.hpp"
 #include "base/text.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/signals.hpp"
@@ -23,8 +23,6 @@ namespace pca::tunnel_ssh {
 namespace {
 
 constexpr std::size_t longest_message = std::size_t{64} * 1024;
-
-std::string reason() { return std::generic_category().message(errno); }
 
 FileDescriptor open_nowhere() { return FileDescriptor(::open("/dev/null", O_RDWR | O_CLOEXEC)); }
 
@@ -117,18 +115,19 @@ Result<FileDescriptor> open_log_file(const std::string& path) {
   // For reading too, so that opening a pipe does not wait for its reader.
   FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (file.is_open()) return file;
-  return bad_input(fmt::format("cannot write \"{}\": {}", visible(path), reason()),
+  return bad_input(fmt::format("cannot write \"{}\": {}", visible(path), errno_text(errno)),
                    "Name a file that may be written, in a folder that exists.");
 }
 
 Result<Json> start_in_background(const Budget& budget, const FileDescriptor& log,
                                  const BackgroundWork& work, int& pid) {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return failed("cannot make a pipe: " + reason());
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+    return failed("cannot make a pipe: " + errno_text(errno));
   const FileDescriptor read_end(ends[0]);
   FileDescriptor write_end(ends[1]);
   pid = ::fork();
-  if (pid < 0) return failed("cannot start a background process: " + reason());
+  if (pid < 0) return failed("cannot start a background process: " + errno_text(errno));
   if (pid == 0) live_in_background(std::move(write_end), log, work);
   write_end.reset();
 

@@ -80,7 +80,8 @@ class Execution {
 
   Result<std::unique_ptr<SshSession>> connect(const HostAddress& host, HostResult& result) {
     ConnectObserver observer = log_observer(context_.reporter, plan_.connection);
-    observer.on_phase = [&](const ConnectEvent& event) {
+    observer.on_phase = [&, tell = observer.on_phase](const ConnectEvent& event) {
+      tell(event);
       result.phases.push_back({event.phase, elapsed_ms() - event.ms, event.ms});
     };
     return connect_ssh(connect_budget(plan_.connection, context_.stop), plan_.connection, host,
@@ -91,9 +92,8 @@ class Execution {
     HostOutput output(context_.reporter, context_.redactor, plan_.output, result.host,
                       is_only_host(), turn_);
     const double start = elapsed_ms();
-    RunEnd end =
-        run_program(session, make_program(plan_.program, random_hex(token_bytes)),
-                    plan_.program.become, plan_.limits, output.sinks(), result.host, context_.stop);
+    RunEnd end = run_program(session, make_program(plan_.program, random_hex(token_bytes)),
+                             plan_.limits, output.sinks(), result.host, context_.stop);
     result.phases.push_back({"command", start, elapsed_ms() - start});
     output.finish();
     result.out = output.out();
@@ -132,7 +132,7 @@ Json report_json(const std::vector<HostResult>& results, double duration_ms) {
   report.set("command", "exec");
   report.set("outcome", outcome_name(overall_outcome(results)));
   report.set("duration-ms", std::round(duration_ms));
-  report.set("hosts", results_json(results));
+  report.set("hosts", results_json(results, CapturedText::included));
   return report;
 }
 

@@ -18,7 +18,6 @@ namespace {
 constexpr std::uint64_t script_limit = 64ULL * 1024 * 1024;
 constexpr std::uint64_t capture_most = 512ULL * 1024;  // GitHub allows 1 MiB for a job's outputs
 constexpr Milliseconds no_limit = std::chrono::hours(24 * 365);
-constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
 bool is_name_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';

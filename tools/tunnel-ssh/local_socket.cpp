@@ -13,17 +13,14 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
-#include <system_error>
+
+#include "base/system_error.hpp"
 
 namespace pca::tunnel_ssh {
 
 namespace {
 
 constexpr int waiting_connections = 128;
-
-std::string reason() { return std::generic_category().message(errno); }
-
-bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
 // A socket address with its size.
 struct Address {
@@ -98,15 +95,15 @@ Result<ByteStream::Read> LocalSocket::read(std::span<char> into) {
   const ssize_t size = ::recv(socket_.get(), into.data(), into.size(), 0);
   if (size > 0) return ByteStream::Read{static_cast<std::size_t>(size), false};
   if (size == 0) return ByteStream::Read{0, true};
-  if (would_block()) return ByteStream::Read{};
-  return unreachable(fmt::format("a local connection broke: {}", reason()));
+  if (would_block(errno)) return ByteStream::Read{};
+  return unreachable(fmt::format("a local connection broke: {}", errno_text(errno)));
 }
 
 Result<std::size_t> LocalSocket::write(std::span<const char> from) {
   const ssize_t size = ::send(socket_.get(), from.data(), from.size(), MSG_NOSIGNAL);
   if (size >= 0) return static_cast<std::size_t>(size);
-  if (would_block()) return std::size_t{0};
-  return unreachable(fmt::format("a local connection broke: {}", reason()));
+  if (would_block(errno)) return std::size_t{0};
+  return unreachable(fmt::format("a local connection broke: {}", errno_text(errno)));
 }
 
 void LocalSocket::end_writing() { ::shutdown(socket_.get(), SHUT_WR); }
@@ -127,14 +124,14 @@ Result<LocalSocket> connect_local(const Budget& budget, const Endpoint& target,
   FileDescriptor socket = new_socket(address);
   // Never in progress: either there is a listener with room in its queue, or this fails.
   if (::connect(socket.get(), address.get(), address.size) != 0) {
-    return unreachable(fmt::format("{}: {}", target.text(), reason()));
+    return unreachable(fmt::format("{}: {}", target.text(), errno_text(errno)));
   }
   return LocalSocket(std::move(socket));
 }
 
 Result<LocalListener> LocalListener::open(const Endpoint& endpoint) {
   const auto refuse = [&] {
-    return failed(fmt::format("cannot listen on {}: {}", endpoint.text(), reason()),
+    return failed(fmt::format("cannot listen on {}: {}", endpoint.text(), errno_text(errno)),
                   "Choose another port or path; port 0 lets the system choose.");
   };
   const std::optional<Address> address = address_of(endpoint);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <string_view>
 
@@ -92,17 +91,14 @@ HostResult result_of(const Shown& shown) {
 }  // namespace
 
 std::vector<std::string> methods_to_ask(const std::vector<std::string>& offered) {
-  constexpr std::array<std::string_view, 6> wanted{"ssh-ed25519",         "ecdsa-sha2-nistp256",
-                                                   "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521",
-                                                   "rsa-sha2-512",        "rsa-sha2-256"};
   std::vector<std::string> methods;
   bool has_rsa = false;
-  for (const std::string_view method : wanted) {
+  for (std::string& method : usable_host_key_methods()) {
     if (std::find(offered.begin(), offered.end(), method) == offered.end()) continue;
     const bool is_rsa = method.starts_with("rsa-");
     if (is_rsa && has_rsa) continue;
     has_rsa = has_rsa || is_rsa;
-    methods.emplace_back(method);
+    methods.push_back(std::move(method));
   }
   return methods;
 }

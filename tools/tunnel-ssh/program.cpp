@@ -102,6 +102,7 @@ std::int64_t hundredths(Milliseconds value) { return value.count() / 10; }
 
 RemoteProgram make_program(const ProgramSpec& spec, std::string token) {
   RemoteProgram program;
+  program.become = spec.become;
   program.command = fmt::format("{}sh -c '{}' '{}' {} {}", sudo(spec.become), launcher, reader,
                                 token, shell_word(spec.shell));
   std::string before = prelude(spec);

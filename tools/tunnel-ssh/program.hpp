@@ -44,8 +44,9 @@ struct ProgramSpec {
 // stdin and runs it. Anything said before that comes from login files.
 struct RemoteProgram {
   std::string command;
-  std::string input;  // may hold secrets: wipe() it when it was sent
-  std::string token;  // random, no secret
+  std::string input;   // may hold secrets: wipe() it when it was sent
+  std::string token;   // random, no secret
+  std::string become;  // as in its spec: who may end it
 };
 [[nodiscard]] RemoteProgram make_program(const ProgramSpec& spec, std::string token);
 

@@ -9,8 +9,8 @@
 #include <array>
 #include <cerrno>
 #include <optional>
-#include <system_error>
 
+#include "base/system_error.hpp"
 #include "tunnel-ssh/flow.hpp"
 
 namespace pca::tunnel_ssh {
@@ -28,8 +28,6 @@ bool is_ready(int fd, short events) {
   pollfd handle{fd, events, 0};
   return ::poll(&handle, 1, 0) > 0;
 }
-
-bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
 // The two directions and what ends them.
 class Pump {
@@ -128,8 +126,8 @@ Result<ByteStream::Read> StandardStream::read(std::span<char> into) {
   const ssize_t size = ::read(fd_, into.data(), into.size());
   if (size > 0) return ByteStream::Read{static_cast<std::size_t>(size), false};
   if (size == 0) return ByteStream::Read{0, true};
-  if (would_block()) return ByteStream::Read{};
-  return failed(fmt::format("cannot read stdin: {}", std::generic_category().message(errno)));
+  if (would_block(errno)) return ByteStream::Read{};
+  return failed(fmt::format("cannot read stdin: {}", errno_text(errno)));
 }
 
 Result<std::size_t> StandardStream::write(std::span<const char> from) {
@@ -139,9 +137,9 @@ Result<std::size_t> StandardStream::write(std::span<const char> from) {
   }
   const ssize_t size = ::write(fd_, from.data(), from.size());
   if (size >= 0) return static_cast<std::size_t>(size);
-  if (would_block()) return std::size_t{0};
+  if (would_block(errno)) return std::size_t{0};
   if (errno == EPIPE || errno == ECONNRESET) return cancelled("nobody reads stdout any more");
-  return failed(fmt::format("cannot write stdout: {}", std::generic_category().message(errno)));
+  return failed(fmt::format("cannot write stdout: {}", errno_text(errno)));
 }
 
 Result<> pump(const Budget& budget, ByteStream& stream, StandardStream& input,

@@ -29,8 +29,8 @@ class StandardStream {
 };
 
 // Copies `input` to `stream` and `stream` to `output` until the stream ends, nobody reads `output`
-// any more, or `input` has ended, all of it was sent, and nothing came back for `quiet`: no
-// transport here can pass on an end in one direction, so answers get that long to come.
+// any more, or `input` has ended, all of it was sent, and nothing came back for `quiet`: a
+// WebSocket cannot pass on the end of one direction, so answers get that long to come.
 [[nodiscard]] Result<> pump(const Budget& budget, ByteStream& stream, StandardStream& input,
                             StandardStream& output, Milliseconds quiet);
 

@@ -23,11 +23,10 @@ constexpr Milliseconds holder_limit{3000};
 // One run on one session: the main channel, and a second one for looking after what it started.
 class RemoteRun {
  public:
-  RemoteRun(SshSession& session, RemoteProgram program, std::string become, const RunLimits& limits,
+  RemoteRun(SshSession& session, RemoteProgram program, const RunLimits& limits,
             const RunSinks& sinks, std::string who, std::stop_token stop)
       : session_(session),
         program_(std::move(program)),
-        become_(std::move(become)),
         limits_(limits),
         sinks_(sinks),
         who_(std::move(who)),
@@ -179,7 +178,7 @@ class RemoteRun {
     if (start_.group != 0) {
       const Milliseconds limit = budget.left() - after_end;
       const std::string answer =
-          ask(budget, reap_command(start_.group, become_, limits_.patience, limit));
+          ask(budget, reap_command(start_.group, program_.become, limits_.patience, limit));
       is_gone = trim(answer) == "gone";
     }
     drain(Budget::of(std::min(after_end, budget.left())));
@@ -206,7 +205,7 @@ class RemoteRun {
     if (!sinks_.warning) return;
     std::string names;
     if (start_.group != 0) {
-      names = ask(budget_.at_most(holder_limit), holders_command(start_.group, become_));
+      names = ask(budget_.at_most(holder_limit), holders_command(start_.group, program_.become));
     }
     std::vector<std::string> lines;
     for (const std::string& line : split_list(names)) lines.push_back(visible(line));
@@ -295,8 +294,8 @@ class RemoteRun {
     }
     const std::string said =
         noise_.empty() ? std::string() : fmt::format(": {}", visible(trim(last_line(noise_))));
-    if (!become_.empty() && noise_.find("password is required") != std::string::npos) {
-      return failed(fmt::format("{}: sudo wants a password to become {}", who_, become_),
+    if (!program_.become.empty() && noise_.find("password is required") != std::string::npos) {
+      return failed(fmt::format("{}: sudo wants a password to become {}", who_, program_.become),
                     "Allow it without one there (NOPASSWD in sudoers), or log in as that user.");
     }
     if (end_.exit->code == 0 && end_.exit->signal.empty()) {
@@ -308,10 +307,10 @@ class RemoteRun {
     return failed(
         fmt::format("{}: the host ended with {} before starting the script{}", who_,
                     end_.exit->code, said),
-        become_.empty()
+        program_.become.empty()
             ? "A forced command (command= in authorized_keys, ForceCommand) ran in its place, or "
               "the login shell could not run `sh`."
-            : fmt::format("sudo could not start a shell as {}.", become_));
+            : fmt::format("sudo could not start a shell as {}.", program_.become));
   }
 
   static std::string_view last_line(std::string_view text) {
@@ -321,7 +320,6 @@ class RemoteRun {
 
   SshSession& session_;
   RemoteProgram program_;
-  const std::string become_;
   const RunLimits limits_;
   const RunSinks& sinks_;
   const std::string who_;
@@ -343,10 +341,9 @@ class RemoteRun {
 
 }  // namespace
 
-RunEnd run_program(SshSession& session, RemoteProgram program, const std::string& become,
-                   const RunLimits& limits, const RunSinks& sinks, const std::string& who,
-                   const std::stop_token& stop) {
-  return RemoteRun(session, std::move(program), become, limits, sinks, who, stop).run();
+RunEnd run_program(SshSession& session, RemoteProgram program, const RunLimits& limits,
+                   const RunSinks& sinks, const std::string& who, const std::stop_token& stop) {
+  return RemoteRun(session, std::move(program), limits, sinks, who, stop).run();
 }
 
 }  // namespace pca::tunnel_ssh

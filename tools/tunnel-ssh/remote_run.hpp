@@ -45,8 +45,7 @@ struct RunEnd {
 // the connection broke before the whole script was sent), outcome_unknown (it broke later),
 // cancelled. Wipes the program's input once it was sent.
 [[nodiscard]] RunEnd run_program(SshSession& session, RemoteProgram program,
-                                 const std::string& become, const RunLimits& limits,
-                                 const RunSinks& sinks, const std::string& who,
-                                 const std::stop_token& stop);
+                                 const RunLimits& limits, const RunSinks& sinks,
+                                 const std::string& who, const std::stop_token& stop);
 
 }  // namespace pca::tunnel_ssh

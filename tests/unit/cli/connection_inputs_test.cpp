@@ -279,7 +279,7 @@ TEST_F(ConnectionInputsTest, EachMistakeIsNamed) {
           {{{"via", "access"}, {"access-ca", ca}},
            "access-ca: \"" + ca + "\" holds no PEM certificate"},
           {{{"via", "access"}, {"access-ca", "/nonexistent"}},
-           "access-ca: cannot read \"/nonexistent\": No such file or directory"},
+           "access-ca: cannot read \"/nonexistent\": no such file or directory"},
           {{{"passphrase", "some phrase"}}, "passphrase: is given without a key"},
           {{{"key", test::ed25519_openssh_encrypted}},
            "passphrase: the private key is encrypted, and there is no passphrase"},
@@ -301,7 +301,7 @@ TEST_F(ConnectionInputsTest, EachMistakeIsNamed) {
           {{{"known-hosts", known_line}, {"known-hosts-file", "/dev/null"}},
            "known-hosts: was given twice, as known-hosts and as known-hosts-file"},
           {{{"known-hosts-file", "/nonexistent"}},
-           "known-hosts-file: cannot read \"/nonexistent\": No such file or directory"},
+           "known-hosts-file: cannot read \"/nonexistent\": no such file or directory"},
           {{{"known-hosts", std::string("@cert-authority ") + known_line}},
            "known-hosts line 1: @cert-authority for web1 cannot be used: certificates of hosts are "
            "not checked"},

@@ -379,7 +379,7 @@ TEST_F(InputsTest, SecretFilesThatCannotBeRightAreNamed) {
                             "can be read.\n"
                             "password-file: cannot read \"" +
                             folder_ +
-                            "/none\": No such file or directory. Name a "
+                            "/none\": no such file or directory. Name a "
                             "file that exists and can be read.\n"
                             "key-file: \"" +
                             folder_ +

@@ -384,7 +384,7 @@ TEST_F(Http, AnUnreadableCaFileIsNamed) {
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().kind, ErrorKind::permission);
   EXPECT_EQ(response.error().message,
-            "the CA file \"/nonexistent.pem\" cannot be read: No such file or directory");
+            "the CA file \"/nonexistent.pem\" cannot be read: no such file or directory");
 }
 
 }  // namespace

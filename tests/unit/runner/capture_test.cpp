@@ -10,21 +10,18 @@ TEST(Capture, KeepsWhatFits) {
   capture.feed("one\n");
   capture.feed("two");
   EXPECT_EQ(capture.text(), "one\ntwo");
-  EXPECT_FALSE(capture.truncated());
 }
 
 TEST(Capture, JustTheLimitIsNotCut) {
   Capture capture(1024);
   capture.feed(std::string(1024, 'x'));
   EXPECT_EQ(capture.text(), std::string(1024, 'x'));
-  EXPECT_FALSE(capture.truncated());
 }
 
 TEST(Capture, OneByteMoreIsCutAndMarked) {
   Capture capture(1024);
   capture.feed(std::string(1025, 'x'));
   EXPECT_EQ(capture.text(), std::string(1024, 'x') + "\n[cut at 1KiB]");
-  EXPECT_TRUE(capture.truncated());
 }
 
 TEST(Capture, IsCutBetweenCodePoints) {
@@ -42,14 +39,12 @@ TEST(Capture, BrokenUtf8AndNulBecomeReplacementCharacters) {
   EXPECT_EQ(capture.text(),
             "a\xEF\xBF\xBD"
             "b\xEF\xBF\xBD");
-  EXPECT_FALSE(capture.truncated());
 }
 
 TEST(Capture, ReplacementCharactersCountToo) {
   Capture capture(4);
   capture.feed("\xFF\xFF");
   EXPECT_EQ(capture.text(), "\xEF\xBF\xBD\n[cut at 4B]");
-  EXPECT_TRUE(capture.truncated());
 }
 
 TEST(Capture, AHugeOutputIsCutAtItsLimit) {

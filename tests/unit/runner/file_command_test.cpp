@@ -68,7 +68,7 @@ TEST_F(FileCommand, OutsideActionsThereIsNothingToDo) {
 TEST_F(FileCommand, AMissingFileIsAnErrorThatNamesIt) {
   const auto result = append_file_command(path_, "x");
   ASSERT_FALSE(result);
-  EXPECT_EQ(result.error().message, "cannot open " + path_ + ": No such file or directory");
+  EXPECT_EQ(result.error().message, "cannot open " + path_ + ": no such file or directory");
   EXPECT_EQ(result.error().hint,
             "The runner makes this file for each step; check that the variable naming it was not "
             "changed and that the file is writable.");
@@ -77,7 +77,7 @@ TEST_F(FileCommand, AMissingFileIsAnErrorThatNamesIt) {
 
 TEST_F(FileCommand, AFullDiskIsReported) {
   EXPECT_EQ(append_file_command("/dev/full", "x").error().message,
-            "cannot write to /dev/full: No space left on device");
+            "cannot write to /dev/full: no space left on device");
 }
 
 TEST_F(FileCommand, ASummaryNeverGrowsOverOneMebibyte) {

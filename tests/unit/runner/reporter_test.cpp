@@ -397,7 +397,7 @@ TEST_F(ReporterFiles, ALostOutputIsTold) {
   Reporter reporter(broken, redactor_);
   reporter.output("code", "0");
   EXPECT_EQ(out_, "::warning::The output \"code\" is lost: cannot open " + broken.output_file +
-                      ": No such file or directory. The runner makes this file for each step; "
+                      ": no such file or directory. The runner makes this file for each step; "
                       "check that the variable naming it was not changed and that the file is "
                       "writable.\n");
 }

@@ -16,17 +16,6 @@ TEST(Secret, MovingLeavesNothingBehind) {
   EXPECT_EQ(second.size(), 28U);
 }
 
-TEST(Secret, ComparesByValue) {
-  Redactor redactor;
-  const Secret a = redactor.protect("same text");
-  const Secret b = redactor.protect("same text");
-  const Secret c = redactor.protect("other one");
-  EXPECT_TRUE(a.equals(b));
-  EXPECT_FALSE(a.equals(c));
-  EXPECT_FALSE(a.equals(Secret()));
-  EXPECT_TRUE(Secret().equals(Secret()));
-}
-
 TEST(Secret, WipeClearsTheWholeBuffer) {
   std::string text = "a secret that is too long for the object itself";
   const char* memory = text.data();

@@ -114,7 +114,7 @@ TEST(LocalListenerTest, ReplacesASocketThatADeadProcessLeftAndNothingElse) {
     const auto second = LocalListener::open(endpoint);  // it still listens
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().message,
-              "cannot listen on " + endpoint.path + ": Address already in use");
+              "cannot listen on " + endpoint.path + ": address already in use");
     struct stat status {};
     ::stat(endpoint.path.c_str(), &status);
     EXPECT_EQ(status.st_mode & 0777U, 0700U);

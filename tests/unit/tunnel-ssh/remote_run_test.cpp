@@ -41,7 +41,7 @@ class RemoteRunTest : public testing::Test {
     program.command = "launch";
     program.input = "the script";
     program.token = token;
-    return run_program(session_, std::move(program), {}, limits_, sinks_, "web1", stop);
+    return run_program(session_, std::move(program), limits_, sinks_, "web1", stop);
   }
 
   static std::string message(const RunEnd& end) { return end.error ? end.error->message : ""; }
@@ -269,7 +269,8 @@ TEST_F(RemoteRunTest, SudoThatWantsAPasswordIsExplained) {
   RemoteProgram program;
   program.input = "x";
   program.token = token;
-  const RunEnd end = run_program(session_, std::move(program), "root", limits_, sinks_, "web1", {});
+  program.become = "root";
+  const RunEnd end = run_program(session_, std::move(program), limits_, sinks_, "web1", {});
   EXPECT_EQ(message(end), "web1: sudo wants a password to become root");
 }
 

@@ -1,4 +1,4 @@
-#include "net/system_error.hpp"
+#include "base/system_error.hpp"
 
 #include <cctype>
 #include <cerrno>
@@ -11,6 +11,8 @@ std::string errno_text(int error) {
   text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
   return text;
 }
+
+bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 bool may_pass(int error) {
   return error == ECONNREFUSED || error == ECONNRESET || error == ECONNABORTED ||

@@ -27,6 +27,8 @@ Error unreadable(const std::string& path) {
                 "Make it readable, or exclude it.");
 }
 
+int rank(char c) { return c == '/' ? 0 : 1 + static_cast<unsigned char>(c); }
+
 // Walks a tree and fills a FileTree.
 class Reader {
  public:
@@ -44,19 +46,11 @@ class Reader {
 
   Result<FileTree> read() {
     PCA_CHECK(read_folder(""));
-    // Names are compared with the slash below all else, so that a folder stands before its content
-    // and its content before the folder's neighbours.
-    std::sort(tree_.begin(), tree_.end(), [](const TreeEntry& a, const TreeEntry& b) {
-      return std::lexicographical_compare(a.path.begin(), a.path.end(), b.path.begin(),
-                                          b.path.end(),
-                                          [](char x, char y) { return rank(x) < rank(y); });
-    });
+    sort_tree(tree_);
     return std::move(tree_);
   }
 
  private:
-  static int rank(char c) { return c == '/' ? 0 : 1 + static_cast<unsigned char>(c); }
-
   Result<> read_folder(const std::string& folder) {
     PCA_CHECK(budget_.check(doing));
     const std::string where = folder.empty() ? root_ : root_ + "/" + folder;
@@ -129,6 +123,15 @@ class Reader {
 };
 
 }  // namespace
+
+// Names are compared with the slash below all else, so that a folder stands before its content and
+// its content before the folder's neighbours.
+void sort_tree(FileTree& tree) {
+  std::sort(tree.begin(), tree.end(), [](const TreeEntry& a, const TreeEntry& b) {
+    return std::lexicographical_compare(a.path.begin(), a.path.end(), b.path.begin(), b.path.end(),
+                                        [](char x, char y) { return rank(x) < rank(y); });
+  });
+}
 
 bool TreeFilter::takes(std::string_view path, bool is_folder) const {
   if (exclude.takes(path, is_folder)) return false;

@@ -27,6 +27,9 @@ struct TreeEntry {
 // A tree of files: sorted by path, folders before what they hold. A value type.
 using FileTree = std::vector<TreeEntry>;
 
+// Sorts a tree that was put together in any order.
+void sort_tree(FileTree& tree);
+
 // Which part of a tree is meant.
 struct TreeFilter {
   PathPatterns include;  // empty = everything

@@ -43,8 +43,11 @@ Result<RemoteShell> RemoteShell::start(const Budget& budget, SshSession& session
   std::string token = random_hex(token_bytes);
   const std::string sudo =
       become.empty() ? std::string() : fmt::format("sudo -n -u {} -- ", shell_quote(become));
+  const Clock::time_point asked = Clock::now();
   PCA_TRY(auto channel, session.exec(budget, fmt::format("{}sh -c '{}' {}", sudo, reader, token)));
-  return RemoteShell(session, std::move(channel), std::move(token), std::move(who));
+  RemoteShell shell(session, std::move(channel), std::move(token), std::move(who));
+  shell.round_trip_ = Clock::now() - asked;
+  return shell;
 }
 
 Result<std::string> RemoteShell::run(const Budget& budget, const std::string& code,

@@ -31,7 +31,10 @@ class RemoteShell {
   // stderr), unreachable, cancelled, and those of `input`.
   Result<std::string> run(const Budget& budget, const std::string& code,
                           const RemoteInput& input = {});
-  // Ends the shell and waits until its EXIT trap has run.
+  // How long the host took to answer when the channel was opened, which asks nothing of it.
+  [[nodiscard]] Clock::duration round_trip() const { return round_trip_; }
+  // Ends the shell and waits until its EXIT trap has run. Without it, the shell ends by itself when
+  // the channel does.
   Result<> end(const Budget& budget);
 
  private:
@@ -55,7 +58,8 @@ class RemoteShell {
   std::string received_;
   std::string errors_;        // the end of what came on stderr
   std::size_t searched_ = 0;  // of received_, for the token
-  bool is_ready_ = false;     // the token before the first block was seen
+  Clock::duration round_trip_{};
+  bool is_ready_ = false;  // the token before the first block was seen
   std::vector<char> buffer_;
 };
 

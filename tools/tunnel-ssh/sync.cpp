@@ -22,6 +22,7 @@ constexpr std::size_t most_lines = 200;  // of changes in the job summary
 // One upload: what is to be where.
 struct Target {
   std::string folder;  // of the host
+  std::string only;    // entry there that is meant; empty = all of it
   FileTree tree;
   SyncRules rules;
 };
@@ -46,14 +47,14 @@ std::string in_words(const SyncPlan& plan) {
 Result<Target> read_target(const Budget& budget, const Upload& upload, const SyncRules& rules) {
   if (std::filesystem::is_directory(upload.source)) {
     PCA_TRY(auto tree, read_file_tree(budget, upload.source, rules.filter));
-    return Target{upload.destination, std::move(tree), rules};
+    return Target{upload.destination, {}, std::move(tree), rules};
   }
   const std::filesystem::path source(upload.source);
   const std::size_t slash = upload.destination.find_last_of('/');
   std::string name = upload.destination.substr(slash + 1);
   if (name.empty()) name = source.filename().native();
   PCA_TRY(auto tree, read_single_file(budget, upload.source, name));
-  return Target{upload.destination.substr(0, slash + 1), std::move(tree), {}};
+  return Target{upload.destination.substr(0, slash + 1), name, std::move(tree), {}};
 }
 
 class Sync {
@@ -82,8 +83,8 @@ class Sync {
 
  private:
   Result<TargetResult> bring_up_to_date(RemoteShell& shell, const Target& target) {
-    RemoteTree remote(shell, target.folder);
-    PCA_TRY(const FileTree theirs, remote.look(budget_));
+    RemoteTree remote(shell, target.folder, target.only);
+    PCA_TRY(const FileTree theirs, remote.look(budget_, target.tree));
     TargetResult result{target.folder, {}, {}};
     PCA_TRY(result.plan, plan_sync(target.tree, theirs, target.rules));
     result.changes = describe(result.plan, theirs);

@@ -81,9 +81,9 @@ std::string long_text(char type, const std::string& text) {
   return Header(type, long_entry, text.size() + 1, 0644).text() + padded(text + '\0');
 }
 
-std::string header_of(const TreeEntry& entry) {
+std::string header_of(const std::string& before, const TreeEntry& entry) {
   const bool is_folder = entry.kind == EntryKind::folder;
-  const std::string name = is_folder ? entry.path + "/" : entry.path;
+  const std::string name = before + entry.path + (is_folder ? "/" : "");
   if (entry.kind == EntryKind::link) {
     Header header('2', name, 0, 0777);
     header.link_to(entry.target);
@@ -101,10 +101,16 @@ Error changed(const std::string& path) {
 
 }  // namespace
 
-TarStream::TarStream(std::vector<TreeEntry> entries) : entries_(std::move(entries)) {
-  std::uint64_t content = 0;
+TarStream::TarStream(const std::vector<TarText>& texts, std::string folder,
+                     std::vector<TreeEntry> entries)
+    : folder_(std::move(folder)), entries_(std::move(entries)) {
+  for (const TarText& text : texts) {
+    pending_ += long_text('L', text.name) + Header('0', text.name, text.text.size(), 0644).text() +
+                padded(text.text);
+  }
+  std::uint64_t content = pending_.size();
   for (const TreeEntry& entry : entries_) {
-    content += header_of(entry).size() + rounded_up(entry.size, block);
+    content += header_of(folder_, entry).size() + rounded_up(entry.size, block);
   }
   size_ = rounded_up(content + end_blocks * block, record);
   end_size_ = size_ - content;
@@ -129,7 +135,7 @@ Result<> TarStream::begin_entry() {
     return {};
   }
   const TreeEntry& entry = entries_[next_++];
-  pending_ = header_of(entry);
+  pending_ = header_of(folder_, entry);
   if (entry.kind != EntryKind::file) return {};
   file_ = FileDescriptor(::open(entry.source.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file_.is_open()) return changed(entry.source);

@@ -50,7 +50,7 @@ TEST(TarStream, TarUnpacksTheSameTree) {
   const auto tree = read_file_tree(soon(), from.path(), {});
   ASSERT_TRUE(tree) << tree.error().message;
   for (const std::size_t step : {std::size_t{7}, std::size_t{512}, std::size_t{100'000}}) {
-    TarStream stream(*tree);
+    TarStream stream({}, "", *tree);
     std::optional<Error> error;
     const std::string archive = read_all(stream, step, error);
     EXPECT_FALSE(error);
@@ -82,7 +82,7 @@ TEST(TarStream, AFileThatChangedIsAnErrorAndNotSent) {
     } else {
       folder.write("plain", now);
     }
-    TarStream stream(*tree);
+    TarStream stream({}, "", *tree);
     std::optional<Error> error;
     EXPECT_LT(read_all(stream, 100, error).size(), stream.size());
     ASSERT_TRUE(error);

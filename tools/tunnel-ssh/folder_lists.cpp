@@ -1,0 +1,190 @@
+#include "tunnel-ssh/folder_lists.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "base/digest.hpp"
+
+namespace pca::tunnel_ssh {
+
+namespace {
+
+constexpr std::string_view root = ".";
+constexpr std::string_view name_end = "//";  // never within a path
+constexpr std::size_t longest_name = 255;    // NAME_MAX
+constexpr std::size_t longest_path = 4096;   // PATH_MAX
+
+struct SplitPath {
+  std::string folder;  // as find(1) calls it
+  std::string name;
+};
+
+std::string folder_of_path(const std::string& path) {
+  return path.empty() ? std::string(root) : "./" + path;
+}
+
+SplitPath split_path(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  if (slash == std::string::npos) return {std::string(root), path};
+  return {"./" + path.substr(0, slash), path.substr(slash + 1)};
+}
+
+std::string path_in(std::string_view folder, std::string_view name) {
+  if (folder == root) return std::string(name);
+  return std::string(folder.substr(2)) + "/" + std::string(name);
+}
+
+std::string record_of(const std::string& name, const TreeEntry& entry) {
+  std::string record = name + std::string(name_end);
+  switch (entry.kind) {
+    case EntryKind::file:
+      return record + (entry.is_executable ? "x" : "-") +
+             entry.digest.substr(0, listed_digest_size);
+    case EntryKind::link:
+      return record + "l" + entry.target;
+    case EntryKind::folder:
+      return record + "d";
+  }
+  return record;
+}
+
+Error broken() {
+  return failed("the host's list of files cannot be read",
+                "The host needs GNU coreutils 8.25 or later and findutils.");
+}
+
+bool is_name(std::string_view name) {
+  return !name.empty() && name != "." && name != ".." && name.size() <= longest_name &&
+         name.find('/') == std::string_view::npos;
+}
+
+bool is_folder(std::string_view folder) {
+  if (folder == root) return true;
+  if (!folder.starts_with("./") || folder.size() > longest_path) return false;
+  folder.remove_prefix(2);
+  while (true) {
+    const std::size_t slash = folder.find('/');
+    if (!is_name(folder.substr(0, slash))) return false;
+    if (slash == std::string_view::npos) return true;
+    folder.remove_prefix(slash + 1);
+  }
+}
+
+Result<TreeEntry> parse_entry(std::string_view folder, std::string_view record) {
+  const std::size_t end = record.find(name_end);
+  const std::string_view name = record.substr(0, end);
+  if (end == std::string_view::npos || !is_name(name)) return broken();
+  const std::string_view rest = record.substr(end + name_end.size());
+  if (rest.empty()) return broken();
+  const std::string_view value = rest.substr(1);
+  TreeEntry entry{.path = path_in(folder, name)};
+  switch (rest.front()) {
+    case 'x':
+      entry.is_executable = true;
+      [[fallthrough]];
+    case '-':
+      if (value.size() > listed_digest_size) return broken();
+      // Anything odd is unlike all, so the file is sent again.
+      if (value.size() == listed_digest_size) entry.digest = value;
+      return entry;
+    case 'l':
+      if (value.size() > longest_path) return broken();
+      entry.kind = EntryKind::link;
+      entry.target = value;
+      return entry;
+    case 'd':
+      if (!value.empty()) return broken();
+      entry.kind = EntryKind::folder;
+      return entry;
+    default:
+      return broken();
+  }
+}
+
+// Lists by folder.
+using Lists = std::map<std::string, FileTree, std::less<>>;
+
+Result<Lists> parse_lists(std::string_view text) {
+  Lists lists;
+  auto current = lists.end();
+  while (!text.empty()) {
+    const std::size_t end = text.find('\0');
+    if (end == std::string_view::npos) return broken();
+    const std::string_view record = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    if (record.find(name_end) == std::string_view::npos) {
+      bool is_new = false;
+      if (!is_folder(record)) return broken();
+      std::tie(current, is_new) = lists.try_emplace(std::string(record));
+      if (!is_new) return broken();
+    } else {
+      if (current == lists.end()) return broken();
+      PCA_TRY(current->second.emplace_back(), parse_entry(current->first, record));
+    }
+  }
+  return lists;
+}
+
+// The digests that are ours, in full.
+void complete_digests(FileTree& theirs, const FileTree& ours) {
+  std::map<std::string_view, const TreeEntry*> our;
+  for (const TreeEntry& entry : ours) our.emplace(entry.path, &entry);
+  for (TreeEntry& entry : theirs) {
+    if (entry.kind != EntryKind::file || entry.digest.empty()) continue;
+    const auto found = our.find(entry.path);
+    if (found != our.end() && found->second->digest.starts_with(entry.digest)) {
+      entry.digest = found->second->digest;
+    }
+  }
+}
+
+}  // namespace
+
+std::string folder_digests(const FileTree& tree) {
+  std::map<std::string, std::vector<std::string>> records;
+  records[std::string(root)];
+  for (const TreeEntry& entry : tree) {
+    const SplitPath at = split_path(entry.path);
+    records[at.folder].push_back(record_of(at.name, entry));
+    if (entry.kind == EntryKind::folder) records[folder_of_path(entry.path)];
+  }
+  std::vector<std::string> lines;
+  for (auto& [folder, entries] : records) {
+    std::sort(entries.begin(), entries.end());
+    std::string list = folder + '\0';
+    for (const std::string& entry : entries) (list += entry) += '\0';
+    lines.push_back(folder + std::string(name_end) +
+                    to_hex(sha256(list)).substr(0, folder_digest_size) + '\0');
+  }
+  std::sort(lines.begin(), lines.end());
+  std::string text;
+  for (const std::string& line : lines) text += line;
+  return text;
+}
+
+Result<FileTree> tree_from_lists(std::string_view text, const FileTree& ours) {
+  PCA_TRY(const Lists lists, parse_lists(text));
+  FileTree theirs;
+  std::set<std::string> folders{std::string(root)};  // that are there, among ours
+  // A folder of ours that is not among the lists is like ours, if it is there at all: its parent
+  // tells, which stands before it in `ours`.
+  for (const auto& [folder, entries] : lists) {
+    for (const TreeEntry& entry : entries) {
+      theirs.push_back(entry);
+      if (entry.kind == EntryKind::folder) folders.insert(folder_of_path(entry.path));
+    }
+  }
+  for (const TreeEntry& entry : ours) {
+    const std::string folder = split_path(entry.path).folder;
+    if (!folders.contains(folder) || lists.contains(folder)) continue;
+    theirs.push_back(entry);
+    if (entry.kind == EntryKind::folder) folders.insert(folder_of_path(entry.path));
+  }
+  complete_digests(theirs, ours);
+  sort_tree(theirs);
+  return theirs;
+}
+
+}  // namespace pca::tunnel_ssh

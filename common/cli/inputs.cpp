@@ -612,12 +612,16 @@ CommandLine parse_command_line(const ToolSpec& tool, std::span<const std::string
   });
   const bool has_word = word != rest.end() && *word != "--";
   if (command == nullptr && has_word) {
-    command = find_command(tool, *word);
+    const auto second = word + 1;
+    const bool has_second = second != rest.end() && !second->starts_with('-');
+    command = has_second ? find_command(tool, *word + " " + *second) : nullptr;
+    const auto end = command == nullptr ? second : second + 1;
+    if (command == nullptr) command = find_command(tool, *word);
     if (command == nullptr) {
       add_unknown_command(tool, *word, bad);
       return line;
     }
-    rest.erase(word);
+    rest.erase(word, end);
   }
   if (command != nullptr) {
     line.command = command->name;

@@ -57,7 +57,7 @@ struct Output {
 
 // One subcommand: its own options and the shared tables it includes.
 struct CommandSpec {
-  std::string name = {};  // empty for a tool that has only this one
+  std::string name = {};  // one word, or two ("session open"); empty for a tool's only one
   std::string summary = {};
   std::vector<Option> options = {};
   // Names of options that may be given without a flag, in this order; a list as the last one takes

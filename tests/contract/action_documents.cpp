@@ -61,11 +61,19 @@ std::vector<Option> setup_inputs() {
            .help = "Root of the release downloads, for mirrors and closed networks"}};
 }
 
+// Of the step that runs the tool: the command's name, as far as an id may hold it.
+std::string step_id(const CommandSpec& command) {
+  std::string id = command.name;
+  std::replace(id.begin(), id.end(), ' ', '-');
+  return id;
+}
+
 std::string outputs_of(const CommandSpec& command) {
+  if (command.outputs.empty()) return {};
   std::string out = "outputs:\n";
   for (const Output& output : command.outputs) {
     out += fmt::format("  {}:\n    description: {}\n    value: ${{{{ steps.{}.outputs.{} }}}}\n",
-                       output.name, quoted(described(output)), command.name, output.name);
+                       output.name, quoted(described(output)), step_id(command), output.name);
   }
   return out;
 }
@@ -82,7 +90,7 @@ std::string steps_of(const Action& action, const std::string& tool, const Comman
       "    # exec: the runner signals only the step's own process, so that has to be the tool.\n"
       "    - id: {}\n      shell: sh\n      env:\n"
       "        PCA_BIN: ${{{{ steps.setup.outputs.path }}}}\n",
-      command.name);
+      step_id(command));
   for (const Option& option : command.options) {
     if (is_fixed(action, option.name)) continue;
     out += fmt::format("        {}: ${{{{ inputs.{} }}}}\n", variable_of_input(option.name),

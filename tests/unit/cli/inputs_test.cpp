@@ -58,7 +58,11 @@ ToolSpec example_tool() {
   words.words = "argv";
   ToolSpec tool;
   tool.name = "example";
-  tool.commands = {run, watch, words};
+  CommandSpec two_words;
+  two_words.name = "room open";
+  two_words.options = {option("host", OptionType::list)};
+  two_words.positionals = {"host"};
+  tool.commands = {run, watch, words, two_words};
   return tool;
 }
 
@@ -410,14 +414,24 @@ TEST_F(InputsTest, AWrongNameInOurOwnCodeIsNotHidden) {
   EXPECT_THROW(static_cast<void>(inputs.text("nosuch")), std::logic_error);
 }
 
+TEST_F(InputsTest, ACommandMayHaveTwoWords) {
+  const Inputs inputs = read({"room", "open", "a", "b"});
+  ASSERT_TRUE(bad_.empty()) << mistakes();
+  EXPECT_EQ(inputs.command(), "room open");
+  EXPECT_EQ(inputs.list("host"), (Arguments{"a", "b"}));
+  static_cast<void>(read({"room"}));
+  EXPECT_EQ(mistakes(),
+            "\"room\": is not a command of example. Write one of: run, watch, words, room open.");
+}
+
 TEST_F(InputsTest, CommandsAreNamedExactly) {
   static_cast<void>(read({"rnu"}));
   static_cast<void>(read({"--debug"}));
   static_cast<void>(read({}));
   EXPECT_EQ(mistakes(),
-            "\"rnu\": is not a command of example. Write one of: run, watch, words.\n"
-            "no command was given. Write one of: run, watch, words.\n"
-            "no command was given. Write one of: run, watch, words.");
+            "\"rnu\": is not a command of example. Write one of: run, watch, words, room open.\n"
+            "no command was given. Write one of: run, watch, words, room open.\n"
+            "no command was given. Write one of: run, watch, words, room open.");
 }
 
 TEST_F(InputsTest, GeneralFlagsMayStandBeforeTheCommand) {

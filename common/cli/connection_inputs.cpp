@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -644,6 +645,19 @@ std::vector<Option> connection_options(Hosts hosts) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
+}
+
+std::string find_session_folder(const Environment& environment) {
+  constexpr std::string_view name = "private-cloud-sessions";
+  for (const char* variable : {"RUNNER_TEMP", "XDG_RUNTIME_DIR"}) {
+    const auto found = environment.find(variable);
+    if (found != environment.end() && !found->second.empty()) {
+      return fmt::format("{}/{}", found->second, name);
+    }
+  }
+  const auto found = environment.find("TMPDIR");
+  const bool is_set = found != environment.end() && !found->second.empty();
+  return fmt::format("{}/{}-{}", is_set ? found->second : "/tmp", name, ::geteuid());
 }
 
 ConnectionSettings read_connection(Inputs& inputs, Redactor& redactor, BadInputs& bad,

@@ -26,4 +26,8 @@ enum class Login : std::uint8_t { hosts, jumps_only };
                                                  const std::function<void(std::string)>& say,
                                                  Login login = Login::hosts);
 
+// Where the sessions of this job are: in RUNNER_TEMP; outside of Actions in XDG_RUNTIME_DIR, else
+// in a folder of this user's for temporary files.
+[[nodiscard]] std::string find_session_folder(const Environment& environment);
+
 }  // namespace pca

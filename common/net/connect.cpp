@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/text.hpp"
+#include "net/shared_session.hpp"
 #include "net/tcp.hpp"
 
 namespace pca {
@@ -236,6 +237,14 @@ Result<std::unique_ptr<SshSession>> connect_ssh(const Budget& budget,
                                                 const ConnectionSettings& settings,
                                                 const HostAddress& host,
                                                 const ConnectObserver& observer) {
+  if (!settings.session_folder.empty()) {
+    const Clock::time_point start = Clock::now();
+    PCA_TRY(auto shared, attach_session(budget, settings, host, observer.on_note));
+    if (shared != nullptr) {
+      if (observer.on_phase) observer.on_phase({"session", host.text(), ms_since(start)});
+      return shared;
+    }
+  }
   return connect<std::unique_ptr<SshSession>>(budget, settings, host, observer,
                                               [](Way& way) { return way.log_in(); });
 }

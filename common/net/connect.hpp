@@ -37,10 +37,11 @@ struct ConnectionSettings {
   HostKeyPolicy policy = HostKeyPolicy::strict;
   Milliseconds connect_timeout{15000};  // each try
   RetryPolicy retry;
+  std::string session_folder;  // where open sessions are looked for; empty = nowhere
 };
 
 // What happened on the way, in order, for `check` and progress: "dns", "tcp", "tls", "upgrade",
-// "kex", "host key", "auth".
+// "kex", "host key", "auth"; or only "session".
 struct ConnectEvent {
   std::string phase;
   std::string detail;
@@ -49,12 +50,14 @@ struct ConnectEvent {
 struct ConnectObserver {
   std::function<void(const ConnectEvent&)> on_phase;           // may be empty
   std::function<void(const std::string& warning)> on_warning;  // may be empty
+  std::function<void(const std::string& note)> on_note;        // may be empty
   OnRetry on_retry;                                            // may be empty
   SshFacts* facts = nullptr;                                   // of the last hop
 };
 
-// Access or TCP, then every jump, then the host; with tries, as the settings say. Never retries
-// authentication or a refusal by Access.
+// A channel-giving connection to the host: an open session's where there is one with the same
+// inputs, else one of its own by Access or TCP, then every jump, then the host; with tries, as the
+// settings say. Never retries authentication or a refusal by Access.
 [[nodiscard]] Result<std::unique_ptr<SshSession>> connect_ssh(const Budget& budget,
                                                               const ConnectionSettings& settings,
                                                               const HostAddress& host,

@@ -255,6 +255,7 @@ struct HostKeyPins::Impl {
   std::unique_ptr<LIBSSH2_SESSION, FreeSession> session;  // what libssh2 allocates with
   std::vector<Line> lines;
   std::vector<std::string> fingerprints;
+  std::vector<std::string> texts;  // of the lines
 
   // Lines that speak about this very host and port ...
   [[nodiscard]] bool is_about(const Line& line, const std::string& host, std::uint16_t port) const {
@@ -294,6 +295,7 @@ Result<HostKeyPins> HostKeyPins::parse(std::string_view known_hosts,
     auto line = parse_line(pins.impl_->session.get(), number, content);
     if (line) {
       pins.impl_->lines.push_back(std::move(*line));
+      pins.impl_->texts.emplace_back(content);
     } else {
       mistakes.add(fmt::format("known-hosts line {}: ", number), line.error());
     }
@@ -320,6 +322,13 @@ Result<> HostKeyPins::check_host(const std::string& host, std::uint16_t port) co
         "Remove the line and pin the host's own key (`tunnel-ssh pin` prints it).");
   }
   return {};
+}
+
+std::string HostKeyPins::digest() const {
+  std::vector<std::string> texts = impl_->texts;
+  texts.insert(texts.end(), impl_->fingerprints.begin(), impl_->fingerprints.end());
+  std::sort(texts.begin(), texts.end());
+  return to_hex(sha256(join(texts, "\n")));
 }
 
 bool HostKeyPins::knows(const std::string& host, std::uint16_t port) const {

@@ -49,6 +49,9 @@ class HostKeyPins {
   // so going on would ignore what the user asked for. To be called before anything is contacted.
   [[nodiscard]] Result<> check_host(const std::string& host, std::uint16_t port) const;
 
+  // A SHA256 of all that is pinned, the same for the same lines and fingerprints in any order.
+  [[nodiscard]] std::string digest() const;
+
   // Whether any key is pinned for this host.
   [[nodiscard]] bool knows(const std::string& host, std::uint16_t port) const;
   // libssh2 LIBSSH2_METHOD_HOSTKEY list of the pinned types; empty when nothing is pinned by type.

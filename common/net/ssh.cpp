@@ -93,11 +93,13 @@ class Session : public SshSession {
                                                std::uint16_t port) override;
   Result<std::unique_ptr<SshChannel>> open_unix(const Budget& budget,
                                                 const std::string& path) override;
+  std::unique_ptr<SshChannel> begin_exec(const std::string& command) override;
   std::unique_ptr<SshChannel> begin_tcp(const std::string& host, std::uint16_t port) override;
   std::unique_ptr<SshChannel> begin_unix(const std::string& path) override;
   Result<std::uint16_t> listen_tcp(const Budget& budget, const std::string& address,
                                    std::uint16_t port) override;
   Result<std::unique_ptr<SshChannel>> accept(std::uint16_t listening_port) override;
+  void stop_listening(std::uint16_t listening_port) override;
   Result<std::vector<short>> wait(const Budget& budget, std::span<const PollHandle> others,
                                   Clock::time_point wake_at, const std::string& doing) override;
   Result<> close(const Budget& budget) override { return transport_.close(budget); }
@@ -128,6 +130,7 @@ class Session : public SshSession {
   std::list<ChannelState> channels_;
   ChannelState* opening_ = nullptr;  // libssh2 opens one at a time
   std::map<std::uint16_t, LIBSSH2_LISTENER*> listeners_;
+  std::vector<LIBSSH2_LISTENER*> unwanted_;  // listeners on their way out
   Milliseconds keepalive_;
   int keepalive_limit_;
   int unanswered_ = 0;
@@ -294,6 +297,9 @@ void Session::advance(ChannelState& channel) {
 
 void Session::advance_all() {
   for (ChannelState& channel : channels_) advance(channel);
+  std::erase_if(unwanted_, [](LIBSSH2_LISTENER* listener) {
+    return libssh2_channel_forward_cancel(listener) != LIBSSH2_ERROR_EAGAIN;
+  });
   channels_.remove_if([](const ChannelState& channel) {
     return channel.is_dropped && channel.stage == ChannelState::Stage::gone;
   });
@@ -410,9 +416,13 @@ ChannelRequest unix_request(const std::string& path) {
   return request;
 }
 
+ChannelRequest command_request(const std::string& command) {
+  return {"session", {}, command, "a channel for a command", command_window};
+}
+
 Result<std::unique_ptr<SshChannel>> Session::exec(const Budget& budget,
                                                   const std::string& command) {
-  return opened(budget, add({"session", {}, command, "a channel for a command", command_window}));
+  return opened(budget, add(command_request(command)));
 }
 
 Result<std::unique_ptr<SshChannel>> Session::open_tcp(const Budget& budget, const std::string& host,
@@ -423,6 +433,10 @@ Result<std::unique_ptr<SshChannel>> Session::open_tcp(const Budget& budget, cons
 Result<std::unique_ptr<SshChannel>> Session::open_unix(const Budget& budget,
                                                        const std::string& path) {
   return opened(budget, add(unix_request(path)));
+}
+
+std::unique_ptr<SshChannel> Session::begin_exec(const std::string& command) {
+  return add(command_request(command));
 }
 
 std::unique_ptr<SshChannel> Session::begin_tcp(const std::string& host, std::uint16_t port) {
@@ -474,6 +488,14 @@ Result<std::unique_ptr<SshChannel>> Session::accept(std::uint16_t listening_port
   state.raw = raw;
   libssh2_channel_handle_extended_data2(raw, LIBSSH2_CHANNEL_EXTENDED_DATA_IGNORE);
   return std::unique_ptr<SshChannel>(std::make_unique<Channel>(*this, state));
+}
+
+void Session::stop_listening(std::uint16_t listening_port) {
+  const auto listener = listeners_.find(listening_port);
+  if (listener == listeners_.end()) return;
+  unwanted_.push_back(listener->second);
+  listeners_.erase(listener);
+  advance_all();
 }
 
 Result<> Session::keep_alive(const std::string& doing) {

@@ -77,6 +77,7 @@ class SshSession {
   // The same without waiting, for a loop that serves other channels too: until is_open() the
   // channel takes and gives nothing; when the server cannot connect, read() and write() fail. The
   // server is asked for one channel at a time, so one that is slow to connect delays later ones.
+  virtual std::unique_ptr<SshChannel> begin_exec(const std::string& command) = 0;
   virtual std::unique_ptr<SshChannel> begin_tcp(const std::string& host, std::uint16_t port) = 0;
   virtual std::unique_ptr<SshChannel> begin_unix(const std::string& path) = 0;
 
@@ -86,6 +87,8 @@ class SshSession {
   virtual Result<std::uint16_t> listen_tcp(const Budget& budget, const std::string& address,
                                            std::uint16_t port) = 0;
   virtual Result<std::unique_ptr<SshChannel>> accept(std::uint16_t listening_port) = 0;
+  // Tells the server that this port is wanted no more; channels that came by it stay.
+  virtual void stop_listening(std::uint16_t listening_port) = 0;
 
   // Waits until the connection or one of `others` needs attention, at most until `wake_at`. Sends
   // keepalives when due. Gives the poll() revents of `others`. Errors: cancelled, unreachable

@@ -388,6 +388,40 @@ bool libssh2_can_read(std::string_view key, const std::string& passphrase) {
   return code == LIBSSH2_ERROR_EAGAIN || code == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED;
 }
 
+// Of the text that repair_key() gives.
+std::string openssh_public_half(std::string_view text) {
+  const std::size_t start = text.find('\n');
+  auto decoded = base64_decode(text.substr(start, text.find("-----END") - start));
+  if (!decoded) return {};
+  const WipedText bytes(std::move(*decoded));
+  WireReader reader(std::string_view(bytes.text).substr(openssh_magic.size()));
+  reader.string();  // cipher
+  reader.string();  // key derivation
+  reader.string();  // and its options
+  reader.number();  // how many keys: 1
+  return std::string(reader.string().value_or(""));
+}
+
+std::string pem_public_half(std::string_view text, const Secret& passphrase) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(
+      BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), BIO_free);
+  const auto give_passphrase = [](char* into, int size, int, void* from) {
+    const auto* secret = static_cast<const Secret*>(from);
+    return static_cast<int>(secret->expose().copy(into, static_cast<std::size_t>(size)));
+  };
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+      PEM_read_bio_PrivateKey(bio.get(), nullptr, give_passphrase,
+                              const_cast<Secret*>(&passphrase)),
+      EVP_PKEY_free);
+  unsigned char* made = nullptr;
+  const int size = key == nullptr ? 0 : i2d_PUBKEY(key.get(), &made);
+  ERR_clear_error();
+  if (size <= 0) return {};
+  std::string half(reinterpret_cast<const char*>(made), static_cast<std::size_t>(size));
+  OPENSSL_free(made);
+  return half;
+}
+
 }  // namespace
 
 Result<RepairedKey> repair_key(std::string_view text) { return Repair(text).run(); }
@@ -408,6 +442,16 @@ Result<> check_passphrase(const Secret& key, const Secret& passphrase) {
   return bad_input("the passphrase does not open the private key",
                    "Check it with: ssh-keygen -y -f key. If it is right, the key's encryption is "
                    "not known here: save it again with ssh-keygen -p -f key");
+}
+
+Result<std::string> public_half(const Secret& key, const Secret& passphrase) {
+  PCA_TRY(RepairedKey repaired, repair_key(key.expose()));
+  const bool is_openssh = repaired.text.find(openssh_label) != std::string::npos;
+  std::string half =
+      is_openssh ? openssh_public_half(repaired.text) : pem_public_half(repaired.text, passphrase);
+  wipe(repaired.text);
+  if (half.empty()) return bad_input("the private key does not tell its public half");
+  return half;
 }
 
 }  // namespace pca

@@ -27,4 +27,8 @@ struct RepairedKey {
 // or wrong. An OpenSSH-format, PEM or PKCS8 key.
 [[nodiscard]] Result<> check_passphrase(const Secret& key, const Secret& passphrase);
 
+// The key's public half, which tells keys apart and may be seen: the blob of RFC 4253 section 6.6
+// of an OpenSSH-format key, the SubjectPublicKeyInfo of another. Both were checked as above.
+[[nodiscard]] Result<std::string> public_half(const Secret& key, const Secret& passphrase);
+
 }  // namespace pca

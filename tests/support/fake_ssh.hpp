@@ -106,6 +106,12 @@ class FakeSession : public SshSession {
   Result<std::unique_ptr<SshChannel>> open_unix(const Budget&, const std::string&) override {
     return failed("not faked");
   }
+  std::unique_ptr<SshChannel> begin_exec(const std::string& command) override {
+    commands.push_back(command);
+    ChannelScript* script = on_exec ? on_exec(command) : nullptr;
+    if (script == nullptr) return {};
+    return std::make_unique<FakeChannel>(*script);
+  }
   std::unique_ptr<SshChannel> begin_tcp(const std::string&, std::uint16_t) override { return {}; }
   std::unique_ptr<SshChannel> begin_unix(const std::string&) override { return {}; }
   // Answers requests to listen; without it none is granted.
@@ -123,6 +129,7 @@ class FakeSession : public SshSession {
     if (script == nullptr) return std::unique_ptr<SshChannel>();
     return std::unique_ptr<SshChannel>(std::make_unique<FakeChannel>(*script));
   }
+  void stop_listening(std::uint16_t) override {}
   Result<std::vector<short>> wait(const Budget& budget, std::span<const PollHandle> others,
                                   Clock::time_point, const std::string& doing) override {
     PCA_CHECK(budget.check(doing));

@@ -75,6 +75,7 @@ class Examples : public ::testing::Test {
     spec.argv = {"sh", "-c", example};
     spec.folder = home_.path();
     spec.environment["HOME"] = home_.path();
+    spec.environment["RUNNER_TEMP"] = home_.path();
     spec.environment["PATH"] = home_.path("bin") + ":" + spec.environment["PATH"];
     return spec;
   }
@@ -88,6 +89,13 @@ TEST_F(Examples, OfTunnelSshAllGetAsFarAsTheEdge) {
   EXPECT_GE(examples.size(), 7U);
   for (const std::string& example : examples) {
     ProcessSpec spec = spec_of(example);
+    const bool stays_here = example.find("session close") != std::string::npos ||
+                            example.find("session status") != std::string::npos;
+    if (stays_here) {
+      const Finished done = run_process(spec, 60s);
+      EXPECT_EQ(done.code, 0) << example << "\n" << done.out << done.err;
+      continue;
+    }
     spec.environment["INPUT_VIA"] = "access";  // its address needs no DNS
     spec.environment["INPUT_ACCESS_CONNECT_TO"] = "127.0.0.1:" + std::to_string(edge_.port());
     spec.environment["INPUT_TRIES"] = "1";

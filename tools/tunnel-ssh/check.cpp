@@ -124,7 +124,8 @@ HostResult check_host(ToolContext& context, const ConnectionSettings& settings,
 }  // namespace
 
 Result<int> run_check(ToolContext& context, Inputs inputs, BadInputs& bad) {
-  const ConnectionSettings settings = read_connection_inputs(context, inputs, bad, Login::hosts);
+  ConnectionSettings settings = read_connection_inputs(context, inputs, bad, Login::hosts);
+  settings.session_folder.clear();  // the way there is what is looked at
   if (!bad.empty()) return bad.to_error();
 
   std::vector<HostResult> results;

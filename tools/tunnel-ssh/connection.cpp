@@ -9,7 +9,9 @@ namespace pca::tunnel_ssh {
 ConnectionSettings read_connection_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad,
                                           Login login) {
   const auto say = [&](const std::string& text) { context.reporter.info(text); };
-  return read_connection(inputs, context.redactor, bad, say, login);
+  ConnectionSettings settings = read_connection(inputs, context.redactor, bad, say, login);
+  settings.session_folder = find_session_folder(context.environment);
+  return settings;
 }
 
 Budget connect_budget(const ConnectionSettings& settings, const std::stop_token& stop) {
@@ -24,6 +26,7 @@ ConnectObserver log_observer(Reporter& reporter, const ConnectionSettings& setti
     reporter.debug(fmt::format("{}: {} ({:.0f} ms)", event.phase, visible(event.detail), event.ms));
   };
   observer.on_warning = [&reporter](const std::string& warning) { reporter.warning(warning); };
+  observer.on_note = [&reporter](const std::string& note) { reporter.info(note); };
   observer.on_retry = [&reporter, tries = settings.retry.tries](const Error& error, int next_try,
                                                                 Milliseconds pause) {
     reporter.info(fmt::format("{}; try {} of {} in {}", error.message, next_try, tries,

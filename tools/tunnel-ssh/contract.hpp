@@ -23,6 +23,9 @@ inline constexpr const char* port = "port";
 inline constexpr const char* ports = "ports";
 inline constexpr const char* pid = "pid";
 
+// Outputs of the session commands, with pid.
+inline constexpr const char* sessions = "sessions";
+
 // Outputs of pin.
 inline constexpr const char* known_hosts = "known-hosts";
 inline constexpr const char* fingerprints = "fingerprints";

@@ -277,6 +277,7 @@ ExecPlan read_exec_plan(const Budget& budget, Inputs& inputs, const ExecSources&
                         BadInputs& bad) {
   ExecPlan plan;
   plan.connection = read_connection(inputs, sources.redactor, bad, sources.say);
+  plan.connection.session_folder = find_session_folder(sources.environment);
   plan.program.script = read_script(budget, inputs, sources, bad);
   plan.program.shell = read_shell(inputs);
   plan.program.errexit = inputs.flag("errexit");

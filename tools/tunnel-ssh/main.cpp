@@ -4,6 +4,7 @@
 #include "tunnel-ssh/forward.hpp"
 #include "tunnel-ssh/options.hpp"
 #include "tunnel-ssh/pin.hpp"
+#include "tunnel-ssh/session.hpp"
 #include "tunnel-ssh/stdio.hpp"
 #include "tunnel-ssh/sync.hpp"
 
@@ -17,6 +18,9 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (command == "sync") return run_sync(context, std::move(inputs), bad);
   if (command == "stdio") return run_stdio(context, std::move(inputs), bad);
   if (command == "forward") return run_forward(context, std::move(inputs), bad);
+  if (command == "session open") return run_session_open(context, std::move(inputs), bad);
+  if (command == "session close") return run_session_close(context, std::move(inputs), bad);
+  if (command == "session status") return run_session_status(context, std::move(inputs), bad);
   if (command == "pin") return run_pin(context, std::move(inputs), bad);
   if (command == "check") return run_check(context, std::move(inputs), bad);
   return tool_bug("no code for the command " + command);

@@ -372,6 +372,68 @@ CommandSpec forward_command() {
   };
 }
 
+CommandSpec session_open_command() {
+  const std::string group = "Session";
+  return {
+      .name = "session open",
+      .summary =
+          "Keeps connections to hosts open for the rest of the job; later calls with the same "
+          "connection inputs use them by themselves",
+      .options = with_connection(
+          Hosts::many,
+          {
+              {.name = "max-lifetime",
+               .type = OptionType::duration,
+               .default_value = "6h",
+               .help = "End after this time whatever happens",
+               .group = group},
+              {.name = "log-file",
+               .help = "Where the background process writes what it has to say; nowhere by default",
+               .placeholder = "PATH",
+               .group = group},
+          }),
+      .positionals = {"host"},
+      .outputs =
+          {
+              {contract::sessions,
+               "JSON, an entry a host: host, state (opened | already-open), pid"},
+              {contract::pid, "The background process that holds the first of them"},
+          },
+      .examples =
+          {
+              {"One login for all of a job's steps",
+               "tunnel-ssh session open deploy@web1 --key-file ~/.ssh/id_ed25519 "
+               "--known-hosts-file ~/.ssh/known_hosts"},
+          },
+  };
+}
+
+CommandSpec session_close_command() {
+  return {
+      .name = "session close",
+      .summary = "Closes open sessions: all of this job, or those to the hosts named",
+      .options = {{.name = "host",
+                   .type = OptionType::list,
+                   .help = "Only sessions to these hosts: [user@]name[:port]",
+                   .placeholder = "HOST",
+                   .group = "Session"}},
+      .positionals = {"host"},
+      .outputs = {{contract::sessions, "JSON, an entry for each that was closed: host, pid"}},
+      .examples = {{"At the end of a job", "tunnel-ssh session close"}},
+  };
+}
+
+CommandSpec session_status_command() {
+  return {
+      .name = "session status",
+      .summary = "Lists the open sessions of this job",
+      .outputs = {{contract::sessions,
+                   "JSON, an entry each: host, state (connected | reconnecting | silent), pid, "
+                   "channels, seconds"}},
+      .examples = {{"What later calls can use", "tunnel-ssh session status --json"}},
+  };
+}
+
 CommandSpec pin_command() {
   return {
       .name = "pin",
@@ -414,6 +476,7 @@ ToolSpec tool_spec() {
           "SSH from a pipeline, directly or through Cloudflare Access, without ssh or "
           "cloudflared",
       .commands = {exec_command(), sync_command(), stdio_command(), forward_command(),
+                   session_open_command(), session_close_command(), session_status_command(),
                    pin_command(), check_command()},
       .examples = {{"What would connect, and how",
                     "tunnel-ssh check deploy@web1 --key-file ~/.ssh/id_ed25519 --known-hosts-file "

@@ -13,8 +13,10 @@ namespace {
 
 constexpr std::string_view root = ".";
 constexpr std::string_view name_end = "//";  // never within a path
-constexpr std::size_t longest_name = 255;    // NAME_MAX
-constexpr std::size_t longest_path = 4096;   // PATH_MAX
+constexpr std::string_view executable = "./";
+constexpr char field_end = '\1';
+constexpr std::size_t longest_name = 255;   // NAME_MAX
+constexpr std::size_t longest_path = 4096;  // PATH_MAX
 
 struct SplitPath {
   std::string folder;  // as find(1) calls it
@@ -36,18 +38,30 @@ std::string path_in(std::string_view folder, std::string_view name) {
   return std::string(folder.substr(2)) + "/" + std::string(name);
 }
 
-std::string record_of(const std::string& name, const TreeEntry& entry) {
-  std::string record = name + std::string(name_end);
+std::string record_of(const TreeEntry& entry) {
+  const SplitPath at = split_path(entry.path);
+  const std::string start = at.folder + std::string(name_end);
   switch (entry.kind) {
-    case EntryKind::file:
-      return record + (entry.is_executable ? "x" : "-") +
-             entry.digest.substr(0, listed_digest_size);
     case EntryKind::link:
-      return record + "l" + entry.target;
+      return start + at.name + "//l" + entry.target + field_end;
     case EntryKind::folder:
-      return record + "d";
+      return start + at.name + "//d";
+    case EntryKind::file:
+      break;
   }
-  return record;
+  return start + (entry.is_executable ? std::string(executable) : "") + at.name + field_end +
+         entry.digest.substr(0, listed_digest_size);
+}
+
+std::string list_digest(std::string list) {
+  for (char& c : list) {
+    if (c == '\0') {
+      c = '\n';
+    } else if (c == '\n') {
+      c = '\0';
+    }
+  }
+  return to_hex(sha256(list)).substr(0, folder_digest_size);
 }
 
 Error broken() {
@@ -72,35 +86,35 @@ bool is_folder(std::string_view folder) {
   }
 }
 
-Result<TreeEntry> parse_entry(std::string_view folder, std::string_view record) {
-  const std::size_t end = record.find(name_end);
-  const std::string_view name = record.substr(0, end);
-  if (end == std::string_view::npos || !is_name(name)) return broken();
-  const std::string_view rest = record.substr(end + name_end.size());
-  if (rest.empty()) return broken();
-  const std::string_view value = rest.substr(1);
-  TreeEntry entry{.path = path_in(folder, name)};
-  switch (rest.front()) {
-    case 'x':
-      entry.is_executable = true;
-      [[fallthrough]];
-    case '-':
-      if (value.size() > listed_digest_size) return broken();
-      // Anything odd is unlike all, so the file is sent again.
-      if (value.size() == listed_digest_size) entry.digest = value;
-      return entry;
-    case 'l':
-      if (value.size() > longest_path) return broken();
+// `rest` is what follows "folder//".
+Result<TreeEntry> parse_entry(std::string_view folder, std::string_view rest) {
+  TreeEntry entry;
+  const std::size_t end = rest.find(name_end);
+  if (end == std::string_view::npos) {
+    entry.is_executable = rest.starts_with(executable);
+    if (entry.is_executable) rest.remove_prefix(executable.size());
+    const std::size_t field = rest.rfind(field_end);
+    if (field == std::string_view::npos) return broken();
+    const std::string_view digest = rest.substr(field + 1);
+    if (digest.size() > listed_digest_size) return broken();
+    // Anything odd is unlike all, so the file is sent again.
+    if (digest.size() == listed_digest_size) entry.digest = digest;
+    rest = rest.substr(0, field);
+  } else {
+    const std::string_view value = rest.substr(end + name_end.size());
+    rest = rest.substr(0, end);
+    if (value.starts_with('l') && value.ends_with(field_end) && value.size() <= longest_path) {
       entry.kind = EntryKind::link;
-      entry.target = value;
-      return entry;
-    case 'd':
-      if (!value.empty()) return broken();
+      entry.target = value.substr(1, value.size() - 2);
+    } else if (value == "d") {
       entry.kind = EntryKind::folder;
-      return entry;
-    default:
+    } else {
       return broken();
+    }
   }
+  if (!is_name(rest)) return broken();
+  entry.path = path_in(folder, rest);
+  return entry;
 }
 
 // Lists by folder.
@@ -114,14 +128,18 @@ Result<Lists> parse_lists(std::string_view text) {
     if (end == std::string_view::npos) return broken();
     const std::string_view record = text.substr(0, end);
     text.remove_prefix(end + 1);
-    if (record.find(name_end) == std::string_view::npos) {
+    const std::size_t at = record.find(name_end);
+    if (at == std::string_view::npos) return broken();
+    const std::string_view folder = record.substr(0, at);
+    const std::string_view rest = record.substr(at + name_end.size());
+    if (rest.empty()) {
       bool is_new = false;
-      if (!is_folder(record)) return broken();
-      std::tie(current, is_new) = lists.try_emplace(std::string(record));
+      if (!is_folder(folder)) return broken();
+      std::tie(current, is_new) = lists.try_emplace(std::string(folder));
       if (!is_new) return broken();
     } else {
-      if (current == lists.end()) return broken();
-      PCA_TRY(current->second.emplace_back(), parse_entry(current->first, record));
+      if (current == lists.end() || current->first != folder) return broken();
+      PCA_TRY(current->second.emplace_back(), parse_entry(folder, rest));
     }
   }
   return lists;
@@ -142,21 +160,22 @@ void complete_digests(FileTree& theirs, const FileTree& ours) {
 
 }  // namespace
 
+std::string file_record(const TreeEntry& entry) { return record_of(entry); }
+
 std::string folder_digests(const FileTree& tree) {
   std::map<std::string, std::vector<std::string>> records;
   records[std::string(root)];
   for (const TreeEntry& entry : tree) {
-    const SplitPath at = split_path(entry.path);
-    records[at.folder].push_back(record_of(at.name, entry));
+    records[split_path(entry.path).folder].push_back(record_of(entry));
     if (entry.kind == EntryKind::folder) records[folder_of_path(entry.path)];
   }
   std::vector<std::string> lines;
   for (auto& [folder, entries] : records) {
     std::sort(entries.begin(), entries.end());
-    std::string list = folder + '\0';
+    const std::string start = folder + std::string(name_end);
+    std::string list = start + '\0';
     for (const std::string& entry : entries) (list += entry) += '\0';
-    lines.push_back(folder + std::string(name_end) +
-                    to_hex(sha256(list)).substr(0, folder_digest_size) + '\0');
+    lines.push_back(start + list_digest(std::move(list)) + '\0');
   }
   std::sort(lines.begin(), lines.end());
   std::string text;

@@ -22,86 +22,87 @@ constexpr std::size_t most_listed = std::size_t{1} << 30U;     // bytes, unpacke
 constexpr std::uint64_t disk_block = 4096;                     // what a file takes is a multiple
 
 // What both look and apply need. Given: $dst, $only, $tree and $unpack. Lists are of records that
-// end with NUL, sorted by bytes; see folder_lists.hpp.
+// end with NUL, sorted by bytes, their fields divided by a byte 1; see folder_lists.hpp. No loop of
+// the shell runs over files: it would take longer than all the rest.
 constexpr std::string_view functions = R"sh(
 export LC_ALL=C
 S=$(printf '\001')
-index=${XDG_STATE_HOME:-$HOME/.local/state}/tunnel-ssh/sync
 if [ -z "$tunnel_ssh_tmp" ]; then
   tunnel_ssh_tmp=$(mktemp -d) || exit
-  staging=
-  trap 'rm -rf -- "$tunnel_ssh_tmp" ${staging:+"$staging"}' EXIT
+  staging= lists=
+  trap 'rm -rf -- "$tunnel_ssh_tmp" ${staging:+"$staging"} ${lists:+"$lists"}' EXIT
 fi
-list() {
-  cd "$dst" || return
+prepare() {
+  work=$tunnel_ssh_tmp/$tree
+  staging=$dst/.tunnel-ssh-$tree
+  state=${XDG_STATE_HOME:-$HOME/.local/state}/tunnel-ssh/sync
+  index=$state/$(printf %s "$dst/$only" | sha256sum | cut -c-64)
+}
+# Files as "stat", "folder//name", which is a path too ("folder//./name" when executable).
+list() (
+  cd "$dst" || exit
   if [ -z "$only" ]; then set -- . -mindepth 1
   elif [ -e "$only" ] || [ -L "$only" ]; then set -- "./$only"
   else set -- . -maxdepth 0 -name /
   fi
+  printf './/\0' >"$work/folders"
   find "$@" -name '.tunnel-ssh-*' -prune -o \
-    -type f -fprintf "$work/files" '%h//%f//%m %s %i %C@ %T@\0' -o \
-    -type l -fprintf "$work/links" '%h//%f//l%l\0' -o \
-    -type d -fprintf "$work/folders" '%h//%f//d\0' -fprintf "$work/paths" '%p\0' &&
-    sort -z -o "$work/files" "$work/files"
-}
-names() { xargs -0 -r sh -c 's=$0; for r do n=${r#*//}; printf "%s$s%s\0" "${r%%//*}" "${n%%//*}"; done' "$1"; }
-split() {
-  join -z -t "$S" files index >known 2>/dev/null || cp /dev/null known
-  cut -z -d "$S" -f 1 known | comm -z -23 files - >unknown
-}
+    -type f \( -perm -100 -fprintf "$work/files" '%D %i %s %C@ %T@\001%h//./%f\0' -o \
+      -fprintf "$work/files" '%D %i %s %C@ %T@\001%h//%f\0' \) -o \
+    -type l -fprintf "$work/others" '%h//%f//l%l\001\0' -o \
+    -type d -fprintf "$work/others" '%h//%f//d\0' -fprintf "$work/dirs" '%p//\0' || exit
+  cd "$work" && cat dirs >>folders && sort -z -o files files && sort -z -o folders folders &&
+    { join -z -t "$S" -v 1 files index >unknown 2>/dev/null || { : >index; cp files unknown; }; }
+)
 store() {
-  state=$index/$(printf %s "$dst/$only" | sha256sum | cut -c-64)
-  mkdir -p "$index" && cp index "$state.$tree" && mv -f "$state.$tree" "$state"
+  mkdir -p "$state" && cp index "$index.$tree" && mv -f "$index.$tree" "$index"
 }
 )sh";
 
-// Reads `ours` from its input. Lists are made in folders that mirror those of $dst.
+// Reads `ours` from its input. The lists go to a file each, in memory where that is possible: there
+// may be many.
 constexpr std::string_view look_code = R"sh(
-look() (
+look() {
+  prepare
+  lists=$(mktemp -d /dev/shm/tunnel-ssh.XXXXXXXX 2>/dev/null) || lists=
+  look_there
+  code=$?
+  rm -rf -- ${lists:+"$lists"}
+  lists=
+  return $code
+}
+look_there() (
   set -e
-  work=$tunnel_ssh_tmp/$tree
   mkdir "$work"
   cd "$work"
   head -c "$size" | $unpack >ours
-  if [ ! -e "$dst" ] && [ ! -L "$dst" ]; then exit; fi
+  if [ ! -e "$dst" ] && [ ! -L "$dst" ]; then : >index; : >files; exit; fi
   if [ ! -d "$dst" ]; then echo "$dst is no folder" >&2; exit 1; fi
-  cp "$index/$(printf %s "$dst/$only" | sha256sum | cut -c-64)" index 2>/dev/null || : >index
-  (list)
-  split
+  cp "$index" index 2>/dev/null || : >index
+  list
   if [ -s unknown ]; then
-    names / <unknown >changed
-    (cd "$dst" && xargs -0 sha256sum -z -- <"$work/changed" >"$work/sums")
-    cut -z -c-64 sums >digests
-    paste -z -d "$S" unknown digests >read
-    sort -z -m -o index known read
-  else
-    cp known index
+    cut -z -d "$S" -f 2- unknown >paths
+    (cd "$dst" && xargs -0 sha256sum -z -- <"$work/paths" >"$work/sums")
+    cut -z -c-"$digits" sums >digests
+    cut -z -d "$S" -f 1 unknown | paste -z -d "$S" - digests >read
+    join -z -t "$S" -o 0,2.2 files index >known
+    sort -z -u -o index known read
+    store 2>/dev/null || :
   fi
-  mkdir lists
-  cd lists
-  { printf '.\0'; cat ../paths; } | xargs -0 sh -c 'mkdir -p -- "$@"
-    for d do printf "%s\0" "$d" >"$d/.tunnel-ssh-list"; done' sh
-  sort -z ../index ../links ../folders | xargs -0 -r sh -c 's=$0 now=
-    for r do
-      folder=${r%%//*} r=${r#*//}
-      if [ "$folder" != "$now" ]; then now=$folder; exec >>"$now/.tunnel-ssh-list"; fi
-      name=${r%%//*} r=${r#*//}
-      case $r in
-        [ld]*) printf "%s//%s\0" "$name" "$r";;
-        *) case ${r%% *} in *[1357]??) x=x;; *) x=-;; esac
-           printf "%s//$x%.$digits""s\0" "$name" "${r##*"$s"}";;
-      esac
-    done' "$S"
-  find . -name .tunnel-ssh-list -fprintf ../folders '%h//\0' -fprintf ../paths '%p\0'
-  xargs -0 sha256sum -z -- <../paths | cut -z -c-"$width" | paste -z -d '\0' ../folders - |
-    sort -z | comm -z -13 ../ours - >../different
+  cd "${lists:-.}"
+  join -z -t "$S" "$work/files" "$work/index" | cut -z -d "$S" -f 2- |
+    sort -z - "$work/others" "$work/folders" | tr '\0\n' '\n\0' |
+    csplit -s -z -n 9 -f list - '/\/\/$/' '{*}'
+  printf '%s\0' list* >"$work/names"
+  xargs -0 sha256sum -z -- <"$work/names" | cut -z -c-"$width" |
+    paste -z -d "\\0$S" "$work/folders" - "$work/names" |
+    join -z -t "$S" -v 1 -o 1.2 - "$work/ours" >"$work/different"
   echo there
-  xargs -0 -r sh -c 'for r do printf "%s/.tunnel-ssh-list\0" "${r%//*}"; done' sh <../different |
-    xargs -0 -r cat -- | $pack
+  xargs -0 -r cat -- <"$work/different" | tr '\0\n' '\n\0' | $pack
 )
 )sh";
 
-// Reads an archive in pieces from its input (see tar_upload.hpp): lists/ of what to do, and new/.
+// Reads an archive in pieces from its input (see tar_upload.hpp): orders/ of what to do, and new/.
 // Nothing is touched before all of it has come: tar takes an archive that ends between two entries
 // for a whole one.
 constexpr std::string_view apply_code = R"sh(
@@ -115,6 +116,12 @@ need_room() {
   room | { read -r device all used free share mount
     [ "${free:-$1}" -ge "$1" ] || { echo "the file system at $mount has $free KiB free, and $need KiB are to be unpacked beside what is there: make room, then run this again" >&2; exit 1; }; }
 }
+# What was sent need not be read for the index.
+remember() (
+  cut -z -d "$S" -f 1 "$orders/sent" | xargs -0 -r sh -c 'find "$@" -maxdepth 0 -printf "%D %i %s %C@ %T@\0"' sh >"$work/keys" &&
+    cd "$work" && cut -z -d "$S" -f 2 "$orders/sent" | paste -z -d "$S" keys - >new &&
+    join -z -t "$S" -o 0,2.2 files index | sort -z -u -o index - new && store
+)
 carry_out() (
   set -e
   mkdir -p -- "$dst"
@@ -126,25 +133,17 @@ carry_out() (
   if [ ! -e whole ]; then echo 'what was sent was cut short' >&2; exit 1; fi
   sync -f "$staging"
   cd "$dst"
-  lists=$staging/lists
-  xargs -0 -r sh -c 'for d do [ -w "$d" ] || { echo "$(id -un) may not write to $d" >&2; exit 1; }; done' sh <"$lists/touched"
-  . "$lists/moves"
-  xargs -0 -r chmod a+x -- <"$lists/executable"
-  xargs -0 -r chmod a-x -- <"$lists/plain"
-  xargs -0 -r rm -f -- <"$lists/delete-files"
-  xargs -0 -r rmdir --ignore-fail-on-non-empty -- <"$lists/delete-folders"
-  set +e
-  cd "$work"
-  (list) && split && names // <unknown >changed && cp known index || exit 0
-  ! cmp -s changed "$lists/sent" || {
-    paste -z -d "$S" unknown "$lists/digests" | sort -z -m -o index - known
-  }
-  store 2>/dev/null
-  :
+  orders=$staging/orders
+  xargs -0 -r sh -c 'for d do [ -w "$d" ] || { echo "$(id -un) may not write to $d" >&2; exit 1; }; done' sh <"$orders/touched"
+  . "$orders/moves"
+  xargs -0 -r chmod a+x -- <"$orders/executable"
+  xargs -0 -r chmod a-x -- <"$orders/plain"
+  xargs -0 -r rm -f -- <"$orders/delete-files"
+  xargs -0 -r rmdir --ignore-fail-on-non-empty -- <"$orders/delete-folders"
+  remember 2>/dev/null || :
 )
 apply() {
-  work=$tunnel_ssh_tmp/$tree
-  staging=$dst/.tunnel-ssh-$tree
+  prepare
   carry_out
   code=$?
   rm -rf -- "$staging"
@@ -215,25 +214,14 @@ std::uint64_t needed_kib(const SyncPlan& plan) {
   return blocks * disk_block / 1024;
 }
 
-// What the index will know without reading it: the files sent, in the order of its records.
-struct SentFiles {
-  std::string names;
-  std::string digests;
-};
-SentFiles sent_files(const SyncPlan& plan) {
-  std::vector<std::pair<std::string, const TreeEntry*>> files;
+// Digests of the files sent, by their names in the host's list.
+std::string sent_files(const SyncPlan& plan) {
+  std::vector<std::string> records;
   for (const TreeEntry& entry : plan.uploads) {
-    if (entry.kind != EntryKind::file) continue;
-    const std::string name = entry.path.substr(entry.path.find_last_of('/') + 1);
-    files.emplace_back(folder_of(entry.path) + "//" + name + "//", &entry);
+    if (entry.kind == EntryKind::file) records.push_back(file_record(entry));
   }
-  std::sort(files.begin(), files.end());
-  SentFiles sent;
-  for (const auto& [record, entry] : files) {
-    sent.names.append(record, 0, record.size() - 2) += '\0';
-    (sent.digests += entry->digest) += '\0';
-  }
-  return sent;
+  std::sort(records.begin(), records.end());
+  return as_records(records);
 }
 
 }  // namespace
@@ -286,15 +274,13 @@ Result<std::string> RemoteTree::ask(const Budget& budget, const std::string& cod
 Result<> RemoteTree::apply(
     const Budget& budget, const SyncPlan& plan,
     const std::function<void(std::uint64_t sent, std::uint64_t all)>& progress) {
-  const SentFiles sent = sent_files(plan);
-  TarStream archive({{"lists/touched", touched_folders(plan)},
-                     {"lists/moves", move_code(plan)},
-                     {"lists/sent", sent.names},
-                     {"lists/digests", sent.digests},
-                     {"lists/executable", as_records(plan.make_executable)},
-                     {"lists/plain", as_records(plan.make_plain)},
-                     {"lists/delete-files", as_records(plan.delete_files)},
-                     {"lists/delete-folders", as_records(plan.delete_folders)}},
+  TarStream archive({{"orders/touched", touched_folders(plan)},
+                     {"orders/moves", move_code(plan)},
+                     {"orders/sent", sent_files(plan)},
+                     {"orders/executable", as_records(plan.make_executable)},
+                     {"orders/plain", as_records(plan.make_plain)},
+                     {"orders/delete-files", as_records(plan.delete_files)},
+                     {"orders/delete-folders", as_records(plan.delete_folders)}},
                     "new/", plan.uploads);
   const int level = has_gzip_ ? compression_level(plan.uploads, shell_.round_trip()) : 0;
   const std::string code = fmt::format("{}need={}\nunpack_archive={}\napply", variables(),

@@ -13,8 +13,8 @@ namespace pca::tunnel_ssh {
 // gzip, where it is).
 //
 // The host keeps an index of it (in ~/.local/state/tunnel-ssh/sync, or XDG_STATE_HOME): a record
-// "folder//name//mode size inode ctime mtime" and, behind a byte 1, the SHA-256 of each file. Only
-// files whose record is not in it are read again. Everything in it can be lost at any time.
+// "device inode size ctime mtime" and, behind a byte 1, the beginning of the SHA-256 of each file.
+// Only files that are not in it are read again. Everything in it can be lost at any time.
 // Not thread safe; the shell outlives it.
 class RemoteTree {
  public:

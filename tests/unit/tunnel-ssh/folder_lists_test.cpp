@@ -19,9 +19,9 @@ TreeEntry link_to(const std::string& path, const std::string& target) {
   return {.path = path, .kind = EntryKind::link, .target = target};
 }
 
-// A list as the host writes it, of "|" for NUL.
+// A list as the host writes it, of "|" for NUL and "=" for a byte 1.
 std::string list(std::string text) {
-  for (char& c : text) c = c == '|' ? '\0' : c;
+  for (char& c : text) c = c == '|' ? '\0' : c == '=' ? '\1' : c;
   return text;
 }
 
@@ -40,12 +40,17 @@ TEST(FolderLists, EachFolderHasADigestOfItsList) {
   const auto digest_of = [](const std::string& of) {
     return to_hex(sha256(of)).substr(0, folder_digest_size);
   };
-  EXPECT_EQ(text, ".//" + digest_of(list(".|a//d|l//la|")) + nul + "./a//" +
-                      digest_of(list("./a|x//x1111111111111111|")) + nul);
+  EXPECT_EQ(text, ".//" + digest_of(list(".//\n.//a//d\n.//l//la=\n")) + nul + "./a//" +
+                      digest_of(list("./a//\n./a//./x=1111111111111111\n")) + nul);
+}
+
+TEST(FolderLists, ALineEndInANameIsNoEndOfARecord) {
+  EXPECT_EQ(folder_digests({link_to("a\nb", "c")}),
+            ".//" + to_hex(sha256(".//\n.//a" + nul + "b//lc\1\n")).substr(0, 20) + nul);
 }
 
 TEST(FolderLists, AnEmptyTreeHasARootOnly) {
-  EXPECT_EQ(folder_digests({}), ".//" + to_hex(sha256(list(".|"))).substr(0, 20) + nul);
+  EXPECT_EQ(folder_digests({}), ".//" + to_hex(sha256(".//\n")).substr(0, 20) + nul);
 }
 
 TEST(FolderLists, WhatIsNotListedIsLikeOurs) {
@@ -57,7 +62,7 @@ TEST(FolderLists, WhatIsNotListedIsLikeOurs) {
 
 TEST(FolderLists, AFolderThatIsNotThereHasNothing) {
   const FileTree ours{folder("a"), folder("a/b"), file("a/b/x", '1'), file("y", '2')};
-  const auto theirs = tree_from_lists(list(".|y//-2222222222222222|"), ours);
+  const auto theirs = tree_from_lists(list(".//|.//y=2222222222222222|"), ours);
   ASSERT_TRUE(theirs);
   EXPECT_EQ(picture(*theirs), "y f 264\n");
 }
@@ -66,31 +71,44 @@ TEST(FolderLists, ListedFoldersAreTheirs) {
   const FileTree ours{folder("a"), file("a/same", '1'), file("a/x", '2'), folder("b"),
                       file("b/z", '3')};
   const auto theirs = tree_from_lists(
-      list("./a|same//x1111111111111111|sub//d|x//-9999999999999999|./a/sub|l//l//etc/x|"), ours);
+      list("./a//|./a//./same=1111111111111111|./a//sub//d|./a//x=9999999999999999|./a/sub//|"
+           "./a/sub//l//l//etc/x=|"),
+      ours);
   ASSERT_TRUE(theirs);
   EXPECT_EQ(picture(*theirs),
             "a d 0\na/same f 164 x\na/sub d 0\na/sub/l l 0//etc/x\na/x f 916\nb d 0\nb/z f 364\n");
 }
 
 TEST(FolderLists, ADigestThatIsNoneIsUnlikeAll) {
-  const auto theirs = tree_from_lists(list(".|x//-|"), {file("x", '1')});
+  const auto theirs = tree_from_lists(list(".//|.//x=|"), {file("x", '1')});
   ASSERT_TRUE(theirs);
   EXPECT_EQ(theirs->front().digest, "");
 }
 
 TEST(FolderLists, WhatNoFileSystemHasIsRefused) {
-  for (const char* text : {"x//-1111111111111111|",           // of no folder
-                           ".|x//-1111111111111111",          // cut short
-                           ".|x//|",                          // nothing about it
-                           ".|x//?1111111111111111|",         // no such kind
-                           ".|x//-11111111111111111|",        // a digest too long
-                           ".|//-1111111111111111|",          // no name
-                           ".|..//d|", ".|.//d|",             // other names for folders
-                           ".|a/b//d|",                       // a name with a slash
-                           ".|a//dx|",                        // a folder with a value
-                           "..|", "/etc|", "./../x|", "./|",  // folders outside
-                           "./a/|", "./a/./b|", "|", "a|",    //
-                           ".|.|"}) {                         // twice
+  for (const char* text : {".//x=1111111111111111|",        // without its folder
+                           ".//|.//x=1111111111111111",     // cut short
+                           ".//|./a//x=1111111111111111|",  // of another folder
+                           ".//|.//x|",                     // nothing about it
+                           ".//|.//x//|",
+                           ".//|.//x//?|",                 // no such kind
+                           ".//|.//x=11111111111111111|",  // a digest too long
+                           ".//|.//=1111111111111111|",    // no name
+                           ".//|.//..//d|",
+                           ".//|.//.//d|",                   // other names for folders
+                           ".//|.//a/b=1111111111111111|",   // a name with a slash
+                           ".//|.//../b=1111111111111111|",  //
+                           ".//|.//a//dx|",                  // a folder with a value
+                           "..//|",
+                           "/etc//|",
+                           "./../x//|",  // folders outside
+                           ".///|",
+                           "./a/.//|",
+                           "./a/./b//|",  //
+                           "|",
+                           "a//|",
+                           "x|",
+                           ".//|.//|"}) {  // none at all, or twice
     const auto theirs = tree_from_lists(list(text), {});
     ASSERT_FALSE(theirs) << text;
     EXPECT_EQ(theirs.error().message, "the host's list of files cannot be read");

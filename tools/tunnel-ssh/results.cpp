@@ -14,8 +14,6 @@ namespace pca::tunnel_ssh {
 
 namespace {
 
-constexpr std::size_t most_in_gantt = 20;  // hosts; Mermaid becomes unreadable beyond
-
 constexpr std::array<OutcomeRow, 8> outcomes{{
     {Outcome::succeeded, "succeeded", "done; of a command: it ended with 0"},
     {Outcome::skipped, "skipped", "never started: an earlier batch failed"},
@@ -114,31 +112,6 @@ std::string errors_by_hosts(std::span<const HostResult> results) {
     out += fmt::format("\n{}: {}", join(hosts, ", "), error);
   }
   return out;
-}
-
-// Mermaid reads ":" and ";" and "#" as its own.
-std::string gantt_name(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                          (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ' ';
-    out += is_plain ? c : '_';
-  }
-  return out;
-}
-
-std::string gantt(std::span<const HostResult> results) {
-  std::string out = "\n```mermaid\ngantt\n  dateFormat x\n  axisFormat %M:%S\n";
-  for (const HostResult& result : results.first(std::min(results.size(), most_in_gantt))) {
-    if (result.phases.empty()) continue;
-    out += fmt::format("  section {}\n", gantt_name(result.host));
-    for (const Phase& phase : result.phases) {
-      const auto start = std::llround(phase.start_ms);
-      const auto end = std::max(start + 1, std::llround(phase.start_ms + phase.ms));
-      out += fmt::format("  {} :{}, {}\n", gantt_name(phase.name), start, end);
-    }
-  }
-  return out + "```\n";
 }
 
 Json phases_json(const HostResult& result) {
@@ -275,9 +248,9 @@ std::string results_summary(std::span<const HostResult> results, const Redactor&
     out += fmt::format("\n<details><summary>Last lines of {}</summary>\n\n{}\n</details>\n",
                        safe_cell(result.host), markdown_code(redactor.redact(result.last_words)));
   }
-  const bool has_phases = std::any_of(results.begin(), results.end(),
-                                      [](const HostResult& r) { return !r.phases.empty(); });
-  return has_phases ? out + gantt(results) : out;
+  std::vector<HostPhases> phases;
+  for (const HostResult& result : results) phases.push_back({result.host, result.phases});
+  return out + phases_gantt(phases);
 }
 
 std::string joined_output(std::span<const HostResult> results, std::string HostResult::*text,

@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "runner/redactor.hpp"
+#include "tunnel-ssh/phases.hpp"
 
 namespace pca::tunnel_ssh {
 
@@ -33,13 +34,6 @@ struct OutcomeRow {
 [[nodiscard]] std::span<const OutcomeRow> outcome_table();
 [[nodiscard]] std::string_view outcome_name(Outcome outcome);
 [[nodiscard]] Outcome outcome_of(const Error& error, bool timed_out);
-
-// A stretch of time on one host, in milliseconds since the tool's work began.
-struct Phase {
-  std::string name;
-  double start_ms = 0;
-  double ms = 0;
-};
 
 // What became of one host.
 struct HostResult {

@@ -1,0 +1,489 @@
+#include "tunnel-ssh/release_folder.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/digest.hpp"
+#include "base/text.hpp"
+#include "tunnel-ssh/release_manifest.hpp"
+#include "tunnel-ssh/tar_stream.hpp"
+
+namespace pca::tunnel_ssh {
+
+namespace {
+
+constexpr std::size_t token_bytes = 8;
+constexpr std::size_t longest_id = 80;
+constexpr auto renewal = std::chrono::seconds(15);
+
+// Functions for all later blocks. $path, $token and $renewals are set before.
+//
+// leave: what the end of the shell does, whoever ends it. fire: the revert, once, whoever is first;
+// it is renamed before it runs and removed after, so that half a revert is run again. history: a
+// line with the time in front.
+constexpr std::string_view functions = R"sh(
+export LC_ALL=C
+case $path in "~") path=$HOME ;; "~/"*) path=$HOME/${path#"~/"} ;; esac
+deploy=$path/.deploy
+mine=$deploy/lock.$token
+armed=$deploy/armed/$token.sh
+staged=
+renewer=
+timer=
+holds_lock() { [ -e "$mine" ] && [ "$deploy/lock" -ef "$mine" ]; }
+# In a session of its own, deaf to the end of the connection; end_of ends all of it.
+apart() { setsid sh -c "trap '' HUP; $1" sh "$2" "$3" </dev/null >/dev/null 2>&1 & }
+end_of() { [ -z "$1" ] || kill -s TERM -- "-$1" 2>/dev/null; }
+fire() {
+  mv "$1" "$1.fired" 2>/dev/null || [ -e "$1.fired" ] || return 0
+  sh "$1.fired" && rm -f "$1.fired"
+}
+history() {
+  printf '{"time":"%s",%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "${1#?}" >>"$deploy/history.jsonl"
+}
+leave() {
+  fire "$armed" >/dev/null 2>&1
+  end_of "$timer"
+  if [ -n "$staged" ] && [ "$(readlink -- "$path/current")" != "releases/$id" ]; then
+    rm -rf -- "$staged" "$deploy/manifests/$id"
+  fi
+  end_of "$renewer"
+  if holds_lock; then rm -f "$deploy/lock"; fi
+  rm -f "$mine"
+  rm -rf -- "$tmp"
+}
+tmp=$(mktemp -d) || exit
+trap leave EXIT
+
+take_lock() {
+  mkdir -p -- "$path/releases" "$path/shared" "$deploy/manifests" "$deploy/armed" || return
+  printf '%s\n' "$owner" >"$mine" || return
+  ln "$mine" "$deploy/lock" 2>/dev/null && return
+  before=$(cat "$deploy/lock" 2>/dev/null)
+  then=$(stat -c %Y "$deploy/lock" 2>/dev/null) || then=0
+  [ $(($(date +%s) - then)) -gt 60 ] || return 1
+  mv "$deploy/lock" "$mine.stolen" 2>/dev/null
+  # A thief that was faster may have its own new one here: that is given back.
+  [ "$(cat "$mine.stolen" 2>/dev/null)" = "$before" ] || ln "$mine.stolen" "$deploy/lock"
+  rm -f "$mine.stolen"
+  ln "$mine" "$deploy/lock" 2>/dev/null
+}
+renew() {
+  apart 'n=0; while [ $n -lt $2 ] && sleep 15 && kill -0 '$$' && [ -e "$1" ]; do touch "$1"; n=$((n + 1)); done' \
+    "$mine" "$renewals"
+  renewer=$!
+}
+# What a deploy that was cut off left: its revert is due, what it staged is not wanted.
+clean_up() {
+  for left in "$deploy"/armed/*; do
+    case $left in *.sh | *.fired) fire "${left%.fired}" >/dev/null 2>&1 ;; esac
+  done
+  rm -f -- "$deploy"/armed/*.new "$deploy"/armed/*.off
+  rm -rf -- "$path"/releases/.*.part "$deploy"/manifests/.*.part
+  for left in "$deploy"/lock.*; do [ "$left" = "$mine" ] || rm -f -- "$left"; done
+}
+# Records: the current release, the hold, the lock, the history, the releases; then the paths whose
+# content is not what the manifest says, one empty, and the manifest.
+look() {
+  if [ -e "$path/current" ] && [ ! -L "$path/current" ]; then
+    echo "$path/current is no link: move it away first, with mv $path/current $path/before" >&2
+    return 1
+  fi
+  current=$(readlink -- "$path/current")
+  current=${current##*/}
+  printf '%s\0' "$current"
+  cat "$deploy/hold" 2>/dev/null
+  printf '\0'
+  if holds_lock; then printf ours; else cat "$deploy/lock" 2>/dev/null; fi
+  printf '\0'
+  tail -n 500 "$deploy/history.jsonl" 2>/dev/null
+  printf '\0'
+  ls "$path/releases" 2>/dev/null
+  printf '\0'
+  manifest=$deploy/manifests/$current
+  if [ -n "$current" ] && [ -r "$manifest" ]; then
+    sed -z -n 's/^[fx] [0-9]* [0-9a-f]* //p' "$manifest" | sort -z >"$tmp/files"
+    (cd "$path/releases/$current" && find . -type f ! -newer "$manifest" -printf '%P\0') |
+      sort -z | comm -z -23 "$tmp/files" -
+    printf '\0'
+    cat "$manifest"
+  else
+    printf '\0'
+  fi
+}
+)sh";
+
+// Which release is current, told by nothing but the revert itself: it runs when nobody is there.
+std::string revert_script(std::string_view path, const std::string& restart,
+                          const std::string& release, const std::string& previous,
+                          const Json& record) {
+  std::string code = fmt::format("path={}\nrelease={}\nprevious={}\nrestart={}\nrecord={}\n", path,
+                                 shell_quote(release), shell_quote(previous), shell_quote(restart),
+                                 shell_quote(record.dump()));
+  return code + R"sh(
+[ "$(readlink -- "$path/current")" = "releases/$release" ] || exit 0
+code=0
+if [ -n "$previous" ]; then
+  ln -s -f -n -- "releases/$previous" "$path/.current.revert" &&
+    mv -T -- "$path/.current.revert" "$path/current" || exit
+  if [ -n "$restart" ]; then
+    (cd "$path/current" && timeout -k 5 60 sh -c "$restart") </dev/null || code=$?
+  fi
+else
+  rm -f -- "$path/current"
+fi
+printf '{"time":"%s",%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "${record#?}" >>"$path/.deploy/history.jsonl"
+exit $code
+)sh";
+}
+
+std::string assignment(const char* name, const std::string& value) {
+  return fmt::format("{}={}\n", name, shell_quote(value));
+}
+
+std::string as_records(const std::vector<std::string>& items) {
+  std::string text;
+  for (const std::string& item : items) (text += item) += '\0';
+  return text;
+}
+
+std::string as_words(const std::vector<std::string>& items) {
+  std::string words;
+  for (const std::string& item : items) words += " " + shell_quote(item);
+  return words;
+}
+
+Error broken() {
+  return failed("what the host says about its releases cannot be read",
+                "The host needs GNU coreutils, findutils and sed, and .deploy in the folder must "
+                "not be written to by hand.");
+}
+
+Result<std::string_view> take_record(std::string_view& rest) {
+  const std::size_t end = rest.find('\0');
+  if (end == std::string_view::npos) return broken();
+  const std::string_view record = rest.substr(0, end);
+  rest.remove_prefix(end + 1);
+  return record;
+}
+
+std::string text_of(const Json& json, std::string_view key) {
+  const Json* value = json.find(key);
+  return value == nullptr || value->as_string() == nullptr ? std::string() : *value->as_string();
+}
+
+// Lines that are none of ours are passed over: a line cut by a full disk must not end all deploys.
+std::vector<HistoryEntry> parse_history(std::string_view text) {
+  std::vector<HistoryEntry> history;
+  for (const std::string& line : split_lines(text)) {
+    auto json = parse_json(line);
+    if (!json || json->as_object() == nullptr) continue;
+    history.push_back({text_of(*json, "time"), text_of(*json, "action"), text_of(*json, "release"),
+                       text_of(*json, "previous"), text_of(*json, "result"),
+                       text_of(*json, "commit"), *json});
+  }
+  return history;
+}
+
+// What the release is made of, folders before what they hold.
+std::string move_into_place(const NewRelease& release) {
+  std::string code;
+  for (const std::string& path : release.shared) {
+    const auto depth = std::count(path.begin(), path.end(), '/');
+    std::string up = "../../";
+    for (std::ptrdiff_t i = 0; i < depth; ++i) up += "../";
+    const std::size_t slash = path.find_last_of('/');
+    const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash);
+    code += fmt::format(
+        "mkdir -p -- \"$staged\"/{0} \"$path\"/shared/{0}\n"
+        "ln -s -- {1} \"$staged\"/{2}\n",
+        shell_quote(folder), shell_quote(up + "shared/" + path), shell_quote(path));
+  }
+  return code;
+}
+
+}  // namespace
+
+bool is_release_id(std::string_view text) {
+  const auto is_good = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+  };
+  return !text.empty() && text.size() <= longest_id && text.front() != '-' &&
+         std::all_of(text.begin(), text.end(), is_good);
+}
+
+bool ReleaseState::is_good(std::string_view release) const {
+  bool good = false;
+  for (const HistoryEntry& entry : history) {
+    if (entry.release != release) continue;
+    if (entry.action == "deploy" || entry.action == "rollback") good = entry.result == "deployed";
+    if (entry.action == "revert") good = false;
+  }
+  return good;
+}
+
+std::string ReleaseState::rollback_target() const {
+  for (auto release = releases.rbegin(); release != releases.rend(); ++release) {
+    if (*release != current && is_good(*release)) return *release;
+  }
+  return {};
+}
+
+std::vector<std::string> ReleaseState::dispensable(std::size_t kept, std::string_view now,
+                                                   std::string_view previous) const {
+  std::vector<std::string> out;
+  for (auto release = releases.rbegin(); release != releases.rend(); ++release) {
+    if (*release == now || *release == previous) {
+      if (kept > 0) --kept;
+    } else if (kept > 0 && is_good(*release)) {
+      --kept;
+    } else {
+      out.push_back(*release);
+    }
+  }
+  return out;
+}
+
+Result<ReleaseState> parse_release_state(std::string_view text) {
+  ReleaseState state;
+  PCA_TRY(const std::string_view current, take_record(text));
+  if (!current.empty() && !is_release_id(current)) return broken();
+  state.current = current;
+  PCA_TRY(const std::string_view hold, take_record(text));
+  if (!hold.empty()) {
+    auto json = parse_json(trim(hold));
+    if (!json || json->as_object() == nullptr) return broken();
+    state.hold = *std::move(json);
+  }
+  PCA_TRY(const std::string_view lock, take_record(text));
+  state.is_locked = lock == "ours";
+  if (!state.is_locked) state.lock = trim(lock);
+  PCA_TRY(const std::string_view history, take_record(text));
+  state.history = parse_history(history);
+  PCA_TRY(const std::string_view releases, take_record(text));
+  for (const std::string& name : split_lines(releases)) {
+    if (is_release_id(name)) state.releases.push_back(name);
+  }
+  std::set<std::string_view> altered;
+  for (;;) {
+    PCA_TRY(const std::string_view path, take_record(text));
+    if (path.empty()) break;
+    altered.insert(path);
+  }
+  PCA_TRY(state.tree, parse_manifest(text));
+  for (TreeEntry& entry : state.tree) {
+    if (altered.contains(entry.path)) entry.digest.clear();
+  }
+  return state;
+}
+
+ReleaseFolder::ReleaseFolder(RemoteShell& shell, std::string path, std::string restart,
+                             Milliseconds lease)
+    : shell_(shell),
+      path_(std::move(path)),
+      restart_(std::move(restart)),
+      lease_(lease),
+      token_(random_hex(token_bytes)) {}
+
+Result<std::string> ReleaseFolder::run(const Budget& budget, const std::string& code,
+                                       const RemoteInput& input) {
+  if (std::exchange(has_functions_, true)) return shell_.run(budget, code, input);
+  return shell_.run(budget,
+                    assignment("path", path_) + assignment("token", token_) +
+                        fmt::format("renewals={}\n", lease_ / renewal) + std::string(functions) +
+                        code,
+                    input);
+}
+
+Result<ReleaseState> ReleaseFolder::look(const Budget& budget) {
+  PCA_TRY(const std::string text, run(budget, "look\n"));
+  return parse_release_state(text);
+}
+
+Result<ReleaseState> ReleaseFolder::lock(const Budget& budget, const Json& owner) {
+  PCA_TRY(const std::string text, run(budget, assignment("owner", owner.dump()) + R"sh(
+if take_lock; then
+  clean_up
+  renew
+  look
+elif [ -w "$deploy" ]; then
+  look
+else
+  false
+fi
+)sh"));
+  return parse_release_state(text);
+}
+
+Result<> ReleaseFolder::stage(
+    const Budget& budget, const NewRelease& release,
+    const std::function<void(std::uint64_t sent, std::uint64_t all)>& progress) {
+  TarStream archive({}, {}, release.uploads);
+  const std::string manifest = write_manifest(release.tree);
+  const std::string linked = as_records(release.linked);
+  std::string code = assignment("id", release.id) + R"sh(
+staged=$path/releases/.$id.part
+new_manifest=$deploy/manifests/.$id.part
+(
+  set -e
+  mkdir -- "$staged"
+)sh";
+  code += fmt::format("  head -c {} >\"$tmp/linked\"\n", linked.size());
+  code += fmt::format("  head -c {} >\"$new_manifest\"\n", manifest.size());
+  code += fmt::format("  head -c {} | tar -x -o -m -f - -C \"$staged\"\n", archive.size());
+  code += R"sh(
+  read -r last || :
+  if [ "$last" != "$id" ]; then echo 'what was sent was cut short' >&2; exit 1; fi
+  if [ -s "$tmp/linked" ]; then
+    cd "$path/releases/$current"
+    xargs -0 cp -l --parents -t "$staged" -- <"$tmp/linked"
+    cd "$path"
+  fi
+)sh";
+  code += move_into_place(release);
+  code += R"sh(
+  sync -f "$staged"
+  touch "$new_manifest"
+  mv -f -- "$new_manifest" "$deploy/manifests/$id"
+  mv -T -- "$staged" "$path/releases/$id"
+)
+code=$?
+if [ $code = 0 ]; then staged=$path/releases/$id; fi
+(exit $code)
+)sh";
+  std::string before = linked + manifest;
+  std::string after = release.id + "\n";
+  std::size_t taken = 0;
+  std::uint64_t sent = 0;
+  const auto input = [&](std::span<char> into) -> Result<std::size_t> {
+    if (taken < before.size()) {
+      const std::size_t count = before.copy(into.data(), into.size(), taken);
+      taken += count;
+      return count;
+    }
+    PCA_TRY(const std::size_t count, archive.read(into));
+    if (count == 0) return std::exchange(after, {}).copy(into.data(), into.size());
+    sent += count;
+    if (progress) progress(sent, archive.size());
+    return count;
+  };
+  PCA_CHECK(run(budget, code, input));
+  return {};
+}
+
+Result<std::string> ReleaseFolder::switch_to(const Budget& budget, const std::string& release,
+                                             const std::string& previous, Milliseconds patience,
+                                             const Json& record) {
+  std::string code = assignment("id", release) + assignment("restart", restart_);
+  code += "revert=" + shell_quote(revert_script("$P", restart_, release, previous, record)) + "\n";
+  code += fmt::format("patience={}\n", patience.count() / 1000);
+  return run(budget, code + R"sh(
+arm() {
+  holds_lock || { echo 'the lock was lost meanwhile' >&2; return 1; }
+  { printf 'P=%s\n' "'$(printf %s "$path" | sed "s/'/'\\\\''/g")'"; printf %s "$revert"; } >"$armed.new" &&
+    mv -f -- "$armed.new" "$armed" || return
+  apart 'sleep "$2"; mv "$1" "$1.fired" && sh "$1.fired" && rm -f "$1.fired"' "$armed" "$patience"
+  timer=$!
+}
+switch() {
+  ln -s -f -n -- "releases/$id" "$path/.current.new" && mv -T -- "$path/.current.new" "$path/current" || return
+  [ -n "$restart" ] || return 0
+  # To a file: a daemon that it starts would keep the channel open.
+  (cd "$path/current" && timeout -k 5 "$((patience - 15))" sh -c "$restart") </dev/null >"$tmp/restart" 2>&1
+  code=$?
+  head -c 65536 "$tmp/restart"
+  [ $code = 0 ] || { tail -n 3 "$tmp/restart" >&2; echo "the restart ended with exit code $code" >&2; return 1; }
+}
+arm && switch
+)sh");
+}
+
+Result<ReleaseFolder::Check> ReleaseFolder::check(const Budget& budget, const std::string& command,
+                                                  Milliseconds limit) {
+  const auto seconds = std::max<std::int64_t>(1, limit.count() / 1000);
+  PCA_TRY(std::string said,
+          run(budget, assignment("check", command) + fmt::format("limit={}\n", seconds) + R"sh(
+(cd "$path/current" && timeout -k 1 "$limit" sh -c "$check") </dev/null >"$tmp/check" 2>&1
+code=$?
+printf '%s\n' "$code"
+tail -c 4096 "$tmp/check"
+)sh"));
+  const std::size_t end = said.find('\n');
+  if (end == std::string::npos) return broken();
+  return Check{said.substr(0, end) == "0", said.substr(end + 1)};
+}
+
+namespace {
+
+std::string hold_code(const std::optional<Json>& hold) {
+  if (!hold) return {};
+  if (hold->is_null()) return "rm -f -- \"$deploy/hold\"\n";
+  return assignment("hold", hold->dump()) +
+         "printf '%s\\n' \"$hold\" >\"$deploy/hold.$token\" && mv -f -- \"$deploy/hold.$token\" "
+         "\"$deploy/hold\"\n";
+}
+
+// Renamed first: nobody ever finds half a release.
+std::string delete_code(const std::vector<std::string>& releases) {
+  if (releases.empty()) return {};
+  return fmt::format(
+      "for old in{}; do\n"
+      "  mv -T -- \"$path/releases/$old\" \"$path/releases/.$old.part\" && "
+      "rm -rf -- \"$path/releases/.$old.part\" \"$deploy/manifests/$old\"\ndone\n",
+      as_words(releases));
+}
+
+}  // namespace
+
+Result<> ReleaseFolder::confirm(const Budget& budget, const Json& record,
+                                const std::optional<Json>& hold,
+                                const std::vector<std::string>& dispensable) {
+  PCA_TRY(const std::string said, run(budget, assignment("record", record.dump()) + R"sh(
+if mv -- "$armed" "$armed.off" 2>/dev/null; then
+  rm -f -- "$armed.off"
+  end_of "$timer"
+  timer=
+  staged=
+  history "$record"
+)sh" + hold_code(hold) + delete_code(dispensable) +
+                                                  R"sh(
+  echo done
+else
+  echo late
+fi
+)sh"));
+  if (said.ends_with("done\n")) return {};
+  return conflict("the host had gone back to the release before when the new one was confirmed",
+                  "Deploy again; a longer health-timeout gives it more time.");
+}
+
+Result<> ReleaseFolder::revert(const Budget& budget) {
+  PCA_CHECK(run(budget, R"sh(
+fire "$armed" >"$tmp/revert" 2>&1
+code=$?
+end_of "$timer"
+timer=
+[ $code = 0 ] || tail -n 3 "$tmp/revert" >&2
+(exit $code)
+)sh"));
+  return {};
+}
+
+Result<> ReleaseFolder::record(const Budget& budget, const Json& record,
+                               const std::optional<Json>& hold) {
+  PCA_CHECK(
+      run(budget, assignment("record", record.dump()) + hold_code(hold) + "history \"$record\"\n"));
+  return {};
+}
+
+Result<> ReleaseFolder::clean(const Budget& budget, const std::vector<std::string>& releases,
+                              bool break_lock) {
+  PCA_CHECK(run(budget, delete_code(releases) +
+                            (break_lock ? "rm -f -- \"$deploy/lock\"\n" : std::string()) + ":\n"));
+  return {};
+}
+
+}  // namespace pca::tunnel_ssh

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.hpp"
+#include "tunnel-ssh/file_tree.hpp"
+#include "tunnel-ssh/remote_shell.hpp"
+
+namespace pca::tunnel_ssh {
+
+// A line of .deploy/history.jsonl: what was done, and what came of it.
+struct HistoryEntry {
+  std::string time;     // by the host's clock, RFC 3339 in UTC
+  std::string action;   // deploy, rollback, revert, hold, unhold, unlock
+  std::string release;  // what it was about
+  std::string previous;
+  std::string result;  // deployed, rolled-back
+  std::string commit;
+  Json json;  // all of it
+};
+
+// What a host says about its folder of releases.
+struct ReleaseState {
+  std::string current;                // empty before the first deploy
+  std::vector<std::string> releases;  // whole ones, from the oldest
+  std::vector<HistoryEntry> history;  // from the oldest, the last 500
+  std::optional<Json> hold;           // why newer deploys are refused
+  bool is_locked = false;             // by this very process
+  std::string lock;                   // by whom else, a line of JSON; empty = by nobody
+  // Of the current release, as it was made. A file that has been written to since has no digest.
+  FileTree tree;
+
+  // Whether `release` has been healthy and nothing bad is known of it since.
+  [[nodiscard]] bool is_good(std::string_view release) const;
+  // The newest good release there that is not the current one; empty when there is none.
+  [[nodiscard]] std::string rollback_target() const;
+  // Which releases need not be kept beside `kept` good ones, `current` and `previous`.
+  [[nodiscard]] std::vector<std::string> dispensable(std::size_t kept, std::string_view current,
+                                                     std::string_view previous) const;
+};
+// What ReleaseFolder reads, exposed for its tests. Hostile text: failed when it makes no sense.
+[[nodiscard]] Result<ReleaseState> parse_release_state(std::string_view text);
+// "20261124T093000Z-1a2b3c4": letters, digits and dashes, so that it is safe in any path.
+[[nodiscard]] bool is_release_id(std::string_view text);
+
+// What shall be staged.
+struct NewRelease {
+  std::string id;
+  FileTree tree;                    // all of it
+  std::vector<TreeEntry> uploads;   // what has to be sent: folders, links, new and changed files
+  std::vector<std::string> linked;  // files to be had from the current release
+  std::vector<std::string> shared;  // paths that lead to shared/ of the folder
+};
+
+// The folder of a host that holds releases, looked after by POSIX sh, coreutils, findutils and tar:
+//   releases/ID  shared/  current -> releases/ID  .deploy/{lock,history.jsonl,hold,manifests/ID}
+// The lock is a lease of 60 s by the host's clock, renewed there every 15 s while the shell lives;
+// one that was not renewed is stolen by rename. Before a switch a revert is armed: it fires when
+// the shell ends, and by a timer of its own if that cannot be, unless it was disarmed before.
+// Everything is undone when the shell ends without confirm(). Not thread safe; the shell outlives
+// it.
+class ReleaseFolder {
+ public:
+  // `path` is absolute, or "~/..." in the user's home. `restart` is a shell command run in the new
+  // current release, empty for none. The lock is renewed for `lease` at most.
+  ReleaseFolder(RemoteShell& shell, std::string path, std::string restart, Milliseconds lease);
+
+  // Nothing is changed, and nothing need be there.
+  Result<ReleaseState> look(const Budget& budget);
+  // Takes the lock for `owner`, unless another has it, and looks; with the lock it puts back what
+  // an interrupted deploy left.
+  Result<ReleaseState> lock(const Budget& budget, const Json& owner);
+  // Makes a whole and lasting release beside the others. Nobody sees it yet.
+  Result<> stage(const Budget& budget, const NewRelease& release,
+                 const std::function<void(std::uint64_t sent, std::uint64_t all)>& progress);
+  // Arms the revert to `previous` (empty: to none) for `patience`, makes `release` the current one
+  // by rename, restarts. Gives what the restart printed. `record` is history's line of the revert.
+  Result<std::string> switch_to(const Budget& budget, const std::string& release,
+                                const std::string& previous, Milliseconds patience,
+                                const Json& record);
+  // Runs `command` in the current release; gives whether it ended with 0 within `limit`, and what
+  // it printed.
+  struct Check {
+    bool is_good = false;
+    std::string said;
+  };
+  Result<Check> check(const Budget& budget, const std::string& command, Milliseconds limit);
+  // Disarms, records, sets or ends the hold, deletes `dispensable`. conflict when the revert has
+  // already fired.
+  Result<> confirm(const Budget& budget, const Json& record, const std::optional<Json>& hold,
+                   const std::vector<std::string>& dispensable);
+  // Goes back to the previous release, if that has not been done yet.
+  Result<> revert(const Budget& budget);
+  // Without a switch: appends to the history, and sets (or with null ends) the hold when given.
+  Result<> record(const Budget& budget, const Json& record, const std::optional<Json>& hold);
+  // Deletes releases, and the lock of whoever has it when `break_lock`.
+  Result<> clean(const Budget& budget, const std::vector<std::string>& releases, bool break_lock);
+
+ private:
+  // With the functions of ours in front, the first time.
+  Result<std::string> run(const Budget& budget, const std::string& code,
+                          const RemoteInput& input = {});
+
+  RemoteShell& shell_;
+  const std::string path_;
+  const std::string restart_;
+  const Milliseconds lease_;
+  const std::string token_;
+  bool has_functions_ = false;
+};
+
+}  // namespace pca::tunnel_ssh

@@ -116,6 +116,11 @@ std::vector<Action> all_actions() {
        "Makes a folder of a host like one of the job's over SSH and sends only what differs, "
        "through "
        "Cloudflare Access or directly"},
+      {"host-release", "release deploy", "host-release",
+       "Makes a folder the current release on all hosts over SSH, or on none: health-checked and "
+       "taken back where it is not healthy"},
+      {"host-rollback", "release rollback", "host-rollback",
+       "Makes an earlier release the current one again on all hosts over SSH"},
       {"tunnel-forward",
        "forward",
        "tunnel-forward",

@@ -18,6 +18,10 @@ inline constexpr const char* report = "report";
 // Outputs of sync.
 inline constexpr const char* changed = "changed";
 
+// Outputs of release.
+inline constexpr const char* release = "release";
+inline constexpr const char* previous = "previous";
+
 // Outputs of forward.
 inline constexpr const char* port = "port";
 inline constexpr const char* ports = "ports";

@@ -4,6 +4,7 @@
 #include "tunnel-ssh/forward.hpp"
 #include "tunnel-ssh/options.hpp"
 #include "tunnel-ssh/pin.hpp"
+#include "tunnel-ssh/release.hpp"
 #include "tunnel-ssh/session.hpp"
 #include "tunnel-ssh/stdio.hpp"
 #include "tunnel-ssh/sync.hpp"
@@ -16,6 +17,7 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   const std::string command = inputs.command();
   if (command == "exec") return run_exec(context, std::move(inputs), bad);
   if (command == "sync") return run_sync(context, std::move(inputs), bad);
+  if (command.starts_with("release ")) return run_release(context, std::move(inputs), bad);
   if (command == "stdio") return run_stdio(context, std::move(inputs), bad);
   if (command == "forward") return run_forward(context, std::move(inputs), bad);
   if (command == "session open") return run_session_open(context, std::move(inputs), bad);

@@ -282,6 +282,213 @@ CommandSpec sync_command() {
   };
 }
 
+const std::string release_group = "Release";
+
+Option path_option() {
+  return {.name = "path",
+          .help = "The folder on the host that holds the releases of one application: /srv/app",
+          .placeholder = "PATH",
+          .required = true,
+          .group = release_group};
+}
+
+Option release_timeout_option() {
+  return {.name = "timeout",
+          .type = OptionType::duration,
+          .default_value = "30m",
+          .help = "How long all of it may take; 0s is no limit",
+          .group = release_group};
+}
+
+Option keep_option() {
+  return {.name = "keep",
+          .type = OptionType::integer,
+          .default_value = "5",
+          .help = "How many good releases stay; the current and the previous one always do",
+          .least = 1,
+          .most = 1000,
+          .group = release_group};
+}
+
+Option reason_option() {
+  return {.name = "reason",
+          .help = "Why, for the history",
+          .placeholder = "TEXT",
+          .group = release_group};
+}
+
+std::vector<Option> provenance_options() {
+  return {
+      {.name = "commit",
+       .help = "What is deployed, for names, history and holds; GITHUB_SHA by default",
+       .placeholder = "SHA",
+       .group = release_group},
+      {.name = "commit-time",
+       .help = "When it was committed, so that a hold lets only newer ones pass: "
+               "2026-01-31T12:00:00Z",
+       .placeholder = "TIME",
+       .group = release_group},
+  };
+}
+
+// How a release comes to life, and when it counts as healthy.
+std::vector<Option> life_options() {
+  const std::string group = "Restart and health";
+  return {
+      {.name = "restart",
+       .type = OptionType::verbatim,
+       .help = "Shell command that makes the application use the new current release; runs in it",
+       .placeholder = "COMMAND",
+       .group = group},
+      {.name = "unit",
+       .help = "Restart this systemd unit instead",
+       .placeholder = "NAME",
+       .group = group},
+      {.name = "health-command",
+       .type = OptionType::verbatim,
+       .help = "Healthy when this shell command ends with 0 on the host, in the release",
+       .placeholder = "COMMAND",
+       .group = group},
+      {.name = "health-port",
+       .type = OptionType::integer,
+       .default_value = "0",
+       .help = "Healthy when this port takes connections on the host's loopback; 0 is not asked",
+       .most = 65535,
+       .group = group},
+      {.name = "health-url",
+       .help = "Healthy when this address, asked for from the host through the tunnel, answers "
+               "with 2xx: http://127.0.0.1:8080/healthz",
+       .placeholder = "URL",
+       .group = group},
+      {.name = "health-timeout",
+       .type = OptionType::duration,
+       .default_value = "30s",
+       .help = "How long it may take until all checks were good twice in a row",
+       .group = group},
+      {.name = "log-command",
+       .type = OptionType::verbatim,
+       .help = "Shell command that shows the application's last log lines when it is not healthy; "
+               "with unit journalctl's by default",
+       .placeholder = "COMMAND",
+       .group = group},
+      {.name = "lock-wait",
+       .type = OptionType::duration,
+       .default_value = "15m",
+       .help = "How long to wait for another deploy to the same folder",
+       .group = group},
+  };
+}
+
+CommandSpec release_command(std::string name, std::string summary,
+                            std::vector<std::vector<Option>> groups, std::string example) {
+  std::vector<Option> own{path_option()};
+  for (std::vector<Option>& group : groups) {
+    for (Option& option : group) own.push_back(std::move(option));
+  }
+  own.push_back(become_option(release_group));
+  own.push_back(release_timeout_option());
+  return {.name = "release " + name,
+          .summary = std::move(summary),
+          .options = with_connection(Hosts::many, std::move(own)),
+          .positionals = {"host"},
+          .outputs = {{contract::report, "Path of a JSON file with all that was found"}},
+          .examples = {{"The same connection inputs as exec",
+                        "tunnel-ssh release " + name +
+                            " deploy@web1 --key-file ~/.ssh/id_ed25519 --known-hosts-file "
+                            "~/.ssh/known_hosts --path /srv/app" +
+                            example}}};
+}
+
+std::vector<Output> release_outputs() {
+  return {
+      {contract::outcome, "deployed | unchanged | planned | rolled-back | held | failed | unknown"},
+      {contract::release, "The release this was about"},
+      {contract::previous, "The one that was current before, on the first host"},
+      {contract::changed, "How many files and folders differ from it"},
+      {contract::duration_ms, "How long all of it took"},
+      {contract::report, "Path of a JSON file with everything the summary shows"},
+  };
+}
+
+CommandSpec release_deploy_command() {
+  std::vector<Option> source{
+      {.name = "source",
+       .help = "The folder of this machine that becomes the release",
+       .placeholder = "PATH",
+       .required = true,
+       .group = release_group},
+      {.name = "include",
+       .type = OptionType::list,
+       .help = "Only files that these patterns match, one a line, written as in a .gitignore file",
+       .placeholder = "PATTERN",
+       .group = release_group},
+      {.name = "exclude",
+       .type = OptionType::list,
+       .help = "No files and folders that these patterns match, the same way",
+       .placeholder = "PATTERN",
+       .group = release_group},
+      {.name = "shared",
+       .type = OptionType::list,
+       .help = "Paths in the release that lead to the folder shared/, which all releases have in "
+               "common: uploads, config/local.json",
+       .placeholder = "PATH",
+       .group = release_group},
+      keep_option(),
+      {.name = "dry-run",
+       .type = OptionType::boolean,
+       .default_value = "false",
+       .help = "Only list what would be added (+), changed (~) and deleted (-)",
+       .group = release_group},
+  };
+  CommandSpec command = release_command(
+      "deploy",
+      "Makes a folder the current release on all hosts, or on none: staged everywhere, switched "
+      "by rename, checked, and taken back where it is not healthy",
+      {std::move(source), provenance_options(), life_options()},
+      " --source dist --unit app.service --health-url http://127.0.0.1:8080/healthz");
+  command.outputs = release_outputs();
+  return command;
+}
+
+CommandSpec release_rollback_command() {
+  std::vector<Option> target{
+      {.name = "to",
+       .help = "The release to go back to; the newest good one that is not current by default",
+       .placeholder = "RELEASE",
+       .group = release_group},
+      {.name = "hold",
+       .type = OptionType::choice,
+       .default_value = "auto",
+       .help = "auto refuses to deploy what was rolled back, and what is older, until a newer "
+               "commit or unhold; none does not",
+       .choices = {"auto", "none"},
+       .group = release_group},
+      reason_option(),
+  };
+  CommandSpec command = release_command(
+      "rollback",
+      "Makes an earlier release the current one again on all hosts, checked the same way",
+      {std::move(target), provenance_options(), life_options()}, " --unit app.service");
+  command.outputs = release_outputs();
+  return command;
+}
+
+std::vector<CommandSpec> release_commands() {
+  return {
+      release_deploy_command(),
+      release_rollback_command(),
+      release_command("list", "Lists the releases of each host, and which is current", {}, ""),
+      release_command("log", "Shows the history of each host", {}, ""),
+      release_command("hold", "Refuses deploys until unhold",
+                      {{reason_option()}, provenance_options()}, " --reason 'audit until Monday'"),
+      release_command("unhold", "Ends a hold", {provenance_options()}, ""),
+      release_command("unlock", "Ends the lock of a deploy that is gone", {provenance_options()},
+                      ""),
+      release_command("prune", "Deletes releases that need not be kept",
+                      {{keep_option()}, provenance_options()}, " --keep 3"),
+  };
+}
+
 CommandSpec stdio_command() {
   return {
       .name = "stdio",
@@ -470,14 +677,19 @@ CommandSpec check_command() {
 }  // namespace
 
 ToolSpec tool_spec() {
+  std::vector<CommandSpec> commands{exec_command(), sync_command()};
+  for (CommandSpec& command : release_commands()) commands.push_back(std::move(command));
+  for (CommandSpec& command : std::vector<CommandSpec>{
+           stdio_command(), forward_command(), session_open_command(), session_close_command(),
+           session_status_command(), pin_command(), check_command()}) {
+    commands.push_back(std::move(command));
+  }
   return {
       .name = "tunnel-ssh",
       .summary =
           "SSH from a pipeline, directly or through Cloudflare Access, without ssh or "
           "cloudflared",
-      .commands = {exec_command(), sync_command(), stdio_command(), forward_command(),
-                   session_open_command(), session_close_command(), session_status_command(),
-                   pin_command(), check_command()},
+      .commands = std::move(commands),
       .examples = {{"What would connect, and how",
                     "tunnel-ssh check deploy@web1 --key-file ~/.ssh/id_ed25519 --known-hosts-file "
                     "~/.ssh/known_hosts"},

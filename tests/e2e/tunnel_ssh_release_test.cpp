@@ -1,0 +1,359 @@
+// tunnel-ssh release against real sshds and what Debian has there.
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "base/text.hpp"
+#include "net/tcp.hpp"
+#include "support/loopback.hpp"
+#include "support/require.hpp"
+#include "support/tree_picture.hpp"
+#include "support/tunnel_ssh.hpp"
+
+namespace pca::test {
+namespace {
+
+namespace fs = std::filesystem;
+using pca::testing::Listener;
+constexpr std::chrono::milliseconds patience{60'000};
+
+// Whether it does within 10 s; asked every 5 ms.
+bool comes_true(const std::function<bool()>& what) {
+  for (int tries = 0; tries < 2000; ++tries) {
+    if (what()) return true;
+    ::poll(nullptr, 0, 5);
+  }
+  return false;
+}
+
+class TunnelSshRelease : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    PCA_REQUIRE(Sshd::missing());
+    host_ = std::make_unique<HostForTests>();
+    step_ = std::make_unique<StepForTests>(*host_);
+    ours_.write("index.html", "<h1>one</h1>");
+    ours_.write("run.sh", "#!/bin/sh\necho run\n");
+    fs::permissions(ours_.path("run.sh"), fs::perms::owner_all);
+    fs::create_directories(ours_.path("sub/empty"));
+    ours_.write("sub/with blank\nand line end", "odd");
+    fs::create_symlink("index.html", ours_.path("link"));
+    step_->inputs["INPUT_HEALTH_TIMEOUT"] = "3s";
+  }
+
+  [[nodiscard]] std::string app(const std::string& name = "") const {
+    return theirs_.path("app" + (name.empty() ? "" : "/" + name));
+  }
+  [[nodiscard]] std::string current() const {
+    std::error_code problem;
+    return fs::read_symlink(app("current"), problem).filename().native();
+  }
+  [[nodiscard]] std::vector<std::string> releases() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(app("releases"))) {
+      names.push_back(entry.path().filename().native());
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+  [[nodiscard]] std::string history() const { return read(".deploy/history.jsonl"); }
+  [[nodiscard]] std::string read(const std::string& name) const {
+    std::ifstream file(app(name));
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+  StepResult release(const std::string& command, std::vector<std::string> arguments = {}) {
+    std::vector<std::string> all{"release", command, "--path", app()};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return step_->run(all);
+  }
+  StepResult deploy(char commit, std::vector<std::string> arguments = {}) {
+    arguments.insert(arguments.begin(),
+                     {"--source", ours_.path(), "--commit", std::string(40, commit)});
+    return release("deploy", arguments);
+  }
+  void expect_nothing_pending() const {
+    EXPECT_FALSE(fs::exists(app(".deploy/lock")));
+    EXPECT_TRUE(fs::is_empty(app(".deploy/armed")));
+    for (const auto& entry : fs::recursive_directory_iterator(app())) {
+      EXPECT_EQ(entry.path().native().find(".part"), std::string::npos) << entry.path();
+    }
+  }
+
+  TempFolder ours_;
+  TempFolder theirs_;
+  std::unique_ptr<HostForTests> host_;
+  std::unique_ptr<StepForTests> step_;
+};
+
+TEST_F(TunnelSshRelease, TheFirstDeployMakesTheFolderAndTheCurrentRelease) {
+  const StepResult step = deploy('a', {"--health-command", "test -f index.html"});
+  ASSERT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(step.outputs.at("outcome"), "deployed");
+  EXPECT_EQ(step.outputs.at("previous"), "");
+  EXPECT_EQ(current(), step.outputs.at("release"));
+  EXPECT_TRUE(current().ends_with("Z-aaaaaaa")) << current();
+  EXPECT_EQ(tree_picture(app("current/.")), tree_picture(ours_.path()));
+  EXPECT_NE(history().find(R"("action":"deploy")"), std::string::npos) << history();
+  EXPECT_NE(history().find(R"("result":"deployed")"), std::string::npos) << history();
+  EXPECT_NE(step.summary.find("| deployed |"), std::string::npos) << step.summary;
+  expect_nothing_pending();
+}
+
+TEST_F(TunnelSshRelease, WhatIsAlikeIsAHardLinkAndIsNotSent) {
+  ASSERT_EQ(deploy('a').code, 0);
+  const std::string first = current();
+  ours_.write("index.html", "<h1>two</h1>");
+  const StepResult step = deploy('b');
+  ASSERT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(step.outputs.at("previous"), first);
+  EXPECT_EQ(step.outputs.at("changed"), "1");
+  struct stat before {
+  }, now{};
+  ASSERT_EQ(::stat(app("releases/" + first + "/run.sh").c_str(), &before), 0);
+  ASSERT_EQ(::stat(app("current/run.sh").c_str(), &now), 0);
+  EXPECT_EQ(before.st_ino, now.st_ino);
+  EXPECT_EQ(tree_picture(app("current/.")), tree_picture(ours_.path()));
+  EXPECT_EQ(read("releases/" + first + "/index.html"), "<h1>one</h1>");
+}
+
+TEST_F(TunnelSshRelease, AFileThatWasWrittenToIsSentAgain) {
+  ASSERT_EQ(deploy('a').code, 0);
+  std::ofstream(app("current/run.sh")) << "hacked";
+  fs::last_write_time(app("current/run.sh"),
+                      fs::file_time_type::clock::now() + std::chrono::seconds(1));
+  fs::remove(app("current/link"));
+  const StepResult step = deploy('b');
+  ASSERT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(tree_picture(app("current/.")), tree_picture(ours_.path()));
+}
+
+TEST_F(TunnelSshRelease, TheSameTreeIsUnchanged) {
+  ASSERT_EQ(deploy('a').code, 0);
+  const std::string before = tree_picture(theirs_.path());
+  const StepResult step = deploy('b');
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(step.outputs.at("outcome"), "unchanged");
+  EXPECT_EQ(step.outputs.at("changed"), "0");
+  EXPECT_EQ(tree_picture(theirs_.path()), before);
+}
+
+TEST_F(TunnelSshRelease, WhatIsNotHealthyIsTakenBack) {
+  ASSERT_EQ(deploy('a').code, 0);
+  const std::string good = current();
+  ours_.write("index.html", "<h1>broken</h1>");
+  const StepResult step =
+      deploy('b', {"--health-command", "echo it is ill; ! grep -q broken index.html", "--restart",
+                   "echo restarted in $PWD >>" + theirs_.path("restarts"), "--log-command",
+                   "echo the last words"});
+  EXPECT_EQ(step.code, 3) << step.err;
+  EXPECT_EQ(step.outputs.at("outcome"), "rolled-back");
+  EXPECT_NE(step.err.find("not healthy within 3s: the health command failed: it is ill"),
+            std::string::npos)
+      << step.err;
+  EXPECT_NE(step.out.find("the last words"), std::string::npos) << step.out;
+  EXPECT_EQ(current(), good);
+  EXPECT_EQ(releases(), std::vector<std::string>{good});
+  const std::vector<std::string> restarts = split_lines(theirs_.read("restarts"));
+  EXPECT_EQ(restarts.size(), 2U) << "one for the new, one for the old";
+  EXPECT_NE(history().find(R"("action":"revert")"), std::string::npos) << history();
+  expect_nothing_pending();
+}
+
+TEST_F(TunnelSshRelease, HealthIsAskedForFromTheHost) {
+  Listener web;
+  std::jthread server([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      const FileDescriptor socket = web.accept();
+      std::array<char, 4096> request{};
+      (void)!::read(socket.get(), request.data(), request.size());
+      const bool is_ill = std::string_view(request.data()).starts_with("GET /ill ");
+      const std::string answer = std::string("HTTP/1.1 ") + (is_ill ? "503 Ill" : "200 OK") +
+                                 "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+      (void)!::write(socket.get(), answer.data(), answer.size());
+    }
+  });
+  const std::string port = std::to_string(web.port());
+  const StepResult good =
+      deploy('a', {"--health-port", port, "--health-url", "http://localhost:" + port + "/well"});
+  EXPECT_EQ(good.code, 0) << good.err;
+  EXPECT_NE(good.out.find("2 checks in a row after"), std::string::npos) << good.out;
+  ours_.write("index.html", "<h1>two</h1>");
+  const StepResult ill = deploy('b', {"--health-url", "http://localhost:" + port + "/ill"});
+  EXPECT_EQ(ill.code, 3);
+  EXPECT_NE(ill.err.find("/ill answers with 503"), std::string::npos) << ill.err;
+  const std::uint16_t closed = Listener().port();
+  const StepResult none = deploy('c', {"--health-port", std::to_string(closed)});
+  EXPECT_EQ(none.code, 3);
+  EXPECT_NE(none.err.find("takes no connections"), std::string::npos) << none.err;
+  server.request_stop();
+  (void)connect_tcp_socket(Budget::of(patience), "127.0.0.1", web.port());
+}
+
+TEST_F(TunnelSshRelease, AFirstDeployThatIsNotHealthyLeavesNoCurrentRelease) {
+  const StepResult step = deploy('a', {"--health-command", "false"});
+  EXPECT_EQ(step.code, 3) << step.err;
+  EXPECT_FALSE(fs::exists(fs::symlink_status(app("current"))));
+  EXPECT_TRUE(releases().empty());
+  expect_nothing_pending();
+}
+
+TEST_F(TunnelSshRelease, ARollbackGoesToTheLastGoodReleaseAndHolds) {
+  ASSERT_EQ(deploy('a').code, 0);
+  const std::string first = current();
+  ours_.write("index.html", "<h1>two</h1>");
+  ASSERT_EQ(deploy('b').code, 0);
+  const StepResult back = release("rollback", {"--reason", "it smells"});
+  ASSERT_EQ(back.code, 0) << back.err;
+  EXPECT_EQ(back.outputs.at("release"), first);
+  EXPECT_EQ(current(), first);
+  EXPECT_NE(history().find("it smells"), std::string::npos) << history();
+
+  const StepResult again = deploy('b');
+  EXPECT_EQ(again.code, 7) << again.err;
+  EXPECT_EQ(again.outputs.at("outcome"), "held");
+  EXPECT_EQ(current(), first);
+  ours_.write("index.html", "<h1>three</h1>");
+  EXPECT_EQ(deploy('c').code, 0) << "a newer commit ends the hold";
+  EXPECT_FALSE(fs::exists(app(".deploy/hold")));
+  expect_nothing_pending();
+}
+
+TEST_F(TunnelSshRelease, ARollbackToWhatIsNotThereTouchesNothing) {
+  ASSERT_EQ(deploy('a').code, 0);
+  const std::string before = tree_picture(theirs_.path());
+  const StepResult none = release("rollback");
+  EXPECT_EQ(none.code, 1);
+  EXPECT_NE(none.err.find("there is no earlier release that was healthy"), std::string::npos);
+  const StepResult unknown = release("rollback", {"--to", "20200101T000000Z-0000000"});
+  EXPECT_EQ(unknown.code, 1);
+  EXPECT_EQ(tree_picture(theirs_.path()), before);
+}
+
+TEST_F(TunnelSshRelease, ADryRunTellsTheDifferenceAndTouchesNothing) {
+  const StepResult step = deploy('a', {"--dry-run"});
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(step.outputs.at("outcome"), "planned");
+  EXPECT_NE(step.out.find("+ index.html"), std::string::npos) << step.out;
+  EXPECT_FALSE(fs::exists(app()));
+}
+
+TEST_F(TunnelSshRelease, KeepsAsManyGoodReleasesAsAskedFor) {
+  for (const char commit : {'1', '2', '3', '4'}) {
+    ours_.write("index.html", std::string("<h1>") + commit);
+    ASSERT_EQ(deploy(commit, {"--keep", "2"}).code, 0);
+  }
+  const auto left = releases();
+  ASSERT_EQ(left.size(), 2U);
+  EXPECT_TRUE(left[0].ends_with("3333333")) << left[0];
+  EXPECT_TRUE(left[1].ends_with("4444444")) << left[1];
+}
+
+TEST_F(TunnelSshRelease, SharedPathsAreCommonToAllReleases) {
+  ASSERT_EQ(deploy('a', {"--shared", "uploads", "--shared", "config/local.json"}).code, 0);
+  std::ofstream(app("shared/config/local.json")) << "{}";
+  ours_.write("index.html", "<h1>two</h1>");
+  ASSERT_EQ(deploy('b', {"--shared", "uploads", "--shared", "config/local.json"}).code, 0);
+  EXPECT_EQ(read("current/config/local.json"), "{}");
+  EXPECT_EQ(fs::read_symlink(app("current/uploads")), "../../shared/uploads");
+}
+
+TEST_F(TunnelSshRelease, OneHostThatIsNotHealthyTakesAllBack) {
+  HostForTests second;
+  step_->inputs["INPUT_HOST"] = host_->address() + "\n" + second.address();
+  step_->inputs["INPUT_KNOWN_HOSTS"] =
+      host_->sshd().known_hosts() + "\n" + second.sshd().known_hosts();
+  (void)second.home().write("second", "");
+  // Both log in by the first one's key.
+  (void)second.sshd().folder().write("authorized_keys", host_->key_pair().public_line + "\n");
+  const std::string path = "~/app";
+  const auto both = [&](char commit, const std::string& health) {
+    return step_->run({"release", "deploy", "--path", path, "--source", ours_.path(), "--commit",
+                       std::string(40, commit), "--health-command", health});
+  };
+  ASSERT_EQ(both('a', "true").code, 0);
+  const auto current_of = [](const HostForTests& host) {
+    return fs::read_symlink(host.home().path("app/current")).filename().native();
+  };
+  const std::string good = current_of(*host_);
+  ASSERT_EQ(current_of(second), good);
+  ours_.write("index.html", "<h1>two</h1>");
+  const StepResult step = both('b', "test ! -e ~/second");
+  EXPECT_EQ(step.code, 3) << step.err;
+  EXPECT_EQ(current_of(*host_), good);
+  EXPECT_EQ(current_of(second), good);
+  EXPECT_EQ(step.outputs.at("outcome"), "rolled-back");
+  EXPECT_NE(step.err.find(second.address() + ": not healthy within 3s"), std::string::npos)
+      << step.err;
+  EXPECT_NE(step.err.find("2 of 2 hosts"), std::string::npos) << step.err;
+}
+
+TEST_F(TunnelSshRelease, TwoDeploysAtOnceOneWaits) {
+  step_->inputs["INPUT_HEALTH_TIMEOUT"] = "20s";
+  const std::string gate = theirs_.path("gate");
+  Process first =
+      step_->start({"release", "deploy", "--path", app(), "--source", ours_.path(), "--commit",
+                    std::string(40, 'a'), "--health-command", "test -e " + gate});
+  EXPECT_TRUE(comes_true([&] {
+    (void)first.wait_for("never said", std::chrono::milliseconds(1));
+    return fs::exists(app(".deploy/lock"));
+  }));
+  StepForTests other(*host_);
+  Process second = other.start({"release", "deploy", "--path", app(), "--source", ours_.path(),
+                                "--commit", std::string(40, 'b')});
+  ASSERT_TRUE(second.wait_for("waiting for another deploy", patience)) << second.err();
+  theirs_.write("gate", "");
+  EXPECT_EQ(first.wait(patience), 0) << first.err();
+  EXPECT_EQ(second.wait(patience), 0) << second.err();
+  EXPECT_TRUE(current().ends_with("aaaaaaa")) << "the same tree: the second changed nothing";
+  expect_nothing_pending();
+}
+
+TEST_F(TunnelSshRelease, AKilledDeployIsTakenBackByTheHost) {
+  ASSERT_EQ(deploy('a').code, 0);
+  const std::string good = current();
+  ours_.write("index.html", "<h1>two</h1>");
+  step_->inputs["INPUT_HEALTH_TIMEOUT"] = "20s";
+  Process process = step_->start({"release", "deploy", "--path", app(), "--source", ours_.path(),
+                                  "--commit", std::string(40, 'b'), "--health-command", "false"});
+  EXPECT_TRUE(comes_true([&] {
+    (void)process.wait_for("never said", std::chrono::milliseconds(1));
+    return current() != good;
+  }));
+  ASSERT_NE(current(), good);
+  process.send(SIGKILL);
+  EXPECT_TRUE(comes_true([&] { return current() == good; }));
+  EXPECT_EQ(current(), good);
+  const StepResult next = deploy('c');
+  EXPECT_EQ(next.code, 0) << next.err;
+  EXPECT_EQ(tree_picture(app("current/.")), tree_picture(ours_.path()));
+  expect_nothing_pending();
+}
+
+TEST_F(TunnelSshRelease, ACancelledDeployIsTakenBackAtOnce) {
+  ASSERT_EQ(deploy('a').code, 0);
+  const std::string good = current();
+  ours_.write("index.html", "<h1>two</h1>");
+  step_->inputs["INPUT_HEALTH_TIMEOUT"] = "20s";
+  Process process = step_->start({"release", "deploy", "--path", app(), "--source", ours_.path(),
+                                  "--commit", std::string(40, 'b'), "--health-command", "false"});
+  EXPECT_TRUE(comes_true([&] {
+    (void)process.wait_for("never said", std::chrono::milliseconds(1));
+    return current() != good;
+  }));
+  ASSERT_NE(current(), good);
+  process.interrupt();
+  EXPECT_EQ(process.wait(patience), 130) << process.err();
+  EXPECT_EQ(current(), good);
+  expect_nothing_pending();
+}
+
+}  // namespace
+}  // namespace pca::test

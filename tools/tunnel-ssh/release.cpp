@@ -1,0 +1,318 @@
+#include "tunnel-ssh/release.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <ctime>
+
+#include "base/digest.hpp"
+#include "base/text.hpp"
+#include "runner/markdown.hpp"
+#include "tunnel-ssh/contract.hpp"
+#include "tunnel-ssh/phases.hpp"
+#include "tunnel-ssh/release_folder.hpp"
+#include "tunnel-ssh/release_inputs.hpp"
+#include "tunnel-ssh/release_manifest.hpp"
+#include "tunnel-ssh/release_run.hpp"
+#include "tunnel-ssh/report_file.hpp"
+
+namespace pca::tunnel_ssh {
+
+namespace {
+
+constexpr Milliseconds goodbye_limit{1000};
+constexpr std::size_t id_hash_size = 7;
+constexpr std::size_t most_lines = 200;  // of changes in the job summary
+
+// <utc>-<sha7>; without a commit seven digits of what the release is made of.
+std::string make_id(const Provenance& from, const FileTree& tree) {
+  std::string hash = to_lower(std::string_view(from.commit).substr(0, id_hash_size));
+  if (hash.size() < id_hash_size || !is_release_id(hash)) {
+    hash = to_hex(sha256(write_manifest(tree))).substr(0, id_hash_size);
+  }
+  return fmt::format("{:%Y%m%dT%H%M%SZ}-{}", fmt::gmtime(std::time(nullptr)), hash);
+}
+
+Json report_json(std::string_view command, const ReleaseRun& run) {
+  Json hosts = Json::array();
+  for (const HostRelease& host : run.hosts) {
+    Json entry = Json::object();
+    entry.set("host", host.host);
+    entry.set("outcome", host.outcome);
+    entry.set("previous", host.previous);
+    entry.set("added", std::uint64_t{host.difference.added});
+    entry.set("updated", std::uint64_t{host.difference.updated});
+    entry.set("deleted", std::uint64_t{host.difference.deleted()});
+    entry.set("unchanged", std::uint64_t{host.difference.unchanged});
+    entry.set("bytes", host.difference.bytes);
+    entry.set("health", host.health);
+    entry.set("error", host.error ? Json(host.error->message) : Json());
+    entry.set("hint", host.error ? Json(host.error->hint) : Json());
+    entry.set("last-log-lines", host.last_log_lines);
+    Json changes = Json::array();
+    for (const std::string& change : host.changes) changes.push(change);
+    entry.set("changes", std::move(changes));
+    Json phases = Json::object();
+    for (const Phase& phase : host.phases) phases.set(phase.name, std::round(phase.ms));
+    entry.set("phases-ms", std::move(phases));
+    hosts.push(std::move(entry));
+  }
+  Json report = Json::object();
+  report.set("command", command);
+  report.set("outcome", run.outcome());
+  report.set("release", run.release);
+  report.set("duration-ms", std::round(run.duration_ms));
+  report.set("hosts", std::move(hosts));
+  return report;
+}
+
+std::string summary_of(std::string_view command, const ReleaseRun& run, const Redactor& redactor) {
+  const auto cell = [&](std::string_view text) { return markdown_cell(redactor.redact(text)); };
+  std::string text = fmt::format(
+      "### tunnel-ssh {}: {}\n\nRelease `{}`\n\n"
+      "| host | outcome | before | new | changed | deleted | sent | health | error |\n"
+      "|---|---|---|---:|---:|---:|---:|---|---|\n",
+      command, run.outcome(), run.release);
+  for (const HostRelease& host : run.hosts) {
+    text += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", cell(host.host),
+                        host.outcome, cell(host.previous), host.difference.added,
+                        host.difference.updated, host.difference.deleted(),
+                        rounded_size(host.difference.bytes), cell(host.health),
+                        cell(host.error ? host.error->message : std::string()));
+  }
+  std::vector<HostPhases> phases;
+  for (const HostRelease& host : run.hosts) {
+    phases.push_back({host.host, host.phases});
+    if (host.last_log_lines.empty()) continue;
+    text += fmt::format("\n<details><summary>Last log lines of {}</summary>\n\n{}\n</details>\n",
+                        cell(host.host), markdown_code(redactor.redact(host.last_log_lines)));
+  }
+  text += phases_gantt(phases);
+  const std::vector<std::string>& changes = run.hosts.front().changes;
+  if (changes.empty()) return text;
+  text +=
+      fmt::format("\n<details><summary>Changes on {}</summary>\n\n", cell(run.hosts.front().host));
+  for (std::size_t i = 0; i < std::min(changes.size(), most_lines); ++i) {
+    text += "    " + redactor.redact(changes[i]) + "\n";  // in a code block nothing is markup
+  }
+  if (changes.size() > most_lines) {
+    text += fmt::format("    ... and {} more\n", changes.size() - most_lines);
+  }
+  return text + "\n</details>\n";
+}
+
+std::size_t most_changes(const ReleaseRun& run) {
+  std::size_t most = 0;
+  for (const HostRelease& host : run.hosts) most = std::max(most, host.changes.size());
+  return most;
+}
+
+// A line a host, for the log.
+std::string table_of(const ReleaseRun& run) {
+  std::string text;
+  for (const HostRelease& host : run.hosts) {
+    text += fmt::format("{}: {}", host.host, host.outcome);
+    if (!host.health.empty()) text += ", " + host.health;
+    if (host.error) text += ": " + visible(host.error->message);
+    text += '\n';
+  }
+  if (!text.empty()) text.pop_back();
+  return text;
+}
+
+Result<int> tell(ToolContext& context, std::string_view command, const ReleaseRun& run) {
+  Reporter& reporter = context.reporter;
+  const Json report = report_json(command, run);
+  reporter.info(table_of(run));
+  reporter.output(contract::outcome, run.outcome());
+  reporter.output(contract::release, run.release);
+  reporter.output(contract::previous, run.hosts.front().previous);
+  reporter.output(contract::changed, std::to_string(most_changes(run)));
+  reporter.output(contract::duration_ms, std::to_string(std::llround(run.duration_ms)));
+  reporter.output(contract::report, write_report(context, report));
+  reporter.report(report);
+  reporter.summary(summary_of(command, run, context.redactor));
+  auto error = run.error();
+  if (context.stop.stop_requested() && (!error || error->kind != ErrorKind::outcome_unknown)) {
+    return cancelled(error ? error->message : "cancelled");
+  }
+  if (error) return *std::move(error);
+  return 0;
+}
+
+Result<int> deploy(ToolContext& context, const ReleaseInputs& inputs) {
+  const Budget budget = Budget::of(inputs.timeout, context.stop);
+  PCA_TRY(const auto tree, read_file_tree(budget, inputs.source, inputs.filter));
+  for (const TreeEntry& entry : tree) {
+    const auto& shared = inputs.shared;
+    if (std::find(shared.begin(), shared.end(), entry.path) == shared.end()) continue;
+    return bad_input(fmt::format("shared: \"{}\" is in the source too", visible(entry.path)),
+                     "Exclude it, or take it out of shared.");
+  }
+  const ReleaseRun run =
+      run_release_everywhere(context, inputs, tree, make_id(inputs.provenance, tree));
+  if (inputs.dry_run) {
+    for (const std::string& change : run.hosts.front().changes) context.reporter.info(change);
+  }
+  return tell(context, "release deploy", run);
+}
+
+Result<int> rollback(ToolContext& context, const ReleaseInputs& inputs) {
+  return tell(context, "release rollback",
+              run_release_everywhere(context, inputs, std::nullopt, inputs.to));
+}
+
+// What the commands that need no run on all hosts at once do with one.
+using OnFolder = std::function<Result<Json>(const Budget&, ReleaseFolder&)>;
+
+// One host after the other; what failed on one does not keep the others from it.
+Result<int> for_each_host(ToolContext& context, const ReleaseInputs& inputs,
+                          std::string_view command, const OnFolder& work) {
+  const Budget budget = Budget::of(inputs.timeout, context.stop);
+  Json hosts = Json::array();
+  std::optional<Error> first;
+  for (const HostAddress& host : inputs.connection.hosts) {
+    const auto done = [&]() -> Result<Json> {
+      PCA_TRY(const auto session,
+              connect_ssh(connect_budget(inputs.connection, context.stop), inputs.connection, host,
+                          log_observer(context.reporter, inputs.connection)));
+      PCA_TRY(RemoteShell shell, RemoteShell::start(budget, *session, inputs.become, host.text()));
+      ReleaseFolder folder(shell, inputs.path, {}, inputs.timeout);
+      PCA_TRY(Json answer, work(budget, folder));
+      PCA_CHECK(shell.end(budget));
+      (void)session->close(Budget::of(goodbye_limit));
+      return answer;
+    }();
+    Json entry = Json::object();
+    entry.set("host", host.text());
+    if (done) {
+      entry.set("answer", *done);
+    } else {
+      entry.set("error", done.error().message);
+      if (!first) {
+        first = done.error();
+      } else {
+        context.reporter.error(done.error());
+      }
+    }
+    hosts.push(std::move(entry));
+  }
+  Json report = Json::object();
+  report.set("command", command);
+  report.set("hosts", std::move(hosts));
+  context.reporter.output(contract::report, write_report(context, report));
+  context.reporter.report(report);
+  if (first) return *std::move(first);
+  return 0;
+}
+
+std::string state_of(const ReleaseState& state, const std::string& release) {
+  if (release == state.current) return "current";
+  return state.is_good(release) ? "good" : "bad";
+}
+
+Result<int> list(ToolContext& context, const ReleaseInputs& inputs) {
+  return for_each_host(
+      context, inputs, "release list",
+      [&](const Budget& budget, ReleaseFolder& folder) -> Result<Json> {
+        PCA_TRY(const ReleaseState state, folder.look(budget));
+        Json releases = Json::array();
+        for (const std::string& release : state.releases) {
+          context.reporter.info(fmt::format("{}  {}", release, state_of(state, release)));
+          Json entry = Json::object();
+          entry.set("release", release);
+          entry.set("state", state_of(state, release));
+          releases.push(std::move(entry));
+        }
+        if (state.hold) context.reporter.info("on hold: " + visible(state.hold->dump()));
+        if (!state.lock.empty()) context.reporter.info("locked: " + visible(state.lock));
+        Json answer = Json::object();
+        answer.set("current", state.current);
+        answer.set("releases", std::move(releases));
+        answer.set("hold", state.hold.value_or(Json()));
+        return answer;
+      });
+}
+
+Result<int> log(ToolContext& context, const ReleaseInputs& inputs) {
+  return for_each_host(
+      context, inputs, "release log",
+      [&](const Budget& budget, ReleaseFolder& folder) -> Result<Json> {
+        PCA_TRY(const ReleaseState state, folder.look(budget));
+        Json entries = Json::array();
+        for (const HistoryEntry& entry : state.history) {
+          context.reporter.info(visible(fmt::format("{}  {}  {}  {}", entry.time, entry.action,
+                                                    entry.release, entry.result)));
+          entries.push(entry.json);
+        }
+        return entries;
+      });
+}
+
+Json record_of(std::string_view action, const ReleaseInputs& inputs) {
+  Json record = Json::object();
+  record.set("action", action);
+  record.set("actor", inputs.provenance.actor);
+  record.set("run-url", inputs.provenance.run_url);
+  record.set("reason", inputs.reason);
+  return record;
+}
+
+Result<int> set_hold(ToolContext& context, const ReleaseInputs& inputs, bool is_on) {
+  const char* action = is_on ? "hold" : "unhold";
+  const Json record = record_of(action, inputs);
+  return for_each_host(context, inputs, fmt::format("release {}", action),
+                       [&](const Budget& budget, ReleaseFolder& folder) -> Result<Json> {
+                         PCA_CHECK(folder.record(budget, record, is_on ? record : Json()));
+                         return Json(true);
+                       });
+}
+
+Result<int> unlock(ToolContext& context, const ReleaseInputs& inputs) {
+  return for_each_host(context, inputs, "release unlock",
+                       [&](const Budget& budget, ReleaseFolder& folder) -> Result<Json> {
+                         PCA_CHECK(folder.clean(budget, {}, true));
+                         PCA_CHECK(folder.record(budget, record_of("unlock", inputs), {}));
+                         return Json(true);
+                       });
+}
+
+Result<int> prune(ToolContext& context, const ReleaseInputs& inputs) {
+  return for_each_host(
+      context, inputs, "release prune",
+      [&](const Budget& budget, ReleaseFolder& folder) -> Result<Json> {
+        PCA_TRY(const ReleaseState state, folder.lock(budget, record_of("prune", inputs)));
+        if (!state.is_locked) {
+          return conflict("locked by a deploy: " + visible(state.lock), "Wait for it.");
+        }
+        const auto old = state.dispensable(inputs.keep, state.current, state.rollback_target());
+        PCA_CHECK(folder.clean(budget, old, false));
+        Json deleted = Json::array();
+        for (const std::string& release : old) {
+          context.reporter.info("deleted " + release);
+          deleted.push(release);
+        }
+        return deleted;
+      });
+}
+
+}  // namespace
+
+Result<int> run_release(ToolContext& context, Inputs inputs, BadInputs& bad) {
+  const ReleaseInputs release = read_release_inputs(context, inputs, bad);
+  if (!bad.empty()) return bad.to_error();
+  const std::string& command = inputs.command();
+  if (command == "release deploy") return deploy(context, release);
+  if (command == "release rollback") return rollback(context, release);
+  if (command == "release list") return list(context, release);
+  if (command == "release log") return log(context, release);
+  if (command == "release hold") return set_hold(context, release, true);
+  if (command == "release unhold") return set_hold(context, release, false);
+  if (command == "release unlock") return unlock(context, release);
+  if (command == "release prune") return prune(context, release);
+  return tool_bug("no code for the command " + command);
+}
+
+}  // namespace pca::tunnel_ssh

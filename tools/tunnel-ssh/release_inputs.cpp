@@ -1,0 +1,181 @@
+#include "tunnel-ssh/release_inputs.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/text.hpp"
+#include "tunnel-ssh/exec_inputs.hpp"
+#include "tunnel-ssh/release_folder.hpp"
+#include "tunnel-ssh/sync_inputs.hpp"
+
+namespace pca::tunnel_ssh {
+
+namespace {
+
+std::string variable(const ToolContext& context, const char* name) {
+  const auto found = context.environment.find(name);
+  return found == context.environment.end() ? std::string() : found->second;
+}
+
+bool has_parent_step(std::string_view path) {
+  const std::vector<std::string> names = split(path, '/');
+  return std::find(names.begin(), names.end(), "..") != names.end();
+}
+
+// A folder of its own on the host: the releases' user may delete in it.
+std::string read_path(const Inputs& inputs, BadInputs& bad) {
+  std::string path = inputs.text("path");
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  if (path.empty()) return path;  // missing, which was told
+  const bool is_whole = path.starts_with('/') || path.starts_with("~/");
+  if (!is_whole || has_parent_step(path)) {
+    bad.add("path", fmt::format("\"{}\" is no whole path on the host", visible(path)),
+            "Begin it with / or with ~/ for the user's home, and write it without ..");
+  } else if (is_precious(path)) {
+    bad.add("path", fmt::format("{} is no folder for the releases of one application", path),
+            "Give it a folder of its own, such as /srv/app.");
+  }
+  return path;
+}
+
+PathPatterns read_patterns(const Inputs& inputs, std::string_view name, BadInputs& bad) {
+  auto patterns = PathPatterns::parse(inputs.list(name));
+  if (patterns) return *std::move(patterns);
+  bad.add(std::string(name), patterns.error());
+  return {};
+}
+
+std::vector<std::string> read_shared(const Inputs& inputs, BadInputs& bad) {
+  std::vector<std::string> paths;
+  for (std::string path : inputs.list("shared")) {
+    while (path.ends_with('/')) path.pop_back();
+    if (path.empty() || path.starts_with('/') || path.find("//") != std::string::npos ||
+        has_parent_step(path)) {
+      bad.add("shared", fmt::format("\"{}\" is no path within a release", visible(path)),
+              "Write it like storage or config/local.json.");
+      continue;
+    }
+    paths.push_back(std::move(path));
+  }
+  return paths;
+}
+
+bool is_unit_name(std::string_view text) {
+  const auto is_good = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view(":-_.\\@").find(c) != std::string_view::npos;
+  };
+  return !text.empty() && text.front() != '-' && std::all_of(text.begin(), text.end(), is_good);
+}
+
+void read_restart(const Inputs& inputs, ReleaseInputs& release, BadInputs& bad) {
+  release.restart = trim(inputs.text("restart"));
+  release.log_command = trim(inputs.text("log-command"));
+  const std::string& unit = inputs.text("unit");
+  if (unit.empty()) return;
+  if (!release.restart.empty()) {
+    bad.add("unit", "given together with restart", "Give the systemd unit or a command, not both.");
+  } else if (!is_unit_name(unit)) {
+    bad.add("unit", fmt::format("\"{}\" is no name of a systemd unit", visible(unit)),
+            "Write it like app.service.");
+  } else {
+    release.restart = "systemctl restart -- " + shell_quote(unit);
+    if (release.log_command.empty()) {
+      release.log_command = "journalctl --no-pager --lines 20 --unit " + shell_quote(unit);
+    }
+  }
+}
+
+void read_health(const Inputs& inputs, HealthCheck& health, BadInputs& bad) {
+  health.command = trim(inputs.text("health-command"));
+  health.port = static_cast<std::uint16_t>(inputs.integer("health-port"));
+  health.url = inputs.text("health-url");
+  health.timeout = inputs.duration("health-timeout");
+  if (!health.url.empty()) {
+    if (const auto host = host_of_url(health.url); !host) bad.add("health-url", host.error());
+  }
+  if (health.timeout < std::chrono::seconds(1)) {
+    bad.add("health-timeout", "less than a second", "Write 30s, or another time.");
+  }
+}
+
+void read_source(const Inputs& inputs, ReleaseInputs& release, BadInputs& bad) {
+  release.source = inputs.text("source");
+  release.filter.include = read_patterns(inputs, "include", bad);
+  release.filter.exclude = read_patterns(inputs, "exclude", bad);
+  release.shared = read_shared(inputs, bad);
+  release.dry_run = inputs.flag("dry-run");
+  std::error_code problem;
+  if (!release.source.empty() && !std::filesystem::is_directory(release.source, problem)) {
+    bad.add("source", fmt::format("there is no folder \"{}\" here", visible(release.source)),
+            "Check the path; it starts from the step's working directory.");
+  }
+}
+
+Provenance read_provenance(const ToolContext& context, const Inputs& inputs) {
+  const std::string server = variable(context, "GITHUB_SERVER_URL");
+  const std::string repository = variable(context, "GITHUB_REPOSITORY");
+  const std::string run = variable(context, "GITHUB_RUN_ID");
+  const bool has_inputs = inputs.command() != "release list" && inputs.command() != "release log";
+  Provenance from{.commit = has_inputs ? inputs.text("commit") : std::string(),
+                  .commit_time = has_inputs ? inputs.text("commit-time") : std::string(),
+                  .branch = variable(context, "GITHUB_REF_NAME"),
+                  .repository = repository,
+                  .actor = variable(context, "GITHUB_ACTOR"),
+                  .run_url = {}};
+  if (from.commit.empty()) from.commit = variable(context, "GITHUB_SHA");
+  if (!run.empty()) from.run_url = fmt::format("{}/{}/actions/runs/{}", server, repository, run);
+  return from;
+}
+
+}  // namespace
+
+Result<HostAddress> host_of_url(const std::string& url) {
+  const bool is_https = url.starts_with("https://");
+  const std::size_t begin = url.find("://") + 3;
+  const std::string authority = is_https || url.starts_with("http://")
+                                    ? url.substr(begin, url.find_first_of("/?#", begin) - begin)
+                                    : std::string();
+  auto host = parse_host_address(authority, is_https ? 443 : 80);
+  if (host && host->user.empty()) return host;
+  return bad_input(fmt::format("\"{}\" is no http or https address", visible(url)),
+                   "Write it as seen from the host: http://127.0.0.1:8080/healthz");
+}
+
+ReleaseInputs read_release_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad) {
+  const std::string& command = inputs.command();
+  const bool is_deploy = command == "release deploy";
+  const bool is_rollback = command == "release rollback";
+  ReleaseInputs release;
+  release.connection = read_connection_inputs(context, inputs, bad, Login::hosts);
+  // Hosts are locked in the order of their names, so that two runs never wait for each other.
+  std::sort(release.connection.hosts.begin(), release.connection.hosts.end(),
+            [](const HostAddress& a, const HostAddress& b) { return a.text() < b.text(); });
+  release.path = read_path(inputs, bad);
+  release.become = read_become(inputs, bad);
+  release.timeout = read_timeout(inputs);
+  release.provenance = read_provenance(context, inputs);
+  if (is_deploy) read_source(inputs, release, bad);
+  if (is_deploy || is_rollback) {
+    read_restart(inputs, release, bad);
+    read_health(inputs, release.health, bad);
+    release.lock_wait = inputs.duration("lock-wait");
+  }
+  if (is_deploy || command == "release prune") {
+    release.keep = static_cast<std::size_t>(inputs.integer("keep"));
+  }
+  if (is_rollback) {
+    release.to = inputs.text("to");
+    release.sets_hold = inputs.text("hold") == "auto";
+    if (!release.to.empty() && !is_release_id(release.to)) {
+      bad.add("to", fmt::format("\"{}\" is no name of a release", visible(release.to)),
+              "\"tunnel-ssh release list\" shows them.");
+    }
+  }
+  if (is_rollback || command == "release hold") release.reason = inputs.text("reason");
+  return release;
+}
+
+}  // namespace pca::tunnel_ssh

@@ -1,0 +1,476 @@
+#include "tunnel-ssh/release_run.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <unordered_map>
+
+#include "base/text.hpp"
+#include "tunnel-ssh/batches.hpp"
+#include "tunnel-ssh/health.hpp"
+#include "tunnel-ssh/release_folder.hpp"
+#include "tunnel-ssh/rendezvous.hpp"
+
+namespace pca::tunnel_ssh {
+
+namespace {
+
+constexpr std::size_t starts_at_once = 8;  // to one address; see StartGate
+constexpr Milliseconds goodbye_limit{1000};
+constexpr Milliseconds revert_limit{5000};  // a cancelled job has little more
+// Restart and health may take so much more than the health check alone, and the host waits so much
+// longer again before it goes back by itself. In all less than a minute.
+constexpr Milliseconds restart_allowance{30'000};
+constexpr Milliseconds revert_slack{20'000};
+constexpr Milliseconds lock_poll{2000};
+constexpr const char* waiting_for_others = "waiting for the other hosts";
+
+constexpr std::array<std::string_view, 7> outcomes{"unchanged", "planned",     "deployed", "held",
+                                                   "failed",    "rolled-back", "unknown"};
+
+std::ptrdiff_t gravity(const HostRelease& host) {
+  return std::find(outcomes.begin(), outcomes.end(), host.outcome) - outcomes.begin();
+}
+
+// What all workers of a run share; read-only but for what is thread safe.
+struct Shared {
+  ToolContext& context;
+  const ReleaseInputs& inputs;
+  const std::optional<FileTree>& tree;  // of a deploy
+  const Clock::time_point began;
+  Rendezvous rendezvous;
+  Turns turns;
+  StartGate gate{starts_at_once};
+  std::mutex mutex{};
+  std::set<std::string> targets{};  // of a rollback; under the mutex
+};
+
+// Whether a hold on the folder refuses this deploy (decided by commit, see README).
+bool is_refused(const ReleaseState& state, const Provenance& from) {
+  const auto text = [&](const char* key) {
+    const Json* value = state.hold->find(key);
+    return value == nullptr || value->as_string() == nullptr ? std::string() : *value->as_string();
+  };
+  const std::string held = text("commit");
+  if (held.empty() || from.commit.empty() || from.commit == held) return true;
+  for (const HistoryEntry& entry : state.history) {
+    if (entry.commit == from.commit) return true;  // shown before the held one
+    if (entry.commit == held) break;
+  }
+  const std::string held_time = text("commit-time");
+  return !held_time.empty() && !from.commit_time.empty() && from.commit_time <= held_time;
+}
+
+// One host's way through the run, in a thread of its own.
+class Worker {
+ public:
+  Worker(Shared& shared, std::size_t index, std::string release, HostRelease& result)
+      : shared_(shared),
+        index_(index),
+        release_(std::move(release)),
+        result_(result),
+        host_(shared.inputs.connection.hosts[index]),
+        budget_(Budget::of(shared.inputs.timeout, shared.context.stop)) {}
+
+  void run() {
+    Result<> ended = work_on_host();
+    leave();
+    if (!ended) fail(std::move(ended).error());
+    if (session_) (void)session_->close(Budget::of(goodbye_limit));
+  }
+  [[nodiscard]] const std::string& release() const { return release_; }
+
+ private:
+  [[nodiscard]] bool is_deploy() const { return shared_.tree.has_value(); }
+
+  Result<> work_on_host() {
+    PCA_CHECK(phase("connect", [&] { return connect(); }));
+    PCA_TRY(RemoteShell shell,
+            RemoteShell::start(budget_, *session_, shared_.inputs.become, result_.host));
+    ReleaseFolder folder(shell, shared_.inputs.path, shared_.inputs.restart,
+                         shared_.inputs.timeout);
+    Result<> done = work(folder);
+    // Its end undoes what was not confirmed, and unlocks: the next deploy may come at once.
+    const Result<> ended = shell.end(Budget::of(goodbye_limit));
+    if (!done) return done;
+    return ended;
+  }
+
+  // The table of contents of a deploy.
+  Result<> work(ReleaseFolder& folder) {
+    PCA_CHECK(phase("lock", [&] { return lock(folder); }));
+    PCA_CHECK(compare());
+    if (shared_.inputs.dry_run) return end("planned");
+    PCA_TRY(const bool is_there, meet(Meeting::compared, is_unchanged()));
+    if (is_there) return end("unchanged");
+    PCA_CHECK(agree());
+    PCA_CHECK(phase("stage", [&] { return stage(folder); }));
+    PCA_TRY(const bool are_staged, meet(Meeting::staged, true));
+    if (!are_staged) {
+      return failed(result_.host + ": nothing was switched, because another host failed");
+    }
+    return bring_to_life(folder);
+  }
+
+  Result<> connect() {
+    auto place = shared_.gate.enter(host_.text(), shared_.context.stop);
+    if (!place) return cancelled("cancelled while waiting to connect");
+    const ConnectionSettings& connection = shared_.inputs.connection;
+    PCA_TRY(session_, connect_ssh(connect_budget(connection, shared_.context.stop), connection,
+                                  host_, log_observer(shared_.context.reporter, connection)));
+    return {};
+  }
+
+  // One host after the other, so that two runs never wait for each other's.
+  Result<> lock(ReleaseFolder& folder) {
+    if (shared_.inputs.dry_run) return look(folder);
+    PCA_CHECK(shared_.turns.wait_for(index_, wait_on()));
+    const auto pass = [&] { shared_.turns.pass(index_); };
+    const Budget patience = budget_.at_most(shared_.inputs.lock_wait);
+    for (bool is_told = false;; is_told = true) {
+      auto state = folder.lock(budget_, owner());
+      if (!state) {
+        pass();
+        return std::move(state).error();
+      }
+      state_ = *std::move(state);
+      if (state_.is_locked) {
+        pass();
+        return {};
+      }
+      if (patience.is_over()) {
+        pass();
+        PCA_CHECK(budget_.check("waiting for the lock"));
+        return conflict(
+            fmt::format("{}: locked by another deploy: {}", result_.host, visible(state_.lock)),
+            "Wait for it, or end its lock with \"tunnel-ssh release unlock\" if it is gone.");
+      }
+      if (!is_told) {
+        shared_.context.reporter.info(
+            fmt::format("{}: waiting for another deploy: {}", result_.host, visible(state_.lock)));
+      }
+      const auto next = std::min(patience.deadline(), Clock::now() + lock_poll);
+      while (Clock::now() < next) {
+        PCA_CHECK(session_->wait(budget_, {}, next, "waiting for the lock"));
+      }
+    }
+  }
+
+  Result<> look(ReleaseFolder& folder) {
+    PCA_TRY(state_, folder.look(budget_));
+    return {};
+  }
+
+  // What this run means here; refuses what must not be.
+  Result<> compare() {
+    result_.previous = state_.current;
+    if (!is_deploy()) return choose_target();
+    if (state_.hold && is_refused(state_, shared_.inputs.provenance) && !is_current_commit()) {
+      result_.outcome = "held";
+      return conflict(
+          fmt::format("{}: releases are on hold: {}", result_.host, visible(state_.hold->dump())),
+          "Deploy a newer commit, or end the hold with \"tunnel-ssh release unhold\".");
+    }
+    PCA_TRY(result_.difference,
+            plan_sync(*shared_.tree, state_.tree,
+                      {.filter = {}, .delete_others = true, .delete_limit = 1.0}));
+    result_.changes = describe(result_.difference, state_.tree);
+    return {};
+  }
+
+  [[nodiscard]] bool is_current_commit() const {
+    for (auto entry = state_.history.rbegin(); entry != state_.history.rend(); ++entry) {
+      if (entry->release == state_.current && !entry->commit.empty()) {
+        return entry->commit == shared_.inputs.provenance.commit;
+      }
+    }
+    return false;
+  }
+
+  Result<> choose_target() {
+    if (release_.empty()) release_ = state_.rollback_target();
+    if (release_.empty()) {
+      return failed(result_.host + ": there is no earlier release that was healthy",
+                    "\"tunnel-ssh release list\" shows what is there.");
+    }
+    const bool is_there = std::find(state_.releases.begin(), state_.releases.end(), release_) !=
+                          state_.releases.end();
+    const std::lock_guard lock(shared_.mutex);
+    shared_.targets.insert(release_);
+    if (is_there) return {};
+    return failed(fmt::format("{}: there is no release {}", result_.host, release_),
+                  "\"tunnel-ssh release list\" shows what is there.");
+  }
+
+  // Hosts with different histories must not come to run different releases.
+  [[nodiscard]] Result<> agree() const {
+    const std::lock_guard lock(shared_.mutex);
+    if (shared_.targets.size() <= 1) return {};
+    return failed(fmt::format("{}: the hosts have different earlier releases: {}", result_.host,
+                              fmt::join(shared_.targets, ", ")),
+                  "Say which one is meant with --to.");
+  }
+
+  [[nodiscard]] bool is_unchanged() const {
+    if (state_.current.empty()) return false;
+    return is_deploy() ? result_.difference.is_empty() && state_.is_good(state_.current)
+                       : release_ == state_.current;
+  }
+
+  Result<> stage(ReleaseFolder& folder) {
+    if (!is_deploy()) return {};
+    NewRelease fresh{release_, *shared_.tree, {}, {}, shared_.inputs.shared};
+    std::unordered_map<std::string_view, const TreeEntry*> there;
+    for (const TreeEntry& entry : state_.tree) there.emplace(entry.path, &entry);
+    for (const TreeEntry& entry : fresh.tree) {
+      const auto found = there.find(entry.path);
+      const bool is_linked = entry.kind == EntryKind::file && found != there.end() &&
+                             found->second->kind == EntryKind::file &&
+                             found->second->digest == entry.digest &&
+                             found->second->is_executable == entry.is_executable;
+      if (is_linked) {
+        fresh.linked.push_back(entry.path);
+      } else {
+        fresh.uploads.push_back(entry);
+      }
+    }
+    return folder.stage(budget_, fresh, [&](std::uint64_t sent, std::uint64_t all) {
+      shared_.context.reporter.progress(
+          fmt::format("{}: sent {} of {}", result_.host, rounded_size(sent), rounded_size(all)));
+    });
+  }
+
+  Result<> bring_to_life(ReleaseFolder& folder) {
+    Result<> healthy = become_healthy(folder);
+    const bool is_healthy = healthy.has_value();
+    const auto all = meet(Meeting::healthy, is_healthy);
+    if (all && *all) {
+      PCA_CHECK(phase("confirm", [&] { return confirm(folder); }));
+      return end("deployed");
+    }
+    if (!is_healthy && healthy.error().kind == ErrorKind::failed) show_log(folder);
+    const Budget last = Budget::of(revert_limit);
+    const auto reverted = phase("revert", [&] { return folder.revert(last); });
+    Error why = !is_healthy ? std::move(healthy).error()
+                : !all      ? all.error()
+                            : failed(result_.host + ": another host was not healthy");
+    if (!reverted) {
+      result_.outcome = "unknown";
+      return outcome_unknown(
+          fmt::format("{}; and going back failed: {}", why.message, reverted.error().message),
+          fmt::format("The host goes back to {} by itself within {}, unless that fails too.",
+                      result_.previous.empty() ? "no release" : result_.previous,
+                      format_duration(patience())));
+    }
+    result_.outcome = "rolled-back";
+    if (why.kind == ErrorKind::cancelled) return why;
+    return Error{ErrorKind::rolled_back, why.message, why.hint, false};
+  }
+
+  [[nodiscard]] Milliseconds patience() const {
+    return shared_.inputs.health.timeout + restart_allowance + revert_slack;
+  }
+
+  Result<> become_healthy(ReleaseFolder& folder) {
+    const Budget limit = budget_.at_most(shared_.inputs.health.timeout + restart_allowance);
+    PCA_CHECK(phase("switch", [&]() -> Result<> {
+      PCA_TRY(const std::string said, folder.switch_to(limit, release_, state_.current, patience(),
+                                                       record("revert", "rolled-back")));
+      const auto output = shared_.context.reporter.remote(result_.host + ": ");
+      output->feed(said);
+      output->finish();
+      return {};
+    }));
+    return phase("health", [&]() -> Result<> {
+      auto evidence = wait_until_healthy(limit, *session_, folder, shared_.inputs.health);
+      if (!evidence) {
+        Error error = std::move(evidence).error();
+        if (error.kind == ErrorKind::failed) error.message = result_.host + ": " + error.message;
+        return error;
+      }
+      result_.health = *std::move(evidence);
+      return {};
+    });
+  }
+
+  void show_log(ReleaseFolder& folder) {
+    if (shared_.inputs.log_command.empty()) return;
+    auto shown = folder.check(budget_.at_most(Milliseconds{5000}), shared_.inputs.log_command,
+                              Milliseconds{3000});
+    if (!shown) return;
+    result_.last_log_lines = shown->said;
+    const auto output = shared_.context.reporter.remote(result_.host + ": ");
+    output->feed(shown->said);
+    output->finish();
+  }
+
+  Result<> confirm(ReleaseFolder& folder) {
+    std::optional<Json> hold;
+    std::vector<std::string> dispensable;
+    if (is_deploy()) {
+      if (state_.hold) hold = Json();  // what is newer than the held commit ends the hold
+      ReleaseState after = state_;
+      after.releases.push_back(release_);
+      std::sort(after.releases.begin(), after.releases.end());
+      dispensable = after.dispensable(shared_.inputs.keep, release_, state_.current);
+    } else if (shared_.inputs.sets_hold) {
+      hold = hold_record();
+    }
+    return folder.confirm(budget_, record(is_deploy() ? "deploy" : "rollback", "deployed"), hold,
+                          dispensable);
+  }
+
+  // The release that was left is what is not wanted again.
+  [[nodiscard]] Json hold_record() const {
+    Json hold = record("rollback", "held");
+    std::string commit;
+    for (const HistoryEntry& entry : state_.history) {
+      if (entry.release != state_.current || entry.action != "deploy") continue;
+      commit = entry.commit;
+      if (const Json* time = entry.json.find("commit-time"); time != nullptr) {
+        hold.set("commit-time", *time);
+      }
+    }
+    hold.set("commit", commit);
+    hold.set("held", state_.current);
+    return hold;
+  }
+
+  Result<> end(std::string_view outcome) {
+    result_.outcome = outcome;
+    return {};
+  }
+
+  // For history.jsonl; the host adds the time.
+  [[nodiscard]] Json record(std::string_view action, std::string_view result) const {
+    const Provenance& from = shared_.inputs.provenance;
+    Json json = Json::object();
+    json.set("action", action);
+    json.set("release", release_);
+    json.set("previous", state_.current);
+    json.set("result", result);
+    json.set("commit", is_deploy() ? from.commit : std::string());
+    json.set("commit-time", is_deploy() ? from.commit_time : std::string());
+    json.set("branch", from.branch);
+    json.set("repository", from.repository);
+    json.set("actor", from.actor);
+    json.set("run-url", from.run_url);
+    if (!shared_.inputs.reason.empty()) json.set("reason", shared_.inputs.reason);
+    if (!result_.health.empty()) json.set("health", result_.health);
+    return json;
+  }
+  [[nodiscard]] Json owner() const {
+    Json json = Json::object();
+    json.set("release", release_);
+    json.set("actor", shared_.inputs.provenance.actor);
+    json.set("run-url", shared_.inputs.provenance.run_url);
+    return json;
+  }
+
+  [[nodiscard]] WaitOn wait_on() const {
+    return [this](int fd) -> Result<> {
+      const std::array handle{PollHandle{fd, POLLIN}};
+      for (;;) {
+        PCA_TRY(const std::vector<short> ready,
+                session_->wait(budget_, handle, budget_.deadline(), waiting_for_others));
+        if (!ready.empty() && (ready[0] & POLLIN) != 0) return {};
+      }
+    };
+  }
+
+  Result<bool> meet(Meeting meeting, bool is_good) {
+    next_meeting_ = static_cast<std::size_t>(meeting) + 1;
+    return shared_.rendezvous.meet(meeting, is_good, wait_on());
+  }
+
+  // Nobody waits for a host that failed.
+  void leave() {
+    shared_.turns.pass(index_);
+    if (next_meeting_ < meetings) shared_.rendezvous.leave(static_cast<Meeting>(next_meeting_));
+  }
+
+  void fail(Error error) {
+    if (result_.outcome != "held" && result_.outcome != "unknown" &&
+        result_.outcome != "rolled-back") {
+      result_.outcome = error.kind == ErrorKind::outcome_unknown ? "unknown" : "failed";
+    }
+    result_.error = std::move(error);
+  }
+
+  template <typename Work>
+  Result<> phase(const char* name, Work&& work) {
+    const double start = ms_since(shared_.began);
+    Result<> ended = work();
+    result_.phases.push_back({name, start, ms_since(shared_.began) - start});
+    return ended;
+  }
+
+  static constexpr std::size_t meetings = 3;
+
+  Shared& shared_;
+  const std::size_t index_;
+  std::string release_;
+  HostRelease& result_;
+  const HostAddress& host_;
+  const Budget budget_;
+  std::unique_ptr<SshSession> session_;
+  ReleaseState state_;
+  std::size_t next_meeting_ = 0;
+};
+
+}  // namespace
+
+std::string ReleaseRun::outcome() const {
+  return std::max_element(
+             hosts.begin(), hosts.end(),
+             [](const HostRelease& a, const HostRelease& b) { return gravity(a) < gravity(b); })
+      ->outcome;
+}
+
+std::optional<Error> ReleaseRun::error() const {
+  const HostRelease* worst = nullptr;
+  std::vector<std::string> names;
+  for (const HostRelease& host : hosts) {
+    if (!host.error) continue;
+    names.push_back(host.host);
+    const bool is_graver = worst == nullptr || gravity(host) > gravity(*worst);
+    // Of equals the one that says the cause, not the one that had to go back with it.
+    const bool is_cause = worst != nullptr && gravity(host) == gravity(*worst) &&
+                          worst->error->message.find("another host") != std::string::npos;
+    if (is_graver || is_cause) worst = &host;
+  }
+  if (worst == nullptr) return std::nullopt;
+  Error error = *worst->error;
+  if (hosts.size() > 1) {
+    error.message = fmt::format("{} ({} of {} hosts: {})", error.message, names.size(),
+                                hosts.size(), join(names, ", "));
+  }
+  return error;
+}
+
+ReleaseRun run_release_everywhere(ToolContext& context, const ReleaseInputs& inputs,
+                                  const std::optional<FileTree>& tree, const std::string& id) {
+  const std::size_t count = inputs.connection.hosts.size();
+  Shared shared{context, inputs, tree, Clock::now(), Rendezvous(count), Turns(count)};
+  ReleaseRun run{id, std::vector<HostRelease>(count), 0};
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < count; ++i) {
+      run.hosts[i].host = inputs.connection.hosts[i].text();
+      threads.emplace_back([&, i] {
+        Worker worker(shared, i, id, run.hosts[i]);
+        worker.run();
+        if (i == 0 && id.empty()) run.release = worker.release();
+      });
+    }
+  }
+  run.duration_ms = ms_since(shared.began);
+  return run;
+}
+
+}  // namespace pca::tunnel_ssh

@@ -186,6 +186,15 @@ compare "five execs one after the other" \
   "tunnel-ssh=for i in 1 2 3 4 5; do $bin/tunnel-ssh exec $(ours "$sshd_port") --command true >/dev/null || exit 1; done" \
   "ssh=for i in 1 2 3 4 5; do ssh $(theirs "$sshd_port") true || exit 1; done"
 
+# Each with the login, all five and the goodbye.
+mux="-o ControlPath=$work/mux"
+compare "five execs in a job with a session" \
+  "tunnel-ssh session=export RUNNER_TEMP=$work; $bin/tunnel-ssh session open $(ours "$sshd_port") >/dev/null && for i in 1 2 3 4 5; do $bin/tunnel-ssh exec $(ours "$sshd_port") --command true >/dev/null || exit 1; done && $bin/tunnel-ssh session close >/dev/null" \
+  "ssh ControlMaster=ssh -o ControlMaster=yes -fN $mux $(theirs "$sshd_port") && for i in 1 2 3 4 5; do ssh $mux $(theirs "$sshd_port") true || exit 1; done && ssh $mux -O exit $(theirs "$sshd_port") 2>/dev/null"
+compare "five execs in a job with a session, 50 ms round trip" \
+  "tunnel-ssh session=export RUNNER_TEMP=$work; $bin/tunnel-ssh session open $(ours "$near_delay_port") >/dev/null && for i in 1 2 3 4 5; do $bin/tunnel-ssh exec $(ours "$near_delay_port") --command true >/dev/null || exit 1; done && $bin/tunnel-ssh session close >/dev/null" \
+  "ssh ControlMaster=ssh -o ControlMaster=yes -fN $mux $(theirs "$near_delay_port") && for i in 1 2 3 4 5; do ssh $mux $(theirs "$near_delay_port") true || exit 1; done && ssh $mux -O exit $(theirs "$near_delay_port") 2>/dev/null"
+
 compare "20 hosts" \
   "tunnel-ssh=$bin/tunnel-ssh exec $(ours "$sshd_port" | sed 's/--host .*//') $(printf -- '--host %s ' "${hosts[@]}") --command true >/dev/null" \
   "ssh, 16 at once=printf '%s\n' ${hosts[*]} | xargs -P 16 -I{} ssh -F none -i $work/key -o UserKnownHostsFile=$work/known_hosts -o BatchMode=yes ssh://$me@{} true"

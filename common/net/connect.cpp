@@ -231,6 +231,28 @@ Result<T> connect(const Budget& budget, const ConnectionSettings& settings, cons
   return result;
 }
 
+// The host's SSH port by way of an open session: that of the last jump host, or of the host itself,
+// which then connects to its own port. Null: there is none, or it would not.
+Result<std::unique_ptr<ByteStream>> stream_by_session(const Budget& budget,
+                                                      const ConnectionSettings& settings,
+                                                      const HostAddress& host,
+                                                      const ConnectObserver& observer) {
+  const Clock::time_point start = Clock::now();
+  const bool is_there = settings.jumps.empty();
+  PCA_TRY(auto session, is_there ? attach_session(budget, settings, host, observer.on_note)
+                                 : attach_last_jump(budget, settings, observer.on_note));
+  if (session == nullptr) return std::unique_ptr<ByteStream>();
+  auto channel = session->open_tcp(budget.at_most(settings.connect_timeout),
+                                   is_there ? "127.0.0.1" : host.name, host.port);
+  if (!channel) {
+    PCA_CHECK(budget.check("connecting to " + host.text()));
+    if (observer.on_note) observer.on_note(channel.error().message + "; connecting without it");
+    return std::unique_ptr<ByteStream>();
+  }
+  if (observer.on_phase) observer.on_phase({"session", host.text(), ms_since(start)});
+  return channel_stream(std::move(session), *std::move(channel), host.text());
+}
+
 }  // namespace
 
 Result<std::unique_ptr<SshSession>> connect_ssh(const Budget& budget,
@@ -253,6 +275,10 @@ Result<std::unique_ptr<ByteStream>> connect_stream(const Budget& budget,
                                                    const ConnectionSettings& settings,
                                                    const HostAddress& host,
                                                    const ConnectObserver& observer) {
+  if (!settings.session_folder.empty()) {
+    PCA_TRY(auto stream, stream_by_session(budget, settings, host, observer));
+    if (stream != nullptr) return stream;
+  }
   return connect<std::unique_ptr<ByteStream>>(budget, settings, host, observer,
                                               [](Way& way) { return way.stream(); });
 }

@@ -63,6 +63,8 @@ struct ConnectObserver {
                                                               const HostAddress& host,
                                                               const ConnectObserver& observer = {});
 // Only the byte stream to the host's SSH port, for `stdio`: no SSH to `host` itself (jumps log in).
+// By an open session with the last jump host or, without jumps, with the host itself, which then
+// connects to that port of its own; else as above.
 [[nodiscard]] Result<std::unique_ptr<ByteStream>> connect_stream(
     const Budget& budget, const ConnectionSettings& settings, const HostAddress& host,
     const ConnectObserver& observer = {});

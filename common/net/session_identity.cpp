@@ -78,27 +78,46 @@ std::vector<std::string> SessionIdentity::differences(const SessionIdentity& oth
   return inputs;
 }
 
-Result<SessionIdentity> session_identity(const ConnectionSettings& settings,
-                                         const HostAddress& host) {
+namespace {
+
+// Of a session with `host`, by way of the first `jumps` jump hosts. `own` is the hop that it is
+// itself, with a key of its own perhaps, which then is all that it logs in with.
+Result<SessionIdentity> identity_of(const ConnectionSettings& settings, const HostAddress& host,
+                                    std::size_t jumps, const ConnectionSettings::Hop* own) {
   SessionIdentity identity{with_user(host, settings.user), {}};
   const auto part = [&](const char* input, const Canonical& value) {
     identity.parts.push_back({input, value.digest()});
   };
+  const bool has_own_key = own != nullptr && !own->key.empty();
   identity.parts.push_back({"via", way_digest(settings)});
-  PCA_TRY(const std::string key, key_digest(settings.key, settings.passphrase));
+  PCA_TRY(const std::string key, has_own_key ? key_digest(own->key, own->passphrase)
+                                             : key_digest(settings.key, settings.passphrase));
   part("key", Canonical().add(key));
-  part("password", Canonical().add_whether(!settings.password.empty()));
-  part("certificate", Canonical().add(settings.certificate));
-  part("agent", Canonical().add(settings.agent_socket));
+  part("password", Canonical().add_whether(!has_own_key && !settings.password.empty()));
+  part("certificate", Canonical().add(has_own_key ? std::string() : settings.certificate));
+  part("agent", Canonical().add(has_own_key ? std::string() : settings.agent_socket));
   part("known-hosts", Canonical().add(settings.pins.digest()));
   part("host-key-policy", Canonical().add(policy_name(settings.policy)));
-  Canonical jumps;
-  for (const ConnectionSettings::Hop& jump : settings.jumps) {
-    PCA_TRY(const std::string own_key, key_digest(jump.key, jump.passphrase));
-    jumps.add(with_user(jump.address, settings.user).text()).add(own_key);
+  Canonical way;
+  for (std::size_t i = 0; i < jumps; ++i) {
+    const ConnectionSettings::Hop& jump = settings.jumps[i];
+    PCA_TRY(const std::string jump_key, key_digest(jump.key, jump.passphrase));
+    way.add(with_user(jump.address, settings.user).text()).add(jump_key);
   }
-  part("jump", jumps);
+  part("jump", way);
   return identity;
+}
+
+}  // namespace
+
+Result<SessionIdentity> session_identity(const ConnectionSettings& settings,
+                                         const HostAddress& host) {
+  return identity_of(settings, host, settings.jumps.size(), nullptr);
+}
+
+Result<SessionIdentity> last_jump_identity(const ConnectionSettings& settings) {
+  const ConnectionSettings::Hop& last = settings.jumps.back();
+  return identity_of(settings, last.address, settings.jumps.size() - 1, &last);
 }
 
 }  // namespace pca

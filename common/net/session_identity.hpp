@@ -29,5 +29,7 @@ struct SessionIdentity {
 // Errors: bad_input when a key cannot be read.
 [[nodiscard]] Result<SessionIdentity> session_identity(const ConnectionSettings& settings,
                                                        const HostAddress& host);
+// The same of a session with the last jump host, through those before it.
+[[nodiscard]] Result<SessionIdentity> last_jump_identity(const ConnectionSettings& settings);
 
 }  // namespace pca

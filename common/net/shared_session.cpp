@@ -472,6 +472,35 @@ std::string why_none(const Budget& budget, const SessionFolder& folder,
   return fmt::format("no open session leads to {}, so this call connects by itself", host);
 }
 
+Result<std::unique_ptr<SshSession>> attach(const Budget& budget, const std::string& path,
+                                           const std::function<Result<SessionIdentity>()>& identify,
+                                           const std::function<void(const std::string&)>& say) {
+  const auto tell = [&](const std::string& text) {
+    if (say) say(text);
+    return std::unique_ptr<SshSession>();
+  };
+  auto opened = SessionFolder::open(path);
+  if (!opened) {
+    if (opened.error().kind != ErrorKind::unreachable) return tell(opened.error().message);
+    return std::unique_ptr<SshSession>();
+  }
+  const std::vector<std::string> names = opened->names();
+  if (names.empty()) return std::unique_ptr<SshSession>();
+  PCA_TRY(const SessionIdentity identity, identify());
+  const std::string name = identity.digest();
+  const Budget short_budget = budget.at_most(answer_limit);
+  if (std::find(names.begin(), names.end(), name) == names.end()) {
+    return tell(why_none(short_budget, *opened, identity));
+  }
+  auto answer = ask(short_budget, *opened, name, {.kind = Kind::attach, .identity = name});
+  if (!answer) {
+    PCA_CHECK(budget.check(doing_nothing_else));
+    return tell(fmt::format("{}, so this call connects by itself", answer.error().message));
+  }
+  return std::unique_ptr<SshSession>(std::make_unique<SharedSession>(
+      *std::move(opened), name, identity.host.text(), std::move(answer->socket)));
+}
+
 }  // namespace
 
 std::vector<OpenSession> list_sessions(const Budget& budget, const std::string& folder) {
@@ -511,30 +540,15 @@ Result<> end_session(const Budget& budget, const std::string& folder, const Open
 Result<std::unique_ptr<SshSession>> attach_session(
     const Budget& budget, const ConnectionSettings& settings, const HostAddress& host,
     const std::function<void(const std::string&)>& say) {
-  const auto tell = [&](const std::string& text) {
-    if (say) say(text);
-    return std::unique_ptr<SshSession>();
-  };
-  auto opened = SessionFolder::open(settings.session_folder);
-  if (!opened) {
-    if (opened.error().kind != ErrorKind::unreachable) return tell(opened.error().message);
-    return std::unique_ptr<SshSession>();
-  }
-  const std::vector<std::string> names = opened->names();
-  if (names.empty()) return std::unique_ptr<SshSession>();
-  PCA_TRY(const SessionIdentity identity, session_identity(settings, host));
-  const std::string name = identity.digest();
-  const Budget short_budget = budget.at_most(answer_limit);
-  if (std::find(names.begin(), names.end(), name) == names.end()) {
-    return tell(why_none(short_budget, *opened, identity));
-  }
-  auto answer = ask(short_budget, *opened, name, {.kind = Kind::attach, .identity = name});
-  if (!answer) {
-    PCA_CHECK(budget.check(doing_nothing_else));
-    return tell(fmt::format("{}, so this call connects by itself", answer.error().message));
-  }
-  return std::unique_ptr<SshSession>(std::make_unique<SharedSession>(
-      *std::move(opened), name, identity.host.text(), std::move(answer->socket)));
+  return attach(
+      budget, settings.session_folder, [&] { return session_identity(settings, host); }, say);
+}
+
+Result<std::unique_ptr<SshSession>> attach_last_jump(
+    const Budget& budget, const ConnectionSettings& settings,
+    const std::function<void(const std::string&)>& say) {
+  return attach(
+      budget, settings.session_folder, [&] { return last_jump_identity(settings); }, say);
 }
 
 }  // namespace pca

@@ -36,5 +36,9 @@ struct OpenSession {
 [[nodiscard]] Result<std::unique_ptr<SshSession>> attach_session(
     const Budget& budget, const ConnectionSettings& settings, const HostAddress& host,
     const std::function<void(const std::string&)>& say);
+// The same with the session of the last jump host.
+[[nodiscard]] Result<std::unique_ptr<SshSession>> attach_last_jump(
+    const Budget& budget, const ConnectionSettings& settings,
+    const std::function<void(const std::string&)>& say);
 
 }  // namespace pca

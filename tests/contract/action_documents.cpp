@@ -127,6 +127,12 @@ std::vector<Action> all_actions() {
        "Forwards ports and unix sockets through a host for the rest of the job, through Cloudflare "
        "Access or directly",
        {"background: true"}},
+      {"tunnel-session", "session open", "tunnel-session",
+       "Keeps SSH connections open for the rest of the job, so that its other steps need not log "
+       "in "
+       "again"},
+      {"tunnel-session-close", "session close", "tunnel-session-close",
+       "Closes the SSH connections that tunnel-session keeps open"},
   };
 }
 

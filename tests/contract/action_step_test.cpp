@@ -166,6 +166,25 @@ TEST_F(ActionStep, AForwardStaysForTheStepsThatFollow) {
   EXPECT_TRUE(ends(pid));
 }
 
+TEST_F(ActionStep, ASessionServesTheStepsThatFollowUntilItIsClosed) {
+  action_ = "tunnel-session";
+  set_up_executables();
+  const Finished opened = run_process(spec_of("session-open"), 60s);
+  ASSERT_EQ(opened.code, 0) << opened.out << opened.err;
+  const int pid = std::stoi(outputs().at("pid"));
+  action_ = "tunnel-ssh";
+  inputs_["script"] = "echo hello\n";
+  EXPECT_EQ(run_process(spec_of("exec"), 60s).code, 0);
+  EXPECT_EQ(outputs()["stdout"], "hello\n");
+  EXPECT_EQ(edge_->records().size(), 0U) << "the one connection is still open";
+  action_ = "tunnel-session-close";
+  inputs_["host"].clear();
+  const Finished closed = run_process(spec_of("session-close"), 60s);
+  EXPECT_EQ(closed.code, 0) << closed.out << closed.err;
+  EXPECT_TRUE(ends(pid));
+  EXPECT_EQ(edge_->wait_for_records(1).size(), 1U);
+}
+
 TEST_F(ActionStep, AWrongInputEndsTheStepBeforeAnythingIsContacted) {
   set_up_executables();
   inputs_["script"] = "true";

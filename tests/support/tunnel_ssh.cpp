@@ -123,7 +123,7 @@ ProcessSpec StepForTests::spec_of(const std::vector<std::string>& arguments,
   spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
   for (const auto& [name, value] : variables) spec.environment[name] = value;
   for (const auto& [name, value] : inputs) spec.environment[name] = value;
-  spec.environment["RUNNER_TEMP"] = folder_.path();
+  spec.environment.emplace("RUNNER_TEMP", folder_.path());
   spec.environment["GITHUB_OUTPUT"] = folder_.write("output", "");
   spec.environment["GITHUB_STEP_SUMMARY"] = folder_.write("summary", "");
   spec.input = input;

@@ -82,7 +82,7 @@ Json to_json(const std::vector<Listening>& listening) {
 // The forwards from the first connection to the end: connects again when the connection drops.
 class ForwardWork {
  public:
-  ForwardWork(ToolContext& context, const ForwardPlan& plan) : context_(context), plan_(plan) {}
+  ForwardWork(ToolContext& context, ForwardPlan& plan) : context_(context), plan_(plan) {}
 
   Result<> run(const std::stop_token& stop, const std::function<void(Json)>& ready) {
     const Budget budget = Budget::of(plan_.max_lifetime, stop);
@@ -106,8 +106,19 @@ class ForwardWork {
     const Budget budget = connect_budget(plan_.connection, stop);
     PCA_TRY(auto session, connect_ssh(budget, plan_.connection, plan_.connection.hosts.front(),
                                       log_observer(context_.reporter, plan_.connection)));
-    PCA_CHECK(forwarder.listen_there(budget, *session, say_));
+    auto listens = forwarder.listen_there(budget, *session, say_);
+    if (!listens && may_do_without_session()) return connect(stop, forwarder);
+    PCA_CHECK(listens);
     return session;
+  }
+
+  // The connection of an open session may have been silent for too long to ask the host for
+  // listening.
+  bool may_do_without_session() {
+    if (plan_.connection.session_folder.empty()) return false;
+    plan_.connection.session_folder.clear();
+    say_("Not by an open session: the forward connects by itself.");
+    return true;
   }
 
   // Tries until it works, the time is up, or the host refuses.
@@ -120,7 +131,7 @@ class ForwardWork {
   }
 
   ToolContext& context_;
-  const ForwardPlan& plan_;
+  ForwardPlan& plan_;
   const Forwarder::Say say_ = [this](const std::string& text) { context_.reporter.info(text); };
 };
 
@@ -147,7 +158,7 @@ void write_outputs(Reporter& reporter, const Json& listening, int pid) {
 }  // namespace
 
 Result<int> run_forward(ToolContext& context, Inputs inputs, BadInputs& bad) {
-  const ForwardPlan plan = read_forward_plan(context, inputs, bad);
+  ForwardPlan plan = read_forward_plan(context, inputs, bad);
   if (!bad.empty()) return bad.to_error();
 
   ForwardWork work(context, plan);

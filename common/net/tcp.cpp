@@ -178,7 +178,10 @@ class TcpStream : public ByteStream {
   Result<Read> read(std::span<char> into) override {
     while (true) {
       const ssize_t got = ::recv(socket_.get(), into.data(), into.size(), 0);
-      if (got > 0) return Read{static_cast<std::size_t>(got), false};
+      if (got > 0) {
+        acknowledge();
+        return Read{static_cast<std::size_t>(got), false};
+      }
       if (got == 0) return Read{0, !into.empty()};
       if (errno == EAGAIN || errno == EWOULDBLOCK) return Read{};
       if (errno != EINTR) return broken(errno);
@@ -209,6 +212,13 @@ class TcpStream : public ByteStream {
   }
 
  private:
+  // At once, not 40 ms later: sshd has Nagle's algorithm on, and holds back the second of two small
+  // packets until the first is acknowledged.
+  void acknowledge() const {
+    const int yes = 1;
+    (void)::setsockopt(socket_.get(), IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof yes);
+  }
+
   [[nodiscard]] Error broken(int error) const {
     Error problem =
         unreachable(fmt::format("the connection to {} broke: {}", peer_, errno_text(error)));

@@ -1,5 +1,6 @@
 // tunnel-ssh sync against a real sshd and what Debian has there.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -7,7 +8,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/json.hpp"
 #include "base/text.hpp"
+#include "support/counting_proxy.hpp"
 #include "support/require.hpp"
 #include "support/tree_picture.hpp"
 #include "support/tunnel_ssh.hpp"
@@ -270,6 +273,165 @@ TEST_F(TunnelSshSync, GoesThroughTheEdgeInMegabytes) {
   const StepResult step = sync();
   EXPECT_EQ(step.code, 0) << step.err;
   EXPECT_EQ(tree_picture(there()), tree_picture(here()));
+}
+
+TEST_F(TunnelSshSync, TenChangedFilesOfFiveThousandCostTwentyKilobytes) {
+  constexpr int folders = 100;
+  constexpr int files_each = 50;
+  const auto name_of = [](int number) {
+    return fmt::format("folder-{:02}/module-{}.js", number / files_each, number);
+  };
+  for (int number = 0; number < folders * files_each; ++number) {
+    fs::create_directory(fs::path(here(name_of(number))).parent_path());
+    write(name_of(number), fmt::format("export const number = {};\n", number));
+  }
+  ASSERT_EQ(sync().code, 0);
+  for (int number = 0; number < 10; ++number) {
+    std::string text;
+    for (int line = 0; line < 40; ++line) text += fmt::format("use(file{}, {});\n", number, line);
+    write(name_of(number * 10 * files_each + number), text);
+  }
+  const CountingProxy proxy(host_->sshd().port());
+  step_->inputs["INPUT_HOST"] = host_->sshd().user() + "@127.0.0.1:" + std::to_string(proxy.port());
+  step_->inputs["INPUT_HOST_KEY"] = host_->sshd().fingerprint("ed25519");
+  const StepResult step = sync();
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(step.outputs.at("changed"), "10");
+  RecordProperty("up", std::to_string(proxy.up()));
+  RecordProperty("down", std::to_string(proxy.down()));
+  EXPECT_LE(proxy.up() + proxy.down(), 20'000U) << proxy.up() << " up, " << proxy.down() << " down";
+  EXPECT_GE(proxy.up() + proxy.down(), 5'000U);  // or it counted something else
+}
+
+TEST_F(TunnelSshSync, ASingleFileIsLookedForByItsNameAlone) {
+  fs::create_directories(there("private"));
+  ASSERT_EQ(::mkfifo(there("private/pipe").c_str(), 0600), 0);
+  std::ofstream(there("other")) << std::string(1000, 'o');
+  const std::vector<std::string> arguments{"sync", "--upload",
+                                           here("index.html") + " -> " + there("") + "/"};
+  EXPECT_EQ(step_->run(arguments).outputs.at("outcome"), "deployed");
+  const StepResult again = step_->run(arguments);
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(again.outputs.at("outcome"), "unchanged");
+  EXPECT_TRUE(fs::exists(there("other")));
+}
+
+TEST_F(TunnelSshSync, AFileDoesNotTakeThePlaceOfAFolderThatHoldsSomething) {
+  fs::create_directories(there("index.html"));
+  std::ofstream(there("index.html/precious")) << "x";
+  const StepResult step =
+      step_->run({"sync", "--upload", here("index.html") + " -> " + there("index.html")});
+  EXPECT_EQ(step.code, 1);
+  EXPECT_NE(step.err.find("index.html is a folder on the host, and holds index.html/precious"),
+            std::string::npos)
+      << step.err;
+  EXPECT_TRUE(fs::exists(there("index.html/precious")));
+}
+
+TEST_F(TunnelSshSync, AHostWithoutGzipIsServedToo) {
+  // A PATH with everything but that, for whoever logs in.
+  fs::create_directory(host_->home().path("bin"));
+  for (const char* folder : {"/bin", "/usr/bin"}) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      const std::string name = entry.path().filename();
+      const fs::path link = host_->home().path("bin/" + name);
+      if (name == "gzip" || fs::is_symlink(link)) continue;
+      fs::create_symlink(entry.path(), link);
+    }
+  }
+  host_->home().write(".bashrc", "PATH=$HOME/bin\n");
+  EXPECT_EQ(sync().code, 0);
+  EXPECT_EQ(tree_picture(there()), tree_picture(here()));
+  EXPECT_EQ(sync().outputs.at("outcome"), "unchanged");
+}
+
+// Many hosts are one sshd that listens on many addresses, each with a home of its own.
+class TunnelSshSyncHosts : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    PCA_REQUIRE(Sshd::missing());
+    host_ = std::make_unique<HostForTests>("ListenAddress 127.0.0.2\nListenAddress 127.0.0.3\n");
+    host_->home().write(".bashrc",
+                        "set -- $SSH_CONNECTION; export HOME=$HOME/${3##*.}; mkdir -p $HOME\n");
+    step_ = std::make_unique<StepForTests>(*host_);
+    step_->inputs.erase("INPUT_KNOWN_HOSTS");
+    step_->inputs["INPUT_HOST_KEY"] = host_->sshd().fingerprint("ed25519");
+    step_->inputs["INPUT_USER"] = host_->sshd().user();
+    step_->inputs["INPUT_HOST"] = address(1) + "\n" + address(2) + "\n" + address(3);
+    step_->inputs["INPUT_UPLOAD"] = ours_.path() + " -> ~/site";
+    fs::create_directories(ours_.path("sub"));
+    ours_.write("index.html", "hello");
+    ours_.write("sub/x", "x");
+  }
+  [[nodiscard]] std::string address(int number) const {
+    return "127.0.0." + std::to_string(number) + ":" + std::to_string(host_->sshd().port());
+  }
+  [[nodiscard]] std::string there(int number) const {
+    return host_->home().path(std::to_string(number) + "/site");
+  }
+  // On the second host a file is in the way.
+  void make_one_fail() const {
+    fs::create_directories(host_->home().path("2"));
+    std::ofstream(there(2)) << "a file";
+  }
+  [[nodiscard]] std::string outcomes(const StepResult& step) const {
+    const auto report = parse_json(ours_.read(step.outputs.at("report")));
+    std::string text;
+    for (const Json& host : *report->find("hosts")->as_array()) {
+      text += *host.find("outcome")->as_string() + " ";
+    }
+    return text;
+  }
+
+  TempFolder ours_;
+  std::unique_ptr<HostForTests> host_;
+  std::unique_ptr<StepForTests> step_;
+};
+
+TEST_F(TunnelSshSyncHosts, AllBecomeAlike) {
+  const StepResult step = step_->run({"sync"});
+  EXPECT_EQ(step.code, 0) << step.err;
+  for (int number = 1; number <= 3; ++number) {
+    EXPECT_EQ(tree_picture(there(number)), tree_picture(ours_.path())) << number;
+    EXPECT_NE(step.summary.find("| " + address(number) + " | &#126;/site | 2 | 0 | 0 | 0 |"),
+              std::string::npos)
+        << step.summary;
+  }
+  EXPECT_EQ(step.outputs.at("outcome"), "deployed");
+  EXPECT_EQ(step.outputs.at("changed"), "9");
+  EXPECT_EQ(step.outputs.at("failed-hosts"), "");
+  EXPECT_EQ(outcomes(step), "succeeded succeeded succeeded ");
+}
+
+TEST_F(TunnelSshSyncHosts, OneThatFailsStopsNoOther) {
+  make_one_fail();
+  const StepResult step = step_->run({"sync"});
+  EXPECT_EQ(step.code, 1);
+  EXPECT_NE(step.err.find("1 of 3 hosts failed (" + address(2) + ")"), std::string::npos)
+      << step.err;
+  EXPECT_EQ(tree_picture(there(1)), tree_picture(ours_.path()));
+  EXPECT_EQ(tree_picture(there(3)), tree_picture(ours_.path()));
+  EXPECT_EQ(step.outputs.at("outcome"), "failed");
+  EXPECT_EQ(step.outputs.at("failed-hosts"), address(2));
+  EXPECT_EQ(outcomes(step), "succeeded failed succeeded ");
+}
+
+TEST_F(TunnelSshSyncHosts, NoFurtherBatchStartsAfterOneThatFailed) {
+  make_one_fail();
+  step_->inputs["INPUT_BATCH"] = "2";
+  const StepResult step = step_->run({"sync"});
+  EXPECT_EQ(step.code, 1);
+  EXPECT_EQ(outcomes(step), "succeeded failed skipped ");
+  EXPECT_FALSE(fs::exists(there(3)));
+}
+
+TEST_F(TunnelSshSyncHosts, WhatCannotBeReadHereFailsThemAll) {
+  ASSERT_EQ(::mkfifo(ours_.path("pipe").c_str(), 0600), 0);
+  const StepResult step = step_->run({"sync"});
+  EXPECT_EQ(step.code, 1);
+  EXPECT_NE(step.err.find("pipe is a socket, a pipe or a device"), std::string::npos) << step.err;
+  EXPECT_EQ(outcomes(step), "failed failed failed ");
+  EXPECT_FALSE(fs::exists(there(1)));
 }
 
 }  // namespace

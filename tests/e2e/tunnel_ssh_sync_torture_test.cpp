@@ -151,5 +151,30 @@ TEST_F(TunnelSshSyncTorture, WhereverTheConnectionIsCutTheTreeIsTheOldOrTheNewOn
   make_it(new_);
 }
 
+TEST_F(TunnelSshSyncTorture, AFolderThatMayNotBeWrittenToChangesNothing) {
+  PCA_REQUIRE(::geteuid() == 0 ? "" : "root, to mount a folder read-only");
+  make_it(old_);
+  const std::string before = tree_picture(there());
+  const std::string folder = there() + "/d0";
+  ASSERT_EQ(std::system(
+                ("mount --bind " + folder + " " + folder + " && mount -o remount,bind,ro " + folder)
+                    .c_str()),
+            0);
+  const StepResult step = sync(new_);
+  EXPECT_EQ(std::system(("umount " + folder).c_str()), 0);
+  EXPECT_EQ(step.code, 1);
+  EXPECT_NE(step.err.find("may not write to ./d0"), std::string::npos) << step.err;
+  EXPECT_TRUE(tree_picture(there()) == before);
+  expect_nothing_left();
+  make_it(new_);
+}
+
+TEST_F(TunnelSshSyncTorture, ASparseFileOfTwoGibibytesArrives) {
+  fs::resize_file(old_.write("sparse", "begin"), std::uintmax_t{2} << 30U);
+  const StepResult step = sync(old_);
+  ASSERT_EQ(step.code, 0) << step.err;
+  EXPECT_TRUE(tree_picture(there()) == tree_picture(old_.path()));
+}
+
 }  // namespace
 }  // namespace pca::test

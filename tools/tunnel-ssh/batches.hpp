@@ -24,6 +24,13 @@ struct BatchSize {
 // "4" or "25%"; bad_input otherwise.
 [[nodiscard]] Result<BatchSize> parse_batch_size(std::string_view text);
 
+// How work goes over several hosts.
+struct Rollout {
+  std::size_t parallel = 16;
+  std::size_t canary = 0;
+  BatchSize batch;
+};
+
 // Indices 0 to count-1 in order: first `canary` alone, then batches of `size`. None is empty.
 using Batch = std::vector<std::size_t>;
 [[nodiscard]] std::vector<Batch> make_batches(std::size_t count, std::size_t canary,

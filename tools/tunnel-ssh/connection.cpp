@@ -20,6 +20,11 @@ Budget connect_budget(const ConnectionSettings& settings, const std::stop_token&
   return Budget::of(one_try * settings.retry.tries, stop);
 }
 
+std::string gate_address(const ConnectionSettings& settings, const HostAddress& host) {
+  const HostAddress& first = settings.jumps.empty() ? host : settings.jumps.front().address;
+  return fmt::format("{}:{}", to_lower(first.name), first.port);
+}
+
 ConnectObserver log_observer(Reporter& reporter, const ConnectionSettings& settings) {
   ConnectObserver observer;
   observer.on_phase = [&reporter](const ConnectEvent& event) {

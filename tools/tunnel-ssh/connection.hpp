@@ -14,6 +14,10 @@ namespace pca::tunnel_ssh {
 // Enough for all the tries that one connection may take.
 [[nodiscard]] Budget connect_budget(const ConnectionSettings& settings,
                                     const std::stop_token& stop);
+// Which sshd has to bear the start of a connection to `host`: the first jump's, else its own. For
+// a StartGate, with how many starts at once it is to let through.
+inline constexpr std::size_t starts_at_once = 8;
+[[nodiscard]] std::string gate_address(const ConnectionSettings& settings, const HostAddress& host);
 // Tells warnings, new tries and (with --debug) each phase to the log. Borrows both.
 [[nodiscard]] ConnectObserver log_observer(Reporter& reporter, const ConnectionSettings& settings);
 

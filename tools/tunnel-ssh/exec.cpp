@@ -16,7 +16,6 @@ namespace pca::tunnel_ssh {
 
 namespace {
 
-constexpr std::size_t starts_at_once = 8;      // to one address; see StartGate
 constexpr std::size_t token_bytes = 16;        // nobody prints it by chance
 constexpr Milliseconds reading_limit{30'000};  // for files among the inputs
 constexpr Milliseconds goodbye_limit{1000};
@@ -25,12 +24,6 @@ constexpr std::size_t joined_limit = std::size_t{512} * 1024;
 
 double milliseconds(Clock::duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
-}
-
-// Which sshd has to bear the start of a connection to `host`: the first jump's, else its own.
-std::string gate_address(const ConnectionSettings& settings, const HostAddress& host) {
-  const HostAddress& first = settings.jumps.empty() ? host : settings.jumps.front().address;
-  return fmt::format("{}:{}", to_lower(first.name), first.port);
 }
 
 // Runs one plan on its hosts; workers share it. All members but results_ are set before the first
@@ -45,9 +38,9 @@ class Execution {
   }
 
   const std::vector<HostResult>& run() {
-    const auto batches = make_batches(results_.size(), plan_.canary, plan_.batch);
+    const auto batches = make_batches(results_.size(), plan_.rollout.canary, plan_.rollout.batch);
     const BatchesEnd end = run_batches(
-        batches, plan_.parallel, [this](std::size_t index) { return run_on(index); },
+        batches, plan_.rollout.parallel, [this](std::size_t index) { return run_on(index); },
         context_.stop);
     if (end == BatchesEnd::stopped) cancel_unstarted(results_);
     return results_;

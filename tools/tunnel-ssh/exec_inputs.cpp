@@ -180,29 +180,6 @@ RunLimits read_limits(const Inputs& inputs) {
   return limits;
 }
 
-void read_rollout(const Inputs& inputs, ExecPlan& plan, BadInputs& bad) {
-  plan.parallel = static_cast<std::size_t>(inputs.integer("parallel"));
-  plan.canary = static_cast<std::size_t>(inputs.integer("canary"));
-  if (inputs.has("batch")) {
-    const auto batch = parse_batch_size(inputs.text("batch"));
-    if (batch) {
-      plan.batch = *batch;
-    } else {
-      bad.add("batch", batch.error());
-    }
-  }
-  const std::size_t hosts = plan.connection.hosts.size();
-  if (hosts > 0 && plan.canary > hosts) {
-    bad.add("canary", fmt::format("{} hosts first, but there are only {}", plan.canary, hosts),
-            "Write a smaller number.");
-  }
-  plan.pass_exit_code = inputs.flag("pass-exit-code");
-  if (plan.pass_exit_code && hosts > 1) {
-    bad.add("pass-exit-code", "several hosts have no exit code in common",
-            "Leave it out, and read the output results.");
-  }
-}
-
 }  // namespace
 
 // "true" is the word for the usual case.
@@ -215,6 +192,25 @@ std::string read_become(const Inputs& inputs, BadInputs& bad) {
             "Write a user of the host, or true for root.");
   }
   return become;
+}
+
+Rollout read_rollout(const Inputs& inputs, std::size_t hosts, BadInputs& bad) {
+  Rollout rollout;
+  rollout.parallel = static_cast<std::size_t>(inputs.integer("parallel"));
+  rollout.canary = static_cast<std::size_t>(inputs.integer("canary"));
+  if (inputs.has("batch")) {
+    const auto batch = parse_batch_size(inputs.text("batch"));
+    if (batch) {
+      rollout.batch = *batch;
+    } else {
+      bad.add("batch", batch.error());
+    }
+  }
+  if (hosts > 0 && rollout.canary > hosts) {
+    bad.add("canary", fmt::format("{} hosts first, but there are only {}", rollout.canary, hosts),
+            "Write a smaller number.");
+  }
+  return rollout;
 }
 
 Milliseconds read_timeout(const Inputs& inputs) {
@@ -287,7 +283,13 @@ ExecPlan read_exec_plan(const Budget& budget, Inputs& inputs, const ExecSources&
   plan.program.become = read_become(inputs, bad);
   plan.limits = read_limits(inputs);
   plan.output = read_output(inputs, bad);
-  read_rollout(inputs, plan, bad);
+  const std::size_t hosts = plan.connection.hosts.size();
+  plan.rollout = read_rollout(inputs, hosts, bad);
+  plan.pass_exit_code = inputs.flag("pass-exit-code");
+  if (plan.pass_exit_code && hosts > 1) {
+    bad.add("pass-exit-code", "several hosts have no exit code in common",
+            "Leave it out, and read the output results.");
+  }
   return plan;
 }
 

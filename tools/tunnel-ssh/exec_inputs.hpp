@@ -18,9 +18,7 @@ struct ExecPlan {
   ProgramSpec program;
   RunLimits limits;
   OutputSettings output;
-  std::size_t parallel = 16;
-  std::size_t canary = 0;
-  BatchSize batch;
+  Rollout rollout;
   bool pass_exit_code = false;
 };
 
@@ -45,5 +43,6 @@ struct ExecSources {
 // Inputs that other commands have too. Durations of 0 mean no limit.
 [[nodiscard]] std::string read_become(const Inputs& inputs, BadInputs& bad);
 [[nodiscard]] Milliseconds read_timeout(const Inputs& inputs);
+[[nodiscard]] Rollout read_rollout(const Inputs& inputs, std::size_t hosts, BadInputs& bad);
 
 }  // namespace pca::tunnel_ssh

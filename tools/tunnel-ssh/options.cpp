@@ -210,66 +210,64 @@ CommandSpec exec_command() {
 
 std::vector<Option> sync_options() {
   const std::string group = "Files";
-  return with_connection(
-      Hosts::one,
-      {
-          {.name = "upload",
-           .type = OptionType::list,
-           .help =
-               "What goes where: SOURCE -> DESTINATION, one a line. A folder's content goes into "
+  std::vector<Option> options{
+      {.name = "upload",
+       .type = OptionType::list,
+       .help = "What goes where: SOURCE -> DESTINATION, one a line. A folder's content goes into "
                "the "
                "destination folder; a file becomes the destination, or goes into it when it ends "
                "with a slash. A destination begins with / or ~/",
-           .placeholder = "SOURCE -> DESTINATION",
-           .group = group},
-          {.name = "include",
-           .type = OptionType::list,
-           .help =
-               "Only files that these patterns match, one a line, written as in a .gitignore file",
-           .placeholder = "PATTERN",
-           .group = group},
-          {.name = "exclude",
-           .type = OptionType::list,
-           .help =
-               "No files and folders that these patterns match, the same way; on the host they are "
+       .placeholder = "SOURCE -> DESTINATION",
+       .group = group},
+      {.name = "include",
+       .type = OptionType::list,
+       .help = "Only files that these patterns match, one a line, written as in a .gitignore file",
+       .placeholder = "PATTERN",
+       .group = group},
+      {.name = "exclude",
+       .type = OptionType::list,
+       .help = "No files and folders that these patterns match, the same way; on the host they are "
                "not touched either",
-           .placeholder = "PATTERN",
-           .group = group},
-          {.name = "delete",
-           .type = OptionType::boolean,
-           .default_value = "false",
-           .help = "After the upload delete what else is in the destination folders",
-           .group = group},
-          {.name = "delete-limit",
-           .default_value = "50%",
-           .help = "Refuse to delete more than this share of the files there",
-           .placeholder = "PERCENT",
-           .group = group},
-          {.name = "dry-run",
-           .type = OptionType::boolean,
-           .default_value = "false",
-           .help = "Only list what would be added (+), changed (~) and deleted (-)",
-           .group = group},
-          become_option(group),
-          {.name = "timeout",
-           .type = OptionType::duration,
-           .default_value = "30m",
-           .help = "How long all of it may take; 0s is no limit",
-           .group = group},
-      });
+       .placeholder = "PATTERN",
+       .group = group},
+      {.name = "delete",
+       .type = OptionType::boolean,
+       .default_value = "false",
+       .help = "After the upload delete what else is in the destination folders",
+       .group = group},
+      {.name = "delete-limit",
+       .default_value = "50%",
+       .help = "Refuse to delete more than this share of the files there",
+       .placeholder = "PERCENT",
+       .group = group},
+      {.name = "dry-run",
+       .type = OptionType::boolean,
+       .default_value = "false",
+       .help = "Only list what would be added (+), changed (~) and deleted (-)",
+       .group = group},
+      become_option(group),
+      {.name = "timeout",
+       .type = OptionType::duration,
+       .default_value = "30m",
+       .help = "How long all of it may take; 0s is no limit",
+       .group = group},
+  };
+  for (Option& option : rollout_options()) options.push_back(std::move(option));
+  return with_connection(Hosts::many, std::move(options));
 }
 
 CommandSpec sync_command() {
   return {
       .name = "sync",
-      .summary =
-          "Makes folders of a host like folders of this machine, and sends only what differs",
+      .summary = "Makes folders of hosts like folders of this machine, and sends only what differs",
       .options = sync_options(),
       .positionals = {"host"},
       .outputs =
           {
               {contract::outcome, "deployed | unchanged | planned | failed | unknown"},
-              {contract::changed, "How many files and folders were added, changed or deleted"},
+              {contract::changed,
+               "How many files and folders were added, changed or deleted, of all hosts"},
+              {contract::failed_hosts, "Hosts that failed, one a line"},
               {contract::duration_ms, "How long all of it took"},
               {contract::report, "Path of a JSON file with everything the summary shows"},
           },
@@ -278,6 +276,10 @@ CommandSpec sync_command() {
               {"A site's files, and nothing else in that folder",
                "tunnel-ssh sync deploy@web1 --key-file ~/.ssh/id_ed25519 --known-hosts-file "
                "~/.ssh/known_hosts --upload 'dist/ -> /srv/site/public' --delete"},
+              {"Three hosts, one of them first",
+               "tunnel-ssh sync web1 web2 web3 --user deploy --key-file ~/.ssh/id_ed25519 "
+               "--known-hosts-file ~/.ssh/known_hosts --upload 'dist/ -> /srv/site/public' "
+               "--canary 1"},
           },
   };
 }

@@ -43,7 +43,7 @@ list() (
   cd "$dst" || exit
   if [ -z "$only" ]; then set -- . -mindepth 1
   elif [ -e "$only" ] || [ -L "$only" ]; then set -- "./$only"
-  else set -- . -maxdepth 0 -name /
+  else set -- . -mindepth 1 -maxdepth 0
   fi
   printf './/\0' >"$work/folders"
   find "$@" -name '.tunnel-ssh-*' -prune -o \

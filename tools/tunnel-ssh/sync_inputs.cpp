@@ -99,6 +99,7 @@ SyncInputs read_sync_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad
   if (inputs.list("upload").empty()) {
     bad.add("upload", "nothing to send was given", "Write upload: dist/ -> /srv/app.");
   }
+  sync.rollout = read_rollout(inputs, sync.connection.hosts.size(), bad);
   sync.dry_run = inputs.flag("dry-run");
   sync.become = read_become(inputs, bad);
   sync.timeout = read_timeout(inputs);

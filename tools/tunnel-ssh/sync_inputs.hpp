@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tunnel-ssh/batches.hpp"
 #include "tunnel-ssh/connection.hpp"
 #include "tunnel-ssh/sync_plan.hpp"
 
@@ -23,6 +24,7 @@ struct Upload {
 // Everything that sync was asked for, checked.
 struct SyncInputs {
   ConnectionSettings connection;
+  Rollout rollout;
   std::vector<Upload> uploads;
   SyncRules rules;
   bool dry_run = false;

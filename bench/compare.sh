@@ -16,7 +16,7 @@ pids=()
 cleanup() {
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
   wait 2>/dev/null || true
-  rm -rf "$work"
+  rm -rf "$work" "${store:-$work}"
 }
 trap cleanup EXIT
 
@@ -64,6 +64,7 @@ UsePAM no
 SetEnv HOME=$work/home
 MaxStartups 100
 MaxSessions 100
+Subsystem sftp internal-sftp
 EOF
   [ "$(id -u)" != 0 ] || mkdir -p /run/sshd
   "$(command -v sshd || echo /usr/sbin/sshd)" -D -e -f "$work/sshd_config.$sshd_port" 2>"$work/sshd.log" &
@@ -206,6 +207,56 @@ head -c 199333259 "$work/blob" | base64 --wrap 100 >"$work/text" # a build log i
 compare "256 MiB of text down by exec" \
   "tunnel-ssh exec, edge=$bin/tunnel-ssh exec $(ours "$sshd_port") $(through near "$near_port") --capture none --command 'cat $work/text' >/dev/null" \
   "ssh, direct=ssh $(theirs "$sshd_port") 'cat $work/text' >/dev/null"
+
+# 5,000 files of code-like text in 100 folders, 30 MiB, sizes as in real trees: many small, few large.
+make_tree() { # folder
+  local folder
+  for folder in $(seq -w 0 99); do mkdir -p "$1/folder-$folder"; done
+  awk -v root="$1" 'BEGIN {
+    srand(7)
+    for (n = 0; n < 5000; n++) {
+      file = sprintf("%s/folder-%02d/module-%d.js", root, n / 50, n)
+      left = -log(1 - rand()) * 6290
+      do {
+        line = sprintf("  const value%d = await load(\"%d\", options.%c);", rand() * 100, rand() * 10000, 97 + rand() * 26)
+        print line >file
+        left -= length(line) + 1
+      } while (left > 0)
+      close(file)
+    }
+  }'
+}
+# In memory: sync waits for the disk, its peers do not.
+store=$work/store
+if [ -w /dev/shm ]; then store=$(mktemp -d -p /dev/shm); fi
+mkdir -p "$store/fresh"
+make_tree "$store/tree"
+change_ten="for i in 0 1 2 3 4 5 6 7 8 9; do date +%N >>$store/tree/folder-\${i}0/module-\$((i * 500)).js; done"
+sync_to() { # what it goes to, port
+  echo "$bin/tunnel-ssh sync $(ours "$2") --upload \"$1\" >/dev/null"
+}
+ssh_for_rsync="ssh -F none -i $work/key -o UserKnownHostsFile=$work/known_hosts -o BatchMode=yes -p"
+
+compare "5,000 files, 30 MiB, into a new folder" \
+  "tunnel-ssh sync=to=$store/fresh/\$(date +%N); $(sync_to "$store/tree -> \$to" "$sshd_port")" \
+  "tar to tar by ssh=to=$store/fresh/\$(date +%N); tar -cf - -C $store/tree . | ssh $(theirs "$sshd_port") \"mkdir \$to && tar -xf - -C \$to\"" \
+  "rsync -a=rsync -a -e '$ssh_for_rsync $sshd_port' $store/tree/ $me@127.0.0.1:$store/fresh/\$(date +%N)/"
+rm -rf "$store/fresh"
+sh -c "$(sync_to "$store/tree -> $store/mine" "$sshd_port")"
+rsync -a -e "$ssh_for_rsync $sshd_port" "$store/tree/" "$me@127.0.0.1:$store/theirs/"
+compare "10 of them changed (sync never looks at our times, rsync may trust them)" \
+  "tunnel-ssh sync=$change_ten; $(sync_to "$store/tree -> $store/mine" "$sshd_port")" \
+  "rsync -a=$change_ten; rsync -a -e '$ssh_for_rsync $sshd_port' $store/tree/ $me@127.0.0.1:$store/theirs/"
+head -c 67108864 "$work/blob" >"$work/64m"
+compare "64 MiB at 50 ms round trip" \
+  "tunnel-ssh sync=rm -f $store/there; $(sync_to "$work/64m -> $store/there" "$near_delay_port")" \
+  "scp=scp -q -F none -i $work/key -o UserKnownHostsFile=$work/known_hosts -o BatchMode=yes -P $near_delay_port $work/64m $me@127.0.0.1:$store/there2"
+printf '\n### Round trips of one 1 KiB file that is new, the TCP handshake apart\n\n| | trips |\n|---|---|\n'
+head -c 1024 "$work/blob" >"$work/1k"
+one() { echo "rm -f $store/there; $(sync_to "$work/1k -> $store/there" "$1")"; }
+trips_row "tunnel-ssh sync" "$(one "$sshd_port")" "$(one "$delay_port")"
+trips_row "scp" "scp -q -F none -i $work/key -o UserKnownHostsFile=$work/known_hosts -P $sshd_port $work/1k $me@127.0.0.1:$store/there2" \
+  "scp -q -F none -i $work/key -o UserKnownHostsFile=$work/known_hosts -P $delay_port $work/1k $me@127.0.0.1:$store/there2"
 
 compare "start-up" "tunnel-ssh --version=$bin/tunnel-ssh --version >/dev/null" "ssh -V=ssh -V 2>/dev/null" "true=true"
 printf '\n### Size\n\n| executable | bytes |\n|---|---|\n'

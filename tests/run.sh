@@ -50,6 +50,7 @@ if $full; then
   tests/full/arm64.sh
   tests/full/tidy.sh
   tests/full/fuzz.sh
+  tests/full/chaos.sh
   tests/full/other_debian.sh
 fi
 

@@ -41,13 +41,16 @@ using Complaint = std::optional<std::string>;
 
 class Probe {
  public:
-  Probe(SshSession& session, ReleaseFolder& folder, const HealthCheck& health)
-      : session_(session), folder_(folder), health_(health) {}
+  // `all` is for more than the checks.
+  Probe(const Budget& all, SshSession& session, ReleaseFolder& folder, const HealthCheck& health)
+      : all_(all), session_(session), folder_(folder), health_(health) {}
 
   // Errors are those of the session; that a check fails is none.
   Result<Complaint> look(const Budget& budget) {
     if (!health_.command.empty()) {
-      PCA_TRY(const auto check, folder_.check(budget, health_.command, one_check));
+      // The host ends it in time, so that the shell is free again when time is up.
+      PCA_TRY(const auto check,
+              folder_.check(all_, health_.command, std::min(one_check, budget.left())));
       if (!check.is_good) return Complaint(last_line("the health command failed", check.said));
     }
     if (health_.port != 0) {
@@ -102,6 +105,7 @@ class Probe {
     return Complaint(fmt::format("{} answers with {}", health_.url, answer->status));
   }
 
+  const Budget& all_;
   SshSession& session_;
   ReleaseFolder& folder_;
   const HealthCheck& health_;
@@ -114,7 +118,7 @@ Result<std::string> wait_until_healthy(const Budget& budget, SshSession& session
   if (!health.is_needed()) return std::string("not checked");
   const auto began = Clock::now();
   const Budget limit = budget.at_most(health.timeout);
-  Probe probe(session, folder, health);
+  Probe probe(budget, session, folder, health);
   std::string complaint = "no check came to its end";
   for (int in_a_row = 0;;) {
     auto looked = probe.look(limit);

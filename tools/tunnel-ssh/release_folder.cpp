@@ -21,9 +21,10 @@ constexpr auto renewal = std::chrono::seconds(15);
 
 // Functions for all later blocks. $path, $token and $renewals are set before.
 //
-// leave: what the end of the shell does, whoever ends it. fire: the revert, once, whoever is first;
-// it is renamed before it runs and removed after, so that half a revert is run again. history: a
-// line with the time in front.
+// leave: what the end of the shell does, whoever ends it; the shell's exit code says whether all
+// is undone. attend: runs a command of the user's, of which a signal to the shell is the end. fire:
+// the revert, once, whoever is first; it is renamed before it runs and removed after, so that half
+// a revert is run again. history: a line with the time in front.
 constexpr std::string_view functions = R"sh(
 export LC_ALL=C
 case $path in "~") path=$HOME ;; "~/"*) path=$HOME/${path#"~/"} ;; esac
@@ -44,8 +45,20 @@ fire() {
 history() {
   printf '{"time":"%s",%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "${1#?}" >>"$deploy/history.jsonl"
 }
+working=
+attend() {
+  "$@" </dev/null >"$tmp/said" 2>&1 &
+  working=$!
+  wait "$working"
+  code=$?
+  working=
+  return $code
+}
 leave() {
+  trap '' HUP TERM
+  [ -z "$working" ] || kill "$working" 2>/dev/null
   fire "$armed" >/dev/null 2>&1
+  undone=$?
   end_of "$timer"
   if [ -n "$staged" ] && [ "$(readlink -- "$path/current")" != "releases/$id" ]; then
     rm -rf -- "$staged" "$deploy/manifests/$id"
@@ -54,6 +67,7 @@ leave() {
   if holds_lock; then rm -f "$deploy/lock"; fi
   rm -f "$mine"
   rm -rf -- "$tmp"
+  exit $undone
 }
 tmp=$(mktemp -d) || exit
 trap leave EXIT
@@ -391,11 +405,12 @@ arm() {
 switch() {
   ln -s -f -n -- "releases/$id" "$path/.current.new" && mv -T -- "$path/.current.new" "$path/current" || return
   [ -n "$restart" ] || return 0
-  # To a file: a daemon that it starts would keep the channel open.
-  (cd "$path/current" && timeout -k 5 "$((patience - 15))" sh -c "$restart") </dev/null >"$tmp/restart" 2>&1
+  cd "$path/current" || return
+  attend timeout -k 5 "$((patience - 15))" sh -c "$restart"
   code=$?
-  head -c 65536 "$tmp/restart"
-  [ $code = 0 ] || { tail -n 3 "$tmp/restart" >&2; echo "the restart ended with exit code $code" >&2; return 1; }
+  cd /
+  head -c 65536 "$tmp/said"
+  [ $code = 0 ] || { tail -n 3 "$tmp/said" >&2; echo "the restart ended with exit code $code" >&2; return 1; }
 }
 arm && switch
 )sh");
@@ -406,10 +421,11 @@ Result<ReleaseFolder::Check> ReleaseFolder::check(const Budget& budget, const st
   const auto seconds = std::max<std::int64_t>(1, limit.count() / 1000);
   PCA_TRY(std::string said,
           run(budget, assignment("check", command) + fmt::format("limit={}\n", seconds) + R"sh(
-(cd "$path/current" && timeout -k 1 "$limit" sh -c "$check") </dev/null >"$tmp/check" 2>&1
-code=$?
-printf '%s\n' "$code"
-tail -c 4096 "$tmp/check"
+cd "$path/current"
+attend timeout -k 1 "$limit" sh -c "$check"
+printf '%s\n' "$?"
+cd /
+tail -c 4096 "$tmp/said"
 )sh"));
   const std::size_t end = said.find('\n');
   if (end == std::string::npos) return broken();
@@ -461,6 +477,7 @@ fi
 }
 
 Result<> ReleaseFolder::revert(const Budget& budget) {
+  if (shell_.is_busy()) return shell_.terminate(budget);
   PCA_CHECK(run(budget, R"sh(
 fire "$armed" >"$tmp/revert" 2>&1
 code=$?

@@ -94,7 +94,8 @@ class ReleaseFolder {
   // already fired.
   Result<> confirm(const Budget& budget, const Json& record, const std::optional<Json>& hold,
                    const std::vector<std::string>& dispensable);
-  // Goes back to the previous release, if that has not been done yet.
+  // Goes back to the previous release, if that has not been done yet. Ends the shell when it is
+  // busy: nothing else can be done here then.
   Result<> revert(const Budget& budget);
   // Without a switch: appends to the history, and sets (or with null ends) the hold when given.
   Result<> record(const Budget& budget, const Json& record, const std::optional<Json>& hold);

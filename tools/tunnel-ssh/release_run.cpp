@@ -95,10 +95,10 @@ class Worker {
     ReleaseFolder folder(shell, shared_.inputs.path, shared_.inputs.restart,
                          shared_.inputs.timeout);
     Result<> done = work(folder);
-    // Its end undoes what was not confirmed, and unlocks: the next deploy may come at once.
-    const Result<> ended = shell.end(Budget::of(goodbye_limit));
-    if (!done) return done;
-    return ended;
+    // Its end undoes what was not confirmed, and unlocks: the next deploy may come at once. It ends
+    // by itself where this cannot be awaited.
+    (void)shell.end(Budget::of(goodbye_limit));
+    return done;
   }
 
   // The table of contents of a deploy.
@@ -250,8 +250,13 @@ class Worker {
     const bool is_healthy = healthy.has_value();
     const auto all = meet(Meeting::healthy, is_healthy);
     if (all && *all) {
-      PCA_CHECK(phase("confirm", [&] { return confirm(folder); }));
-      return end("deployed");
+      auto confirmed = phase("confirm", [&] { return confirm(folder); });
+      if (confirmed) return end("deployed");
+      if (confirmed.error().kind != ErrorKind::unreachable) return confirmed;
+      return outcome_unknown(
+          fmt::format("{}: the connection broke when {} was confirmed: {}", result_.host, release_,
+                      confirmed.error().message),
+          "The host runs it, or went back by itself: \"tunnel-ssh release list\" shows which.");
     }
     if (!is_healthy && healthy.error().kind == ErrorKind::failed) show_log(folder);
     const Budget last = Budget::of(revert_limit);

@@ -21,10 +21,10 @@ constexpr const char* doing = "working on the host";
 // Read by a login shell of any kind, so without single quotes, backslashes, "!" and line breaks
 // (see program.cpp). $0 = token. A block is a line "token size" and so many bytes, which end with
 // the token. After each block, and before the first, the token stands on both streams, on stdout
-// with the block's exit code. A signal would end the shell without its EXIT trap: SIGPIPE comes
-// when it says something on a connection that is gone.
+// with the block's exit code and the shell's process id. A signal would end the shell without its
+// EXIT trap: SIGPIPE comes when it says something on a connection that is gone.
 constexpr std::string_view reader =
-    "trap \"exit 1\" PIPE HUP TERM; t=$0; said() { echo $t >&2; echo $t $1; }; said 0; "
+    "trap \"exit 1\" PIPE HUP TERM; t=$0; said() { echo $t >&2; echo $t $1 $$; }; said 0; "
     "while read -r a n; do b=; if [ \"$a\" = $t ]; then b=$(head -c \"$n\"); fi; "
     "case $b in *$t) eval \"${b%$t}\"; said $?;; *) said 1; exit 1;; esac; done";
 
@@ -41,17 +41,21 @@ RemoteShell::RemoteShell(SshSession& session, std::unique_ptr<SshChannel> channe
 Result<RemoteShell> RemoteShell::start(const Budget& budget, SshSession& session,
                                        const std::string& become, std::string who) {
   std::string token = random_hex(token_bytes);
-  const std::string sudo =
+  std::string sudo =
       become.empty() ? std::string() : fmt::format("sudo -n -u {} -- ", shell_quote(become));
   const Clock::time_point asked = Clock::now();
   PCA_TRY(auto channel, session.exec(budget, fmt::format("{}sh -c '{}' {}", sudo, reader, token)));
   RemoteShell shell(session, std::move(channel), std::move(token), std::move(who));
+  shell.sudo_ = std::move(sudo);
   shell.round_trip_ = Clock::now() - asked;
   return shell;
 }
 
 Result<std::string> RemoteShell::run(const Budget& budget, const std::string& code,
                                      const RemoteInput& input) {
+  if (std::exchange(is_busy_, true)) {
+    return failed(fmt::format("{}: the host is still busy with what went before", who_));
+  }
   std::string pending =
       fmt::format("{} {}\n{}\n{}", token_, code.size() + 1 + token_.size(), code, token_);
   bool input_ended = input == nullptr;
@@ -69,6 +73,7 @@ Result<std::string> RemoteShell::run(const Budget& budget, const std::string& co
     }
     PCA_CHECK(session_->wait(budget, {}, budget.deadline(), doing));
   }
+  is_busy_ = false;
   if (answer->code == 0) return std::move(answer->text);
   return failed(fmt::format("{}: the host could not do it{}", who_, last_words(answer->errors)));
 }
@@ -119,7 +124,9 @@ std::optional<RemoteShell::Answer> RemoteShell::take_answer() {
   const std::size_t errors_end = errors_.find(token_ + "\n");
   if (end == std::string::npos || errors_end == std::string::npos) return std::nullopt;
   Answer answer{received_.substr(0, at), errors_.substr(0, errors_end), 1};
-  std::from_chars(received_.data() + at + mark.size(), received_.data() + end, answer.code);
+  const char* const line_end = received_.data() + end;
+  const auto code = std::from_chars(received_.data() + at + mark.size(), line_end, answer.code);
+  if (code.ptr != line_end) std::from_chars(code.ptr + 1, line_end, pid_);
   received_.erase(0, end + 1);
   errors_.erase(0, errors_end + token_.size() + 1);
   searched_ = 0;
@@ -147,6 +154,17 @@ Result<> RemoteShell::end(const Budget& budget) {
     if (!received) PCA_CHECK(session_->wait(budget, {}, budget.deadline(), doing));
   }
   return {};
+}
+
+Result<> RemoteShell::terminate(const Budget& budget) {
+  if (pid_ <= 1) return failed(fmt::format("{}: the host has not told its process", who_));
+  // By a command, because sshd passes on signals to other users than root only.
+  PCA_TRY(const auto killer,
+          session_->exec(budget, fmt::format("{}sh -c \"kill -s TERM {}\"", sudo_, pid_)));
+  PCA_CHECK(end(budget));
+  const auto exit = channel_->exit();
+  if (exit && exit->code == 0) return {};
+  return failed(fmt::format("{}: the host did not undo everything{}", who_, last_words(errors_)));
 }
 
 }  // namespace pca::tunnel_ssh

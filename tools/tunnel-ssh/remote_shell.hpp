@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -28,14 +29,21 @@ class RemoteShell {
   // Runs `code`, which must read all of `input`, and gives what it printed (at most 256 MiB). The
   // shell is the same for all blocks: variables, functions and traps stay; `exit` ends it all.
   // Errors: failed (it ended with another code than 0; the message has the last lines it said on
-  // stderr), unreachable, cancelled, and those of `input`.
+  // stderr), unreachable, cancelled, and those of `input`. Nothing further can be run after a block
+  // whose end was not awaited.
   Result<std::string> run(const Budget& budget, const std::string& code,
                           const RemoteInput& input = {});
   // How long the host took to answer when the channel was opened, which asks nothing of it.
   [[nodiscard]] Clock::duration round_trip() const { return round_trip_; }
+  // Whether a block may still run there whose end was not awaited.
+  [[nodiscard]] bool is_busy() const { return is_busy_; }
   // Ends the shell and waits until its EXIT trap has run. Without it, the shell ends by itself when
   // the channel does.
   Result<> end(const Budget& budget);
+  // The same in the midst of a block: sends it TERM, on which the shell ends as soon as the command
+  // it waits for has ended, or at once from a `wait`. Errors: failed (its EXIT trap ended it with
+  // another code than 0), unreachable.
+  Result<> terminate(const Budget& budget);
 
  private:
   RemoteShell(SshSession& session, std::unique_ptr<SshChannel> channel, std::string token,
@@ -55,11 +63,14 @@ class RemoteShell {
   std::unique_ptr<SshChannel> channel_;
   std::string token_;
   std::string who_;
+  std::string sudo_;      // what stands before a command to run it as the same user
+  std::int64_t pid_ = 0;  // of the shell, once it has told
   std::string received_;
   std::string errors_;        // the end of what came on stderr
   std::size_t searched_ = 0;  // of received_, for the token
   Clock::duration round_trip_{};
   bool is_ready_ = false;  // the token before the first block was seen
+  bool is_busy_ = false;   // with a block whose end has not been seen
   std::vector<char> buffer_;
 };
 

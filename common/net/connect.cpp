@@ -264,6 +264,13 @@ Result<std::unique_ptr<SshSession>> connect_ssh(const Budget& budget,
     PCA_TRY(auto shared, attach_session(budget, settings, host, observer.on_note));
     if (shared != nullptr) {
       if (observer.on_phase) observer.on_phase({"session", host.text(), ms_since(start)});
+      if (settings.policy == HostKeyPolicy::insecure && observer.on_warning) {
+        observer.on_warning(
+            fmt::format("The open session to {} trusts any host key (host-key-policy insecure). "
+                        "Whoever can get "
+                        "between could read and change everything.",
+                        host.text()));
+      }
       return shared;
     }
   }

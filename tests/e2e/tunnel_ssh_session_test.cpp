@@ -153,7 +153,10 @@ TEST_F(TunnelSshSession, OtherInputsConnectByThemselvesAndSaySo) {
 TEST_F(TunnelSshSession, AnInsecureSessionServesInsecureCallsOnly) {
   step_->inputs["INPUT_HOST_KEY_POLICY"] = "insecure";
   ASSERT_GT(open(), 0);
-  EXPECT_EQ(exec("true").code, 0);
+  const StepResult step = exec("true");
+  EXPECT_EQ(step.code, 0);
+  EXPECT_NE(step.err.find("trusts any host key (host-key-policy insecure)"), std::string::npos)
+      << step.err;
   EXPECT_EQ(logins(), 1);
   step_->inputs.erase("INPUT_HOST_KEY_POLICY");
   EXPECT_EQ(exec("true").code, 0);
@@ -268,6 +271,24 @@ TEST_F(TunnelSshSession, ConnectsAgainWhenTheConnectionDrops) {
   const std::string said = step_->folder().read("session.log");
   EXPECT_NE(said.find("; connecting again"), std::string::npos) << said;
   EXPECT_NE(said.find("connected again"), std::string::npos) << said;
+}
+
+TEST_F(TunnelSshSession, AnEdgeThatGoesAwayMidwayLeavesTheOutcomeUnknownAndTheSessionTrying) {
+  SandboxEdge edge({"--client-id", SandboxEdge::client_id, "--origin",
+                    "127.0.0.1:" + std::to_string(host_->sshd().port())},
+                   {{"INPUT_CLIENT_SECRET", SandboxEdge::client_secret}});
+  step_->go_through(edge);
+  const int holder = open();
+  ASSERT_GT(holder, 0);
+  Process running = step_->start({"exec", "--script", "echo started; exec sleep 3904"});
+  ASSERT_TRUE(running.wait_for("started", patience)) << running.err();
+  edge.stop();
+  EXPECT_EQ(step_->result_of(running, patience).code, 4);
+  const StepResult step = exec("true");
+  EXPECT_EQ(step.code, 6) << step.err;
+  EXPECT_NE(step.out.find("so this call connects by itself"), std::string::npos) << step.out;
+  EXPECT_EQ(run_alone({"session", "close"}).code, 0);
+  EXPECT_TRUE(ends(holder));
 }
 
 TEST_F(TunnelSshSession, AHolderThatIsKilledLeavesTheOutcomeUnknownAndLaterCallsConnect) {

@@ -204,5 +204,23 @@ TEST(SshKey, ADamagedSecretHalfIsFoundBeforeConnecting) {
             "the private key is cut short or damaged: it cannot be read");
 }
 
+TEST(SshKey, ThePublicHalfIsToldOfEveryFormatAndDoesNotDependOnTheSpelling) {
+  Redactor redactor;
+  const auto half_of = [&](const std::string& key) {
+    const auto half =
+        public_half(redactor.protect(std::string(key)), redactor.protect("open sesame"));
+    return half ? *half : half.error().message;
+  };
+  EXPECT_EQ(half_of(ed25519_openssh),
+            *base64_decode("AAAAC3NzaC1lZDI1NTE5AAAAIKNBVAF905U6niRdRieSOfQgDIcHWfaVrCcY7vsXnjsI"));
+  EXPECT_EQ(half_of(replaced(ed25519_openssh, "\n", "\r\n")), half_of(ed25519_openssh));
+  for (const std::string& key : {ed25519_openssh_encrypted, ecdsa_pem, ecdsa_pem_encrypted,
+                                 ecdsa_pem_des3, ed25519_pkcs8, ed25519_pkcs8_encrypted}) {
+    EXPECT_GE(half_of(key).size(), 44U) << key;
+    EXPECT_EQ(half_of(key).find("private key"), std::string::npos) << half_of(key);
+  }
+  EXPECT_NE(half_of(ecdsa_pem), half_of(ed25519_pkcs8));
+}
+
 }  // namespace
 }  // namespace pca

@@ -217,7 +217,7 @@ Result<bool> SessionGuest::move_up() {
 
 // False: not all of it yet.
 Result<bool> SessionGuest::take(const SessionFrame& frame) {
-  const auto checked = [this](Result<bool> done) {
+  const auto checked = [this](const Result<bool>& done) {
     // What ended without reading all of its input has not failed for that.
     if (!done && (channel_->exit() || channel_->is_at_end())) ignores_input_ = true;
     return ignores_input_ ? Result<bool>(true) : done;
@@ -312,7 +312,7 @@ Result<> SessionServer::connect(const Budget& budget) {
 }
 
 Result<> SessionServer::serve(const Budget& budget) {
-  const Result<> ended = serve_until_ended(budget);
+  Result<> ended = serve_until_ended(budget);
   folder_->remove(name_);
   listener_.reset();
   lose_guests(unreachable("the session was closed"));

@@ -21,8 +21,8 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (command == "stdio") return run_stdio(context, std::move(inputs), bad);
   if (command == "forward") return run_forward(context, std::move(inputs), bad);
   if (command == "session open") return run_session_open(context, std::move(inputs), bad);
-  if (command == "session close") return run_session_close(context, std::move(inputs), bad);
-  if (command == "session status") return run_session_status(context, std::move(inputs), bad);
+  if (command == "session close") return run_session_close(context, inputs, bad);
+  if (command == "session status") return run_session_status(context, bad);
   if (command == "pin") return run_pin(context, std::move(inputs), bad);
   if (command == "check") return run_check(context, std::move(inputs), bad);
   return tool_bug("no code for the command " + command);

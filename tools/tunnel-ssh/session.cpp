@@ -202,7 +202,7 @@ Result<int> run_session_open(ToolContext& context, Inputs inputs, BadInputs& bad
   return 0;
 }
 
-Result<int> run_session_close(ToolContext& context, Inputs inputs, BadInputs& bad) {
+Result<int> run_session_close(ToolContext& context, const Inputs& inputs, BadInputs& bad) {
   std::vector<HostAddress> hosts;
   for (const std::string& text : inputs.list("host")) {
     auto host = parse_host_address(text, 0);
@@ -230,7 +230,7 @@ Result<int> run_session_close(ToolContext& context, Inputs inputs, BadInputs& ba
   return 0;
 }
 
-Result<int> run_session_status(ToolContext& context, Inputs, BadInputs& bad) {
+Result<int> run_session_status(ToolContext& context, BadInputs& bad) {
   if (!bad.empty()) return bad.to_error();
 
   const std::string folder = find_session_folder(context.environment);

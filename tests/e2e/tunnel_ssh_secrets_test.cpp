@@ -96,6 +96,9 @@ class TunnelSshSecrets : public ::testing::TestWithParam<const char*> {
       arguments.insert(arguments.end(), {"--background", "-L", "0:127.0.0.1:1", "--log-file",
                                          step.folder().path("forward.log")});
     }
+    if (command() == "session") {
+      arguments.insert(arguments.end(), {"open", "--log-file", step.folder().path("session.log")});
+    }
     Process process = step.start(arguments);
     std::string seen = all_command_lines();
     const StepResult result = step.result_of(process, patience);
@@ -207,7 +210,7 @@ TEST_P(TunnelSshSecrets, AreSeenNowhereWhenTheyAreRefused) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TunnelSshSecrets,
-                         ::testing::Values("exec", "check", "pin", "stdio", "forward"),
+                         ::testing::Values("exec", "check", "pin", "stdio", "forward", "session"),
                          [](const auto& test) { return std::string(test.param); });
 
 // What was an input is gone from the environment as well, for as long as the step runs.

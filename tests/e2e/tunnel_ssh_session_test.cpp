@@ -415,6 +415,18 @@ TEST_F(TunnelSshSession, StdioGoesByTheSessionToTheHostsOwnPort) {
   EXPECT_NE(process.err().find("session: " + host_->address()), std::string::npos) << process.err();
 }
 
+TEST_F(TunnelSshSession, StdioGoesByTheSessionOfItsLastJumpHost) {
+  const HostForTests inner;
+  step_->inputs["INPUT_KNOWN_HOSTS"] = host_->sshd().known_hosts() + inner.sshd().known_hosts();
+  ASSERT_GT(open(), 0);
+  step_->inputs["INPUT_JUMP"] = host_->address();
+  step_->inputs["INPUT_HOST"] = inner.address();
+  Process process = step_->start({"stdio", "--debug"});
+  EXPECT_TRUE(process.wait_for("SSH-2.0-", patience)) << process.err();
+  EXPECT_NE(process.err().find("session: " + inner.address()), std::string::npos) << process.err();
+  EXPECT_EQ(logins(), 1);
+}
+
 // A socket to the holder, as a process of somebody else or of none of ours would have it.
 class RawGuest {
  public:

@@ -73,23 +73,27 @@ TarUpload::TarUpload(TarStream& archive, int level, Progress progress)
   }
 }
 
+// As much as there is room for: a packet for each small file would cost more than its content.
 Result<std::size_t> TarUpload::read(std::span<char> into) {
-  while (taken_ == pending_.size() && !is_ended_) {
-    if (gzip_ != nullptr) {
+  std::size_t filled = 0;
+  while (filled < into.size()) {
+    if (taken_ < pending_.size()) {
+      const std::size_t count = pending_.copy(into.data() + filled, into.size() - filled, taken_);
+      taken_ += count;
+      filled += count;
+    } else if (is_ended_) {
+      break;
+    } else if (gzip_ != nullptr) {
       PCA_CHECK(compress_piece());
-      continue;
-    }
-    PCA_TRY(const std::size_t count, archive_.read(into));
-    if (count > 0) {
+    } else {
+      PCA_TRY(const std::size_t count, archive_.read(into.subspan(filled)));
+      if (count == 0) end_with("");
+      filled += count;
       sent_ += count;
-      if (progress_) progress_(sent_, archive_.size());
-      return count;
     }
-    end_with("");
   }
-  const std::size_t count = pending_.copy(into.data(), into.size(), taken_);
-  taken_ += count;
-  return count;
+  if (progress_ && gzip_ == nullptr) progress_(sent_, archive_.size());
+  return filled;
 }
 
 Result<> TarUpload::compress_piece() {

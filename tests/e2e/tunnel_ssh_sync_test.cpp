@@ -345,6 +345,83 @@ TEST_F(TunnelSshSync, AHostWithoutGzipIsServedToo) {
   EXPECT_EQ(sync().outputs.at("outcome"), "unchanged");
 }
 
+class TunnelSshDownload : public TunnelSshSync {
+ protected:
+  void SetUp() override {
+    TunnelSshSync::SetUp();
+    if (IsSkipped()) return;
+    fs::remove(here("out"));  // a link that leads out
+    fs::rename(here(), theirs_.path("source"));
+    fs::create_directory(here());
+  }
+  [[nodiscard]] std::string source(const std::string& name = "") const {
+    return theirs_.path("source" + (name.empty() ? "" : "/" + name));
+  }
+  StepResult download(std::vector<std::string> arguments = {}) {
+    arguments.insert(arguments.begin(),
+                     {"sync", "--download", source() + " -> " + here("fetched")});
+    return step_->run(arguments);
+  }
+  void expect_no_staging() const {
+    for (const auto& entry : fs::recursive_directory_iterator(here())) {
+      EXPECT_FALSE(entry.path().filename().native().starts_with(".tunnel-ssh")) << entry.path();
+    }
+  }
+};
+
+TEST_F(TunnelSshDownload, AFolderOfTheHostArrives) {
+  std::string big(std::size_t{3} << 20U, '\0');
+  for (std::size_t i = 0; i < big.size(); ++i) big[i] = static_cast<char>((i * i) >> 9U);
+  std::ofstream(source("big")) << big;
+  const StepResult step = download();
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(tree_picture(here("fetched")), tree_picture(source()));
+  EXPECT_EQ(step.outputs.at("outcome"), "deployed");
+  expect_no_staging();
+  EXPECT_EQ(download().outputs.at("outcome"), "unchanged");
+}
+
+TEST_F(TunnelSshDownload, OnlyWhatDiffersIsFetchedAndTheRestDeletedWhenAsked) {
+  ASSERT_EQ(download().code, 0);
+  std::ofstream(source("index.html")) << "changed";
+  fs::remove(source("empty"));
+  fs::permissions(source("-rf"), fs::perms::owner_all);
+  const StepResult step = download({"--delete"});
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_EQ(step.outputs.at("changed"), "3");
+  EXPECT_EQ(tree_picture(here("fetched")), tree_picture(source()));
+}
+
+TEST_F(TunnelSshDownload, PatternsChoose) {
+  const StepResult step = download({"--include", "*.js", "--include", "*.sh", "--exclude", "y.js"});
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_TRUE(fs::exists(here("fetched/run.sh")));
+  EXPECT_FALSE(fs::exists(here("fetched/index.html")));
+  EXPECT_FALSE(fs::exists(here("fetched/node_modules")));
+}
+
+TEST_F(TunnelSshDownload, ALinkThatLeadsOutIsRefused) {
+  for (const char* target : {"/etc/passwd", "../outside", "sub/../../outside"}) {
+    fs::create_symlink(target, source("leads out"));
+    const StepResult step = download();
+    EXPECT_EQ(step.code, 1) << target;
+    EXPECT_NE(step.err.find("the link leads out of the host leads out of its tree"),
+              std::string::npos)
+        << step.err;
+    EXPECT_TRUE(!fs::exists(here("fetched")) || fs::is_empty(here("fetched")));
+    fs::remove(source("leads out"));
+  }
+}
+
+TEST_F(TunnelSshDownload, WhatIsNotThereIsAnErrorAndDeletesNothing) {
+  ASSERT_EQ(download().code, 0);
+  fs::remove_all(source());
+  const StepResult step = download({"--delete", "--delete-limit", "100%"});
+  EXPECT_EQ(step.code, 1);
+  EXPECT_NE(step.err.find("there is no " + source() + " on the host"), std::string::npos);
+  EXPECT_TRUE(fs::exists(here("fetched/index.html")));
+}
+
 // Many hosts are one sshd that listens on many addresses, each with a home of its own.
 class TunnelSshSyncHosts : public ::testing::Test {
  protected:

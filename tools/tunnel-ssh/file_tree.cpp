@@ -138,6 +138,26 @@ bool TreeFilter::takes(std::string_view path, bool is_folder) const {
   return is_folder || include.empty() || include.takes(path, false);
 }
 
+FileTree filtered(FileTree tree, const TreeFilter& filter) {
+  std::string left_out;  // a folder, with a slash at its end
+  std::erase_if(tree, [&](const TreeEntry& entry) {
+    if (!left_out.empty() && entry.path.starts_with(left_out)) return true;
+    const bool is_folder = entry.kind == EntryKind::folder;
+    if (filter.takes(entry.path, is_folder)) return false;
+    if (is_folder) left_out = entry.path + "/";
+    return true;
+  });
+  if (filter.include.empty()) return tree;
+  FileTree taken;  // from its end, where the content of a folder comes before it
+  for (auto entry = tree.rbegin(); entry != tree.rend(); ++entry) {
+    const bool is_empty = entry->kind == EntryKind::folder &&
+                          (taken.empty() || !taken.back().path.starts_with(entry->path + "/"));
+    if (!is_empty) taken.push_back(std::move(*entry));
+  }
+  std::reverse(taken.begin(), taken.end());
+  return taken;
+}
+
 Result<FileTree> read_file_tree(const Budget& budget, const std::string& root,
                                 const TreeFilter& filter) {
   return Reader(budget, root, filter).read();

@@ -39,6 +39,9 @@ struct TreeFilter {
   [[nodiscard]] bool takes(std::string_view path, bool is_folder) const;
 };
 
+// What `filter` takes of a sorted tree.
+[[nodiscard]] FileTree filtered(FileTree tree, const TreeFilter& filter);
+
 // Reads the tree below `root` of this machine, and every file in it for its digest. Links are kept
 // as links, never followed. Folders in which nothing is taken are left out when there is an
 // `include`. Errors: failed (cannot be read; a socket, pipe or device is in it), cancelled.

@@ -201,8 +201,16 @@ Result<FileTree> tree_from_lists(std::string_view text, const FileTree& ours) {
     theirs.push_back(entry);
     if (entry.kind == EntryKind::folder) folders.insert(folder_of_path(entry.path));
   }
+  // Nothing lies in what is no folder, and nothing is two things: a path could lead through a link.
+  for (const auto& [folder, entries] : lists) {
+    if (!folders.contains(folder)) return broken();
+  }
   complete_digests(theirs, ours);
   sort_tree(theirs);
+  const auto twice =
+      std::adjacent_find(theirs.begin(), theirs.end(),
+                         [](const TreeEntry& a, const TreeEntry& b) { return a.path == b.path; });
+  if (twice != theirs.end()) return broken();
   return theirs;
 }
 

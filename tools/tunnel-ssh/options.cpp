@@ -219,6 +219,13 @@ std::vector<Option> sync_options() {
                "with a slash. A destination begins with / or ~/",
        .placeholder = "SOURCE -> DESTINATION",
        .group = group},
+      {.name = "download",
+       .type = OptionType::list,
+       .help = "The other way: SOURCE -> DESTINATION, one a line. The content of a folder of the "
+               "host goes into a folder here, after the uploads. One host only; links that lead "
+               "out of the folder are refused",
+       .placeholder = "SOURCE -> DESTINATION",
+       .group = group},
       {.name = "include",
        .type = OptionType::list,
        .help = "Only files that these patterns match, one a line, written as in a .gitignore file",
@@ -259,7 +266,9 @@ std::vector<Option> sync_options() {
 CommandSpec sync_command() {
   return {
       .name = "sync",
-      .summary = "Makes folders of hosts like folders of this machine, and sends only what differs",
+      .summary =
+          "Makes folders of hosts like folders of this machine, or the other way, and sends only "
+          "what differs",
       .options = sync_options(),
       .positionals = {"host"},
       .outputs =

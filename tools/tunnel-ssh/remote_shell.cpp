@@ -52,7 +52,7 @@ Result<RemoteShell> RemoteShell::start(const Budget& budget, SshSession& session
 }
 
 Result<std::string> RemoteShell::run(const Budget& budget, const std::string& code,
-                                     const RemoteInput& input) {
+                                     const RemoteInput& input, const RemoteSink& sink) {
   if (std::exchange(is_busy_, true)) {
     return failed(fmt::format("{}: the host is still busy with what went before", who_));
   }
@@ -64,6 +64,7 @@ Result<std::string> RemoteShell::run(const Budget& budget, const std::string& co
     PCA_CHECK(budget.check(doing));
     PCA_TRY(const bool sent, send(pending, input, input_ended));
     PCA_TRY(const bool received, receive());
+    if (sink) PCA_CHECK(drain(sink));
     if (sent || received) continue;
     if (channel_->is_at_end()) {
       return failed(fmt::format("{}: the host ended the shell before it was done{}", who_,
@@ -74,7 +75,11 @@ Result<std::string> RemoteShell::run(const Budget& budget, const std::string& co
     PCA_CHECK(session_->wait(budget, {}, budget.deadline(), doing));
   }
   is_busy_ = false;
-  if (answer->code == 0) return std::move(answer->text);
+  if (answer->code == 0) {
+    if (!sink) return std::move(answer->text);
+    PCA_CHECK(sink(std::exchange(answer->text, {})));
+    return std::string();
+  }
   return failed(fmt::format("{}: the host could not do it{}", who_, last_words(answer->errors)));
 }
 
@@ -110,6 +115,17 @@ Result<bool> RemoteShell::receive() {
     return failed(fmt::format("{}: the host answers without end", who_));
   }
   return out.bytes + err.bytes > 0;
+}
+
+// Gives away all that cannot be the beginning of the token.
+Result<> RemoteShell::drain(const RemoteSink& sink) {
+  if (!is_ready_ || received_.find(token_) != std::string::npos) return {};
+  const std::size_t count = received_.size() - std::min(received_.size(), token_.size());
+  if (count == 0) return {};
+  PCA_CHECK(sink(std::string_view(received_).substr(0, count)));
+  received_.erase(0, count);
+  searched_ = 0;
+  return {};
 }
 
 std::optional<RemoteShell::Answer> RemoteShell::take_answer() {

@@ -16,6 +16,9 @@ namespace pca::tunnel_ssh {
 // Bytes for what a block of code reads from its stdin. Gives 0 only at its end.
 using RemoteInput = std::function<Result<std::size_t>(std::span<char>)>;
 
+// Takes what a block of code prints, piece by piece.
+using RemoteSink = std::function<Result<>(std::string_view)>;
+
 // One POSIX shell on a host that runs blocks of our code one after the other, over one channel: a
 // dialogue costs one round trip a block, and none to start. Whatever the connection does, a block
 // runs whole or not at all; when the channel ends the shell ends too, its EXIT trap included.
@@ -26,13 +29,14 @@ class RemoteShell {
   static Result<RemoteShell> start(const Budget& budget, SshSession& session,
                                    const std::string& become, std::string who);
 
-  // Runs `code`, which must read all of `input`, and gives what it printed (at most 256 MiB). The
-  // shell is the same for all blocks: variables, functions and traps stay; `exit` ends it all.
+  // Runs `code`, which must read all of `input`, and gives what it printed (at most 256 MiB; or
+  // nothing, when there is a `sink` for it). The shell is the same for all blocks: variables,
+  // functions and traps stay; `exit` ends it all.
   // Errors: failed (it ended with another code than 0; the message has the last lines it said on
-  // stderr), unreachable, cancelled, and those of `input`. Nothing further can be run after a block
-  // whose end was not awaited.
+  // stderr), unreachable, cancelled, and those of `input` and `sink`. Nothing further can be run
+  // after a block whose end was not awaited.
   Result<std::string> run(const Budget& budget, const std::string& code,
-                          const RemoteInput& input = {});
+                          const RemoteInput& input = {}, const RemoteSink& sink = {});
   // How long the host took to answer when the channel was opened, which asks nothing of it.
   [[nodiscard]] Clock::duration round_trip() const { return round_trip_; }
   // Whether a block may still run there whose end was not awaited.
@@ -50,6 +54,7 @@ class RemoteShell {
               std::string who);
   Result<bool> send(std::string& pending, const RemoteInput& input, bool& input_ended);
   Result<bool> receive();
+  Result<> drain(const RemoteSink& sink);
   struct Answer {
     std::string text;
     std::string errors;  // what came on stderr, the end of it

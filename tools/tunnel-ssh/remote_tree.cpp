@@ -102,6 +102,18 @@ look_there() (
 )
 )sh";
 
+constexpr std::string_view fetch_code = R"sh(
+fetch() (
+  set -e
+  prepare
+  head -c "$size" >"$work/wanted"
+  cd "$dst"
+  xargs -0 -r stat --printf '%s\n' -- <"$work/wanted"
+  echo
+  xargs -0 -r cat -- <"$work/wanted"
+)
+)sh";
+
 // Reads an archive in pieces from its input (see tar_upload.hpp): orders/ of what to do, and new/.
 // Nothing is touched before all of it has come: tar takes an archive that ends between two entries
 // for a whole one.
@@ -245,7 +257,8 @@ Result<FileTree> RemoteTree::look(const Budget& budget, const FileTree& ours) {
     PCA_TRY(answer, ask(budget, code, digests));
   }
   constexpr std::string_view there = "there\n";
-  if (!answer.starts_with(there)) return FileTree();
+  is_there_ = answer.starts_with(there);
+  if (!is_there_) return FileTree();
   const std::string_view lists = std::string_view(answer).substr(there.size());
   if (!has_gzip_) return tree_from_lists(lists, ours);
   PCA_TRY(const std::string unpacked, gunzip(lists, most_listed));
@@ -269,6 +282,15 @@ Result<std::string> RemoteTree::ask(const Budget& budget, const std::string& cod
                                     "code=$(head -c {}) && eval \"$code\" && look",
                                     code.size());
   return shell_.run(budget, begin + run, text_input(input));
+}
+
+Result<> RemoteTree::fetch(const Budget& budget, const std::vector<std::string>& paths,
+                           const RemoteSink& sink) {
+  const std::string wanted = as_records(paths);
+  PCA_CHECK(shell_.run(budget,
+                       fmt::format("{}size={}\n{}fetch", variables(), wanted.size(), fetch_code),
+                       text_input(wanted), sink));
+  return {};
 }
 
 Result<> RemoteTree::apply(

@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tunnel-ssh/remote_shell.hpp"
 #include "tunnel-ssh/sync_plan.hpp"
@@ -25,6 +26,11 @@ class RemoteTree {
   // What is in the folder; nothing when it is not there yet. The host is told what `ours` has, so
   // that it lists only folders that differ.
   Result<FileTree> look(const Budget& budget, const FileTree& ours);
+  [[nodiscard]] bool is_there() const { return is_there_; }  // as of the last look()
+  // Gives `sink` the sizes of files, a line each, an empty line, and their contents one after the
+  // other. Paths as LocalTree::wanted() has them. After a look().
+  Result<> fetch(const Budget& budget, const std::vector<std::string>& paths,
+                 const RemoteSink& sink);
   // Carries out `plan`, made from the last look(), once: unpacks what is new beside the old, makes
   // it lasting (sync -f), then renames it into place, then deletes. A failure before the renames
   // leaves the folder as it was. `progress` hears of bytes read for sending.
@@ -41,6 +47,7 @@ class RemoteTree {
   const std::string only_;
   const std::string id_;
   bool has_gzip_ = false;  // the host
+  bool is_there_ = false;
 };
 
 }  // namespace pca::tunnel_ssh

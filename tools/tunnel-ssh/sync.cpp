@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "runner/markdown.hpp"
 #include "tunnel-ssh/contract.hpp"
+#include "tunnel-ssh/local_tree.hpp"
 #include "tunnel-ssh/remote_tree.hpp"
 #include "tunnel-ssh/report_file.hpp"
 #include "tunnel-ssh/results.hpp"
@@ -46,10 +47,10 @@ std::string plural(std::size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
-std::string in_words(const SyncPlan& plan) {
-  return fmt::format("{} new, {} changed, {} deleted, {} as they were; {} sent",
+std::string in_words(const SyncPlan& plan, std::string_view done) {
+  return fmt::format("{} new, {} changed, {} deleted, {} as they were; {} {}",
                      plural(plan.added, "file"), plan.updated, plan.deleted(), plan.unchanged,
-                     rounded_size(plan.bytes));
+                     rounded_size(plan.bytes), done);
 }
 
 // A source that is a file becomes a tree with one entry in the folder it goes to.
@@ -143,6 +144,9 @@ class Sync {
     for (const Target& target : *targets) {
       PCA_TRY(host.targets.emplace_back(), bring_up_to_date(shell, target, host.result.host));
     }
+    for (const Download& download : inputs_.downloads) {
+      PCA_TRY(host.targets.emplace_back(), fetch(shell, download));
+    }
     // Whatever becomes of the connection now: what was asked for is done. The shell ends with it.
     (void)session->close(Budget::of(goodbye_limit));
     return {};
@@ -163,7 +167,37 @@ class Sync {
             fmt::format("{}: sent {} of {}", who, rounded_size(sent), rounded_size(all)));
       }));
     }
-    context_.reporter.info(fmt::format("{}: {}", who, in_words(result.plan)));
+    context_.reporter.info(fmt::format("{}: {}", who, in_words(result.plan, "sent")));
+    return result;
+  }
+
+  Result<TargetResult> fetch(RemoteShell& shell, const Download& download) {
+    const std::string& root = download.destination;
+    FileTree ours;
+    if (std::filesystem::exists(root)) {
+      PCA_TRY(ours, read_file_tree(budget_, root, {}));
+    }
+    RemoteTree remote(shell, download.source);
+    PCA_TRY(FileTree theirs, remote.look(budget_, ours));
+    if (!remote.is_there()) {
+      return failed(fmt::format("there is no {} on the host", visible(download.source)));
+    }
+    theirs = filtered(std::move(theirs), inputs_.rules.filter);
+    TargetResult result{root, {}, {}};
+    PCA_TRY(result.plan, plan_sync(theirs, ours, inputs_.rules));
+    result.changes = describe(result.plan, ours);
+    if (!inputs_.dry_run && !result.plan.is_empty()) {
+      LocalTree local(root, result.plan);
+      PCA_CHECK(local.begin());
+      PCA_CHECK(remote.fetch(budget_, local.wanted(), [&](std::string_view bytes) {
+        context_.reporter.progress(
+            fmt::format("{}: fetched {}", visible(root), rounded_size(local.bytes())));
+        return local.take(bytes);
+      }));
+      PCA_CHECK(local.apply());
+      result.plan.bytes = local.bytes();
+    }
+    context_.reporter.info(fmt::format("{}: {}", visible(root), in_words(result.plan, "fetched")));
     return result;
   }
 

@@ -32,36 +32,59 @@ PathPatterns read_patterns(const Inputs& inputs, std::string_view name, BadInput
   return {};
 }
 
-}  // namespace
+using Sides = std::pair<std::string, std::string>;
 
-Result<Upload> parse_upload(std::string_view text) {
+Result<Sides> parse_sides(std::string_view text) {
   const std::size_t at = text.find(arrow);
   if (at == std::string_view::npos ||
       text.find(arrow, at + arrow.size()) != std::string_view::npos) {
     return bad_input(fmt::format("\"{}\" is not SOURCE -> DESTINATION", visible(text)),
                      "Write it like dist/ -> /srv/app.");
   }
-  Upload upload{std::string(trim(text.substr(0, at))),
-                std::string(trim(text.substr(at + arrow.size())))};
-  std::error_code problem;
-  if (upload.source.empty() || !std::filesystem::exists(upload.source, problem)) {
-    return bad_input(fmt::format("there is no \"{}\" here", visible(upload.source)),
-                     "Check the path; it starts from the step's working directory.");
-  }
-  const std::string& to = upload.destination;
-  if (!to.starts_with('/') && to != "~" && !to.starts_with("~/")) {
-    return bad_input(fmt::format("\"{}\" is no whole path on the host", visible(to)),
+  return Sides(trim(text.substr(0, at)), trim(text.substr(at + arrow.size())));
+}
+
+Result<> check_host_path(const std::string& path) {
+  if (!path.starts_with('/') && path != "~" && !path.starts_with("~/")) {
+    return bad_input(fmt::format("\"{}\" is no whole path on the host", visible(path)),
                      "Begin it with / or with ~/ for the user's home.");
   }
-  const std::vector<std::string> names = split(to, '/');
+  const std::vector<std::string> names = split(path, '/');
   if (std::find(names.begin(), names.end(), "..") != names.end()) {
-    return bad_input(fmt::format("\"{}\" has .. in it", visible(to)),
+    return bad_input(fmt::format("\"{}\" has .. in it", visible(path)),
                      "Write the path that is meant.");
   }
-  if (to.find('\0') != std::string::npos || to.find('\n') != std::string::npos) {
-    return bad_input("a path on the host has a line break in it", "Write one upload a line.");
+  if (path.find('\0') != std::string::npos || path.find('\n') != std::string::npos) {
+    return bad_input("a path on the host has a line break in it", "Write one a line.");
   }
-  return upload;
+  return {};
+}
+
+}  // namespace
+
+Result<Upload> parse_upload(std::string_view text) {
+  PCA_TRY(auto sides, parse_sides(text));
+  auto& [source, destination] = sides;
+  std::error_code problem;
+  if (source.empty() || !std::filesystem::exists(source, problem)) {
+    return bad_input(fmt::format("there is no \"{}\" here", visible(source)),
+                     "Check the path; it starts from the step's working directory.");
+  }
+  PCA_CHECK(check_host_path(destination));
+  return Upload{std::move(source), std::move(destination)};
+}
+
+Result<Download> parse_download(std::string_view text) {
+  PCA_TRY(auto sides, parse_sides(text));
+  auto& [source, destination] = sides;
+  PCA_CHECK(check_host_path(source));
+  std::error_code problem;
+  if (destination.empty() || (std::filesystem::exists(destination, problem) &&
+                              !std::filesystem::is_directory(destination, problem))) {
+    return bad_input(fmt::format("\"{}\" is no folder here", visible(destination)),
+                     "Give the folder that the content goes to; it is made where it is missing.");
+  }
+  return Download{std::move(source), std::move(destination)};
 }
 
 bool is_precious(std::string_view folder) {
@@ -96,8 +119,26 @@ SyncInputs read_sync_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad
     }
     sync.uploads.push_back(*std::move(upload));
   }
-  if (inputs.list("upload").empty()) {
-    bad.add("upload", "nothing to send was given", "Write upload: dist/ -> /srv/app.");
+  for (const std::string& text : inputs.list("download")) {
+    auto download = parse_download(text);
+    if (download) {
+      const auto whole = std::filesystem::absolute(download->destination).lexically_normal();
+      if (sync.rules.delete_others && is_precious(whole.native())) {
+        bad.add("delete",
+                fmt::format("would delete what else is in {}", visible(download->destination)),
+                "Give a folder that only this download fills.");
+      }
+      sync.downloads.push_back(*std::move(download));
+    } else {
+      bad.add("download", download.error());
+    }
+  }
+  if (!sync.downloads.empty() && sync.connection.hosts.size() > 1) {
+    bad.add("download", "several hosts cannot go to one folder", "Run it for each host.");
+  }
+  if (inputs.list("upload").empty() && inputs.list("download").empty()) {
+    bad.add("upload", "nothing to send or to fetch was given",
+            "Write upload: dist/ -> /srv/app, or download: /srv/app/logs -> logs.");
   }
   sync.rollout = read_rollout(inputs, sync.connection.hosts.size(), bad);
   sync.dry_run = inputs.flag("dry-run");

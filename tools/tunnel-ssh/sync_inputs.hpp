@@ -18,6 +18,13 @@ struct Upload {
 // The destination must be a whole path without "..", the source must be there. bad_input otherwise.
 [[nodiscard]] Result<Upload> parse_upload(std::string_view text);
 
+// One "SOURCE -> DESTINATION" the other way: a folder of the host, one of this machine.
+struct Download {
+  std::string source;
+  std::string destination;
+};
+[[nodiscard]] Result<Download> parse_download(std::string_view text);
+
 // Whether nobody can mean to delete what is in this folder of a host: /, a home, /etc, ...
 [[nodiscard]] bool is_precious(std::string_view folder);
 
@@ -26,6 +33,7 @@ struct SyncInputs {
   ConnectionSettings connection;
   Rollout rollout;
   std::vector<Upload> uploads;
+  std::vector<Download> downloads;
   SyncRules rules;
   bool dry_run = false;
   std::string become;

@@ -86,29 +86,33 @@ TEST(FolderLists, ADigestThatIsNoneIsUnlikeAll) {
 }
 
 TEST(FolderLists, WhatNoFileSystemHasIsRefused) {
-  for (const char* text : {".//x=1111111111111111|",        // without its folder
-                           ".//|.//x=1111111111111111",     // cut short
-                           ".//|./a//x=1111111111111111|",  // of another folder
-                           ".//|.//x|",                     // nothing about it
-                           ".//|.//x//|",
-                           ".//|.//x//?|",                 // no such kind
-                           ".//|.//x=11111111111111111|",  // a digest too long
-                           ".//|.//=1111111111111111|",    // no name
-                           ".//|.//..//d|",
-                           ".//|.//.//d|",                   // other names for folders
-                           ".//|.//a/b=1111111111111111|",   // a name with a slash
-                           ".//|.//../b=1111111111111111|",  //
-                           ".//|.//a//dx|",                  // a folder with a value
-                           "..//|",
-                           "/etc//|",
-                           "./../x//|",  // folders outside
-                           ".///|",
-                           "./a/.//|",
-                           "./a/./b//|",  //
-                           "|",
-                           "a//|",
-                           "x|",
-                           ".//|.//|"}) {  // none at all, or twice
+  for (const char* text :
+       {".//x=1111111111111111|",        // without its folder
+        ".//|.//x=1111111111111111",     // cut short
+        ".//|./a//x=1111111111111111|",  // of another folder
+        ".//|.//x|",                     // nothing about it
+        ".//|.//x//|",
+        ".//|.//x//?|",                 // no such kind
+        ".//|.//x=11111111111111111|",  // a digest too long
+        ".//|.//=1111111111111111|",    // no name
+        ".//|.//..//d|",
+        ".//|.//.//d|",                   // other names for folders
+        ".//|.//a/b=1111111111111111|",   // a name with a slash
+        ".//|.//../b=1111111111111111|",  //
+        ".//|.//x//lq=|./x//|",           // content of a link, of nothing, two things of a name
+        "./x//|",
+        ".//|.//x//lq=|.//x//d|",
+        ".//|.//a//dx|",  // a folder with a value
+        "..//|",
+        "/etc//|",
+        "./../x//|",  // folders outside
+        ".///|",
+        "./a/.//|",
+        "./a/./b//|",  //
+        "|",
+        "a//|",
+        "x|",
+        ".//|.//|"}) {  // none at all, or twice
     const auto theirs = tree_from_lists(list(text), {});
     ASSERT_FALSE(theirs) << text;
     EXPECT_EQ(theirs.error().message, "the host's list of files cannot be read");

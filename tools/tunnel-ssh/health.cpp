@@ -42,15 +42,16 @@ using Complaint = std::optional<std::string>;
 class Probe {
  public:
   // `all` is for more than the checks.
-  Probe(const Budget& all, SshSession& session, ReleaseFolder& folder, const HealthCheck& health)
-      : all_(all), session_(session), folder_(folder), health_(health) {}
+  Probe(const Budget& all, SshSession& session, const RunCheck& run_check,
+        const HealthCheck& health)
+      : all_(all), session_(session), run_check_(run_check), health_(health) {}
 
   // Errors are those of the session; that a check fails is none.
   Result<Complaint> look(const Budget& budget) {
     if (!health_.command.empty()) {
       // The host ends it in time, so that the shell is free again when time is up.
       PCA_TRY(const auto check,
-              folder_.check(all_, health_.command, std::min(one_check, budget.left())));
+              run_check_(all_, health_.command, std::min(one_check, budget.left())));
       if (!check.is_good) return Complaint(last_line("the health command failed", check.said));
     }
     if (health_.port != 0) {
@@ -98,7 +99,7 @@ class Probe {
         forwarder.serve(Budget(budget.deadline() + one_check, is_answered.get_token()), session_,
                         [](const std::string&) {});
     asking.join();
-    PCA_CHECK(budget.check("waiting until the release is healthy"));
+    PCA_CHECK(budget.check("waiting until all is healthy"));
     if (ended.kind != ErrorKind::cancelled) return ended;
     if (!answer) return Complaint(visible(answer.error().message));
     if (answer->status / 100 == 2) return Complaint();
@@ -107,18 +108,30 @@ class Probe {
 
   const Budget& all_;
   SshSession& session_;
-  ReleaseFolder& folder_;
+  const RunCheck& run_check_;
   const HealthCheck& health_;
 };
 
 }  // namespace
 
+Result<HostAddress> host_of_url(const std::string& url) {
+  const bool is_https = url.starts_with("https://");
+  const std::size_t begin = url.find("://") + 3;
+  const std::string authority = is_https || url.starts_with("http://")
+                                    ? url.substr(begin, url.find_first_of("/?#", begin) - begin)
+                                    : std::string();
+  auto host = parse_host_address(authority, is_https ? 443 : 80);
+  if (host && host->user.empty()) return host;
+  return bad_input(fmt::format("\"{}\" is no http or https address", visible(url)),
+                   "Write it as seen from the host: http://127.0.0.1:8080/healthz");
+}
+
 Result<std::string> wait_until_healthy(const Budget& budget, SshSession& session,
-                                       ReleaseFolder& folder, const HealthCheck& health) {
+                                       const RunCheck& run_check, const HealthCheck& health) {
   if (!health.is_needed()) return std::string("not checked");
   const auto began = Clock::now();
   const Budget limit = budget.at_most(health.timeout);
-  Probe probe(budget, session, folder, health);
+  Probe probe(budget, session, run_check, health);
   std::string complaint = "no check came to its end";
   for (int in_a_row = 0;;) {
     auto looked = probe.look(limit);
@@ -133,10 +146,10 @@ Result<std::string> wait_until_healthy(const Budget& budget, SshSession& session
     if (limit.is_over()) break;
     const auto next = std::min(limit.deadline(), Clock::now() + health.pause);
     while (Clock::now() < next) {
-      PCA_CHECK(session.wait(budget, {}, next, "waiting until the release is healthy"));
+      PCA_CHECK(session.wait(budget, {}, next, "waiting until all is healthy"));
     }
   }
-  PCA_CHECK(budget.check("waiting until the release is healthy"));
+  PCA_CHECK(budget.check("waiting until all is healthy"));
   return failed(
       fmt::format("not healthy within {}: {}", format_duration(health.timeout), complaint));
 }

@@ -416,8 +416,8 @@ arm && switch
 )sh");
 }
 
-Result<ReleaseFolder::Check> ReleaseFolder::check(const Budget& budget, const std::string& command,
-                                                  Milliseconds limit) {
+Result<CommandCheck> ReleaseFolder::check(const Budget& budget, const std::string& command,
+                                          Milliseconds limit) {
   const auto seconds = std::max<std::int64_t>(1, limit.count() / 1000);
   PCA_TRY(std::string said,
           run(budget, assignment("check", command) + fmt::format("limit={}\n", seconds) + R"sh(
@@ -429,7 +429,7 @@ tail -c 4096 "$tmp/said"
 )sh"));
   const std::size_t end = said.find('\n');
   if (end == std::string::npos) return broken();
-  return Check{said.substr(0, end) == "0", said.substr(end + 1)};
+  return CommandCheck{said.substr(0, end) == "0", said.substr(end + 1)};
 }
 
 namespace {

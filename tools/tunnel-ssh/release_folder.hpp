@@ -9,6 +9,7 @@
 
 #include "base/json.hpp"
 #include "tunnel-ssh/file_tree.hpp"
+#include "tunnel-ssh/health.hpp"
 #include "tunnel-ssh/remote_shell.hpp"
 
 namespace pca::tunnel_ssh {
@@ -85,11 +86,7 @@ class ReleaseFolder {
                                 const Json& record);
   // Runs `command` in the current release; gives whether it ended with 0 within `limit`, and what
   // it printed.
-  struct Check {
-    bool is_good = false;
-    std::string said;
-  };
-  Result<Check> check(const Budget& budget, const std::string& command, Milliseconds limit);
+  Result<CommandCheck> check(const Budget& budget, const std::string& command, Milliseconds limit);
   // Disarms, records, sets or ends the hold, deletes `dispensable`. conflict when the revert has
   // already fired.
   Result<> confirm(const Budget& budget, const Json& record, const std::optional<Json>& hold,

@@ -88,19 +88,6 @@ void read_restart(const Inputs& inputs, ReleaseInputs& release, BadInputs& bad) 
   }
 }
 
-void read_health(const Inputs& inputs, HealthCheck& health, BadInputs& bad) {
-  health.command = trim(inputs.text("health-command"));
-  health.port = static_cast<std::uint16_t>(inputs.integer("health-port"));
-  health.url = inputs.text("health-url");
-  health.timeout = inputs.duration("health-timeout");
-  if (!health.url.empty()) {
-    if (const auto host = host_of_url(health.url); !host) bad.add("health-url", host.error());
-  }
-  if (health.timeout < std::chrono::seconds(1)) {
-    bad.add("health-timeout", "less than a second", "Write 30s, or another time.");
-  }
-}
-
 void read_source(const Inputs& inputs, ReleaseInputs& release, BadInputs& bad) {
   release.source = inputs.text("source");
   release.filter.include = read_patterns(inputs, "include", bad);
@@ -114,34 +101,33 @@ void read_source(const Inputs& inputs, ReleaseInputs& release, BadInputs& bad) {
   }
 }
 
-Provenance read_provenance(const ToolContext& context, const Inputs& inputs) {
-  const std::string server = variable(context, "GITHUB_SERVER_URL");
-  const std::string repository = variable(context, "GITHUB_REPOSITORY");
-  const std::string run = variable(context, "GITHUB_RUN_ID");
-  const bool has_inputs = inputs.command() != "release list" && inputs.command() != "release log";
-  Provenance from{.commit = has_inputs ? inputs.text("commit") : std::string(),
-                  .commit_time = has_inputs ? inputs.text("commit-time") : std::string(),
-                  .branch = variable(context, "GITHUB_REF_NAME"),
-                  .repository = repository,
-                  .actor = variable(context, "GITHUB_ACTOR"),
-                  .run_url = {}};
-  if (from.commit.empty()) from.commit = variable(context, "GITHUB_SHA");
-  if (!run.empty()) from.run_url = fmt::format("{}/{}/actions/runs/{}", server, repository, run);
-  return from;
-}
-
 }  // namespace
 
-Result<HostAddress> host_of_url(const std::string& url) {
-  const bool is_https = url.starts_with("https://");
-  const std::size_t begin = url.find("://") + 3;
-  const std::string authority = is_https || url.starts_with("http://")
-                                    ? url.substr(begin, url.find_first_of("/?#", begin) - begin)
-                                    : std::string();
-  auto host = parse_host_address(authority, is_https ? 443 : 80);
-  if (host && host->user.empty()) return host;
-  return bad_input(fmt::format("\"{}\" is no http or https address", visible(url)),
-                   "Write it as seen from the host: http://127.0.0.1:8080/healthz");
+HealthCheck read_health(const Inputs& inputs, BadInputs& bad) {
+  HealthCheck health;
+  health.command = trim(inputs.text("health-command"));
+  health.port = static_cast<std::uint16_t>(inputs.integer("health-port"));
+  health.url = inputs.text("health-url");
+  health.timeout = inputs.duration("health-timeout");
+  if (!health.url.empty()) {
+    if (const auto host = host_of_url(health.url); !host) bad.add("health-url", host.error());
+  }
+  if (health.timeout < std::chrono::seconds(1)) {
+    bad.add("health-timeout", "less than a second", "Write 30s, or another time.");
+  }
+  return health;
+}
+
+Provenance read_provenance(const ToolContext& context) {
+  Provenance from;
+  from.branch = variable(context, "GITHUB_REF_NAME");
+  from.repository = variable(context, "GITHUB_REPOSITORY");
+  from.actor = variable(context, "GITHUB_ACTOR");
+  if (const std::string run = variable(context, "GITHUB_RUN_ID"); !run.empty()) {
+    from.run_url = fmt::format("{}/{}/actions/runs/{}", variable(context, "GITHUB_SERVER_URL"),
+                               from.repository, run);
+  }
+  return from;
 }
 
 ReleaseInputs read_release_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad) {
@@ -156,11 +142,18 @@ ReleaseInputs read_release_inputs(ToolContext& context, Inputs& inputs, BadInput
   release.path = read_path(inputs, bad);
   release.become = read_become(inputs, bad);
   release.timeout = read_timeout(inputs);
-  release.provenance = read_provenance(context, inputs);
+  release.provenance = read_provenance(context);
+  if (command != "release list" && command != "release log") {
+    release.provenance.commit = inputs.text("commit");
+    release.provenance.commit_time = inputs.text("commit-time");
+    if (release.provenance.commit.empty()) {
+      release.provenance.commit = variable(context, "GITHUB_SHA");
+    }
+  }
   if (is_deploy) read_source(inputs, release, bad);
   if (is_deploy || is_rollback) {
     read_restart(inputs, release, bad);
-    read_health(inputs, release.health, bad);
+    release.health = read_health(inputs, bad);
     release.lock_wait = inputs.duration("lock-wait");
   }
   if (is_deploy || command == "release prune") {

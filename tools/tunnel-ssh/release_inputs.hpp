@@ -6,20 +6,9 @@
 
 #include "tunnel-ssh/connection.hpp"
 #include "tunnel-ssh/file_tree.hpp"
+#include "tunnel-ssh/health.hpp"
 
 namespace pca::tunnel_ssh {
-
-// When a release counts as healthy: all checks that are given, several times in a row.
-struct HealthCheck {
-  std::string command;      // runs on the host, in the release; empty = none
-  std::uint16_t port = 0;   // takes connections on the host's loopback; 0 = none
-  std::string url;          // answers with 2xx, asked for from the host; empty = none
-  Milliseconds timeout{};   // for all of it
-  int successes = 2;        // in a row
-  Milliseconds pause{500};  // between two checks
-
-  [[nodiscard]] bool is_needed() const { return !command.empty() || port != 0 || !url.empty(); }
-};
 
 // What the records say about who deploys what. All of it may be empty.
 struct Provenance {
@@ -55,8 +44,10 @@ struct ReleaseInputs {
   bool sets_hold = true;
 };
 
-// Whom an http or https address is about, with the port it implies; bad_input when it is none.
-[[nodiscard]] Result<HostAddress> host_of_url(const std::string& url);
+// The inputs health-command, health-port, health-url and health-timeout.
+[[nodiscard]] HealthCheck read_health(const Inputs& inputs, BadInputs& bad);
+// Who asks, by the runner's variables; `commit` and `commit_time` are left empty.
+[[nodiscard]] Provenance read_provenance(const ToolContext& context);
 
 [[nodiscard]] ReleaseInputs read_release_inputs(ToolContext& context, Inputs& inputs,
                                                 BadInputs& bad);

@@ -292,7 +292,12 @@ class Worker {
       return {};
     }));
     return phase("health", [&]() -> Result<> {
-      auto evidence = wait_until_healthy(limit, *session_, folder, shared_.inputs.health);
+      auto evidence = wait_until_healthy(
+          limit, *session_,
+          [&](const Budget& budget, const std::string& command, Milliseconds most) {
+            return folder.check(budget, command, most);
+          },
+          shared_.inputs.health);
       if (!evidence) {
         Error error = std::move(evidence).error();
         if (error.kind == ErrorKind::failed) error.message = result_.host + ": " + error.message;

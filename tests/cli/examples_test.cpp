@@ -55,6 +55,7 @@ class Examples : public ::testing::Test {
     home_.write(".ssh/known_hosts", "");
     home_.write("deploy.sh", "true\n");
     home_.write("secret.txt", "a secret\n");
+    home_.write("nftables.conf", "flush ruleset\n");
     fs::create_directory(home_.path("dist"));
     script("ssh",
            "for word; do case $word in ProxyCommand=*) command=${word#*=};; esac; done\n"

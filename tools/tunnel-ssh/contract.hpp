@@ -22,6 +22,9 @@ inline constexpr const char* changed = "changed";
 inline constexpr const char* release = "release";
 inline constexpr const char* previous = "previous";
 
+// Outputs of guard.
+inline constexpr const char* reverts_at = "reverts-at";
+
 // Outputs of forward.
 inline constexpr const char* port = "port";
 inline constexpr const char* ports = "ports";

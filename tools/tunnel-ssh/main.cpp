@@ -2,6 +2,7 @@
 #include "tunnel-ssh/check.hpp"
 #include "tunnel-ssh/exec.hpp"
 #include "tunnel-ssh/forward.hpp"
+#include "tunnel-ssh/guard.hpp"
 #include "tunnel-ssh/options.hpp"
 #include "tunnel-ssh/pin.hpp"
 #include "tunnel-ssh/release.hpp"
@@ -17,6 +18,7 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   const std::string command = inputs.command();
   if (command == "exec") return run_exec(context, std::move(inputs), bad);
   if (command == "sync") return run_sync(context, std::move(inputs), bad);
+  if (command.starts_with("guard ")) return run_guard(context, std::move(inputs), bad);
   if (command.starts_with("release ")) return run_release(context, std::move(inputs), bad);
   if (command == "stdio") return run_stdio(context, std::move(inputs), bad);
   if (command == "forward") return run_forward(context, std::move(inputs), bad);

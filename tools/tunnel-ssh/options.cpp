@@ -342,22 +342,13 @@ std::vector<Option> provenance_options() {
   };
 }
 
-// How a release comes to life, and when it counts as healthy.
-std::vector<Option> life_options() {
-  const std::string group = "Restart and health";
+// When what was put on a host counts as healthy.
+std::vector<Option> health_options() {
+  const std::string group = "Health";
   return {
-      {.name = "restart",
-       .type = OptionType::verbatim,
-       .help = "Shell command that makes the application use the new current release; runs in it",
-       .placeholder = "COMMAND",
-       .group = group},
-      {.name = "unit",
-       .help = "Restart this systemd unit instead",
-       .placeholder = "NAME",
-       .group = group},
       {.name = "health-command",
        .type = OptionType::verbatim,
-       .help = "Healthy when this shell command ends with 0 on the host, in the release",
+       .help = "Healthy when this shell command ends with 0 on the host; a release's runs in it",
        .placeholder = "COMMAND",
        .group = group},
       {.name = "health-port",
@@ -375,6 +366,22 @@ std::vector<Option> life_options() {
        .type = OptionType::duration,
        .default_value = "30s",
        .help = "How long it may take until all checks were good twice in a row",
+       .group = group},
+  };
+}
+
+// How a release comes to life.
+std::vector<Option> life_options() {
+  const std::string group = "Restart";
+  return {
+      {.name = "restart",
+       .type = OptionType::verbatim,
+       .help = "Shell command that makes the application use the new current release; runs in it",
+       .placeholder = "COMMAND",
+       .group = group},
+      {.name = "unit",
+       .help = "Restart this systemd unit instead",
+       .placeholder = "NAME",
        .group = group},
       {.name = "log-command",
        .type = OptionType::verbatim,
@@ -455,7 +462,7 @@ CommandSpec release_deploy_command() {
       "deploy",
       "Makes a folder the current release on all hosts, or on none: staged everywhere, switched "
       "by rename, checked, and taken back where it is not healthy",
-      {std::move(source), provenance_options(), life_options()},
+      {std::move(source), provenance_options(), life_options(), health_options()},
       " --source dist --unit app.service --health-url http://127.0.0.1:8080/healthz");
   command.outputs = release_outputs();
   return command;
@@ -479,7 +486,8 @@ CommandSpec release_rollback_command() {
   CommandSpec command = release_command(
       "rollback",
       "Makes an earlier release the current one again on all hosts, checked the same way",
-      {std::move(target), provenance_options(), life_options()}, " --unit app.service");
+      {std::move(target), provenance_options(), life_options(), health_options()},
+      " --unit app.service");
   command.outputs = release_outputs();
   return command;
 }
@@ -498,6 +506,87 @@ std::vector<CommandSpec> release_commands() {
       release_command("prune", "Deletes releases that need not be kept",
                       {{keep_option()}, provenance_options()}, " --keep 3"),
   };
+}
+
+const std::string guard_group = "Guard";
+
+CommandSpec guard_command(const std::string& name, std::string summary, std::vector<Option> own,
+                          const std::string& example) {
+  own.push_back(become_option(guard_group));
+  own.push_back({.name = "timeout",
+                 .type = OptionType::duration,
+                 .default_value = "30m",
+                 .help = "How long all of it may take; 0s is no limit",
+                 .group = guard_group});
+  return {.name = "guard " + name,
+          .summary = std::move(summary),
+          .options = with_connection(Hosts::one, std::move(own)),
+          .positionals = {"host"},
+          .examples = {{"The same connection inputs as exec",
+                        "tunnel-ssh guard " + name +
+                            " root@web1 --key-file ~/.ssh/id_ed25519 --known-hosts-file "
+                            "~/.ssh/known_hosts" +
+                            example}}};
+}
+
+CommandSpec guard_apply_command() {
+  std::vector<Option> own{
+      {.name = "candidate",
+       .help = "File of this machine that shall take the target's place",
+       .placeholder = "PATH",
+       .group = guard_group},
+      {.name = "target",
+       .help = "File of the host that is replaced; it is saved first: /etc/nftables.conf",
+       .placeholder = "PATH",
+       .group = guard_group},
+      {.name = "validate",
+       .type = OptionType::verbatim,
+       .help = "Shell command that must end with 0 before anything is touched; finds the "
+               "candidate's path in $CANDIDATE",
+       .placeholder = "COMMAND",
+       .group = guard_group},
+      {.name = "apply",
+       .type = OptionType::verbatim,
+       .help = "Shell command that puts the change into effect; may end the connection it came by",
+       .placeholder = "COMMAND",
+       .required = true,
+       .group = guard_group},
+      {.name = "revert",
+       .type = OptionType::verbatim,
+       .help = "Shell command that takes it back, once the target is what it was",
+       .placeholder = "COMMAND",
+       .group = guard_group},
+      {.name = "revert-after",
+       .type = OptionType::duration,
+       .default_value = "2m",
+       .help =
+           "When the host takes it back by itself, unless it was confirmed over a new connection",
+       .group = guard_group},
+  };
+  for (Option& option : health_options()) own.push_back(std::move(option));
+  CommandSpec command = guard_command(
+      "apply",
+      "Changes what the connection rests on (firewall, network, storage): the host takes it back "
+      "by itself unless a new connection proves that all is well",
+      std::move(own),
+      " --candidate nftables.conf --target /etc/nftables.conf --validate 'nft -c -f $CANDIDATE' "
+      "--apply 'nft -f /etc/nftables.conf' --revert 'nft -f /etc/nftables.conf'");
+  command.outputs = {
+      {contract::outcome, "deployed | rolled-back | failed | unknown"},
+      {contract::reverts_at, "When the host takes it back, where nobody could confirm"},
+      {contract::duration_ms, "How long all of it took"},
+      {contract::report, "Path of a JSON file with everything the summary shows"},
+  };
+  return command;
+}
+
+std::vector<CommandSpec> guard_commands() {
+  CommandSpec status = guard_command(
+      "status", "Shows whether a change waits to be confirmed, and until when", {}, "");
+  status.outputs = {{contract::reverts_at, "When it is taken back; empty when nothing is pending"}};
+  return {guard_apply_command(), std::move(status),
+          guard_command("confirm", "Keeps the pending change", {}, ""),
+          guard_command("revert", "Takes the pending change back now", {}, "")};
 }
 
 CommandSpec stdio_command() {
@@ -690,6 +779,7 @@ CommandSpec check_command() {
 ToolSpec tool_spec() {
   std::vector<CommandSpec> commands{exec_command(), sync_command()};
   for (CommandSpec& command : release_commands()) commands.push_back(std::move(command));
+  for (CommandSpec& command : guard_commands()) commands.push_back(std::move(command));
   for (CommandSpec& command : std::vector<CommandSpec>{
            stdio_command(), forward_command(), session_open_command(), session_close_command(),
            session_status_command(), pin_command(), check_command()}) {

@@ -100,8 +100,8 @@ Result<bool> SessionGuest::take_request(SessionServer& server) {
     stage_ = Stage::gone;
     return true;
   }
-  if (frame->type != SessionFrameType::request)
-    return failed("a session's socket expects a request");
+  const bool is_request = frame->type == SessionFrameType::request;
+  if (!is_request) return failed("a session's socket expects a request");
   PCA_TRY(const SessionRequest request, decode_request(frame->payload));
   socket_.pop();
   PCA_CHECK(begin(server, request));
@@ -199,6 +199,8 @@ Result<bool> SessionGuest::step_opening() {
 
 Result<bool> SessionGuest::move_up() {
   bool moved = false;
+  PCA_CHECK(
+      socket_.receive());  // also while the host takes nothing: poll() would not sleep over it
   for (;;) {
     PCA_TRY(const auto frame, socket_.front());
     if (!frame) break;
@@ -276,6 +278,7 @@ void SessionGuest::end_with(const Error& error) {
 PollHandle SessionGuest::poll_handle() {
   PollHandle handle = socket_.poll_handle();
   if (stage_ == Stage::asking) handle.wake_at = ask_by_;
+  if (stage_ == Stage::leaving) handle.events = POLLOUT;  // what it says now is not read any more
   return handle;
 }
 

@@ -89,7 +89,10 @@ Result<bool> SessionSocket::flush() {
     const ssize_t size =
         ::send(socket_.get(), out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL);
     if (size < 0 && would_block(errno)) return false;
-    if (size < 0) return broken();
+    if (size < 0) {
+      sent_ = out_.size();  // nobody will have it
+      return broken();
+    }
     sent_ += static_cast<std::size_t>(size);
   }
   return true;

@@ -13,6 +13,8 @@
 #include <array>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "base/text.hpp"
 #include "net/file_descriptor.hpp"
@@ -447,6 +449,19 @@ class RawGuest {
   void send(std::string_view bytes) const {
     (void)!::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
   }
+  // The same bytes again and again until nothing was taken for a while; gives how many were.
+  [[nodiscard]] std::size_t send_until_full(std::string_view bytes) const {
+    std::size_t sent = 0;
+    pollfd handle{socket_.get(), POLLOUT, 0};
+    while (::poll(&handle, 1, 500) == 1) {
+      const std::string_view rest = bytes.substr(sent % bytes.size());
+      const ssize_t size =
+          ::send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (size <= 0) break;
+      sent += static_cast<std::size_t>(size);
+    }
+    return sent;
+  }
   // Everything until the holder hangs up.
   [[nodiscard]] std::string read_to_end() const {
     std::string all;
@@ -489,6 +504,34 @@ TEST_F(TunnelSshSession, GarbageEndsOnlyItsSender) {
   }
   EXPECT_EQ(step_->result_of(running, patience).code, 0);
   EXPECT_EQ(logins(), 1);
+}
+
+// Processor time that a process has used, in clock ticks (proc(5), stat).
+long ticks_of(int pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::vector<std::string> fields = split(text.substr(text.rfind(')') + 2), ' ');
+  return std::stol(fields.at(11)) + std::stol(fields.at(12));
+}
+
+TEST_F(TunnelSshSession, WaitsAsleepForAHostThatReadsNothing) {
+  const int holder = open();
+  ASSERT_GT(holder, 0);
+  const RawGuest guest(sockets().front());
+  std::string bytes;
+  append_session_frame(bytes, SessionFrameType::request,
+                       encode_request({.kind = SessionRequest::Kind::exec,
+                                       .identity = sockets().front().filename().string(),
+                                       .text = "exec sleep 3905"}));
+  guest.send(bytes);
+  bytes.clear();
+  append_session_frame(bytes, SessionFrameType::data, std::string(50'000, 'x'));
+  ASSERT_GT(guest.send_until_full(bytes), 2'000'000U);
+  const long before = ticks_of(holder);
+  ::poll(nullptr, 0, 1000);
+  EXPECT_LT(ticks_of(holder) - before, ::sysconf(_SC_CLK_TCK) / 4);
+  EXPECT_EQ(exec("true").code, 0);
+  HostForTests::end_running("sleep 3905");
 }
 
 TEST_F(TunnelSshSession, AnotherUserIsRefused) {

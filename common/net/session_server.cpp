@@ -199,8 +199,8 @@ Result<bool> SessionGuest::step_opening() {
 
 Result<bool> SessionGuest::move_up() {
   bool moved = false;
-  PCA_CHECK(
-      socket_.receive());  // also while the host takes nothing: poll() would not sleep over it
+  // Also while the host takes nothing: poll() would not sleep over what waits in the socket.
+  PCA_CHECK(socket_.receive());
   for (;;) {
     PCA_TRY(const auto frame, socket_.front());
     if (!frame) break;

@@ -33,7 +33,8 @@ class TunnelSshSyncTorture : public ::testing::Test {
       }
       tree->write("empty", "");
     }
-    for (int i = 0; i < 20; ++i) new_.write("d0/" + std::to_string(5 * i), noise(i, 3000));
+    for (int i = 0; i < 20; ++i)
+      new_.write("d0/" + std::to_string(5 * i), noise(static_cast<unsigned>(i), 3000));
     for (int i = 1; i < 5; ++i) fs::remove(new_.path("d1/" + std::to_string(5 * i + 1)));
     fs::create_directories(new_.path("new folder/sub"));
     new_.write("new folder/sub/x", noise(99, 20'000));

@@ -178,8 +178,12 @@ Result<> RemoteShell::terminate(const Budget& budget) {
   PCA_TRY(const auto killer,
           session_->exec(budget, fmt::format("{}sh -c \"kill -s TERM {}\"", sudo_, pid_)));
   PCA_CHECK(end(budget));
-  const auto exit = channel_->exit();
-  if (exit && exit->code == 0) return {};
+  while (!channel_->exit()) {  // it may come after the end of what was said
+    PCA_CHECK(session_->wait(budget, {}, budget.deadline(), doing));
+    PCA_TRY(const bool received, receive());
+    static_cast<void>(received);
+  }
+  if (channel_->exit()->code == 0) return {};
   return failed(fmt::format("{}: the host did not undo everything{}", who_, last_words(errors_)));
 }
 

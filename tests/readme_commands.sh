@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 blocks() { awk '/^```bash$/ {inside = 1; next} /^```/ {inside = 0} inside' README.md; }
-named() { grep -oE '`tunnel-ssh [a-z]+`' README.md | tr -d '`' | sort -u; }
+named() { grep -oE '`tunnel-ssh [a-z]+( [a-z]+)?`' README.md | tr -d '`' | sort -u; }
 
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT

@@ -236,7 +236,7 @@ class FlakyProxy {
       FileDescriptor client = listener_.accept();
       const FileDescriptor server(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
       const sockaddr_in address = pca::testing::loopback_address("127.0.0.1", good_.port());
-      ::connect(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+      (void)::connect(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
       std::array<pollfd, 2> set{{{client.get(), POLLIN, 0}, {server.get(), POLLIN, 0}}};
       std::array<char, 65536> bytes{};
       while (::poll(set.data(), set.size(), 10'000) > 0) {

@@ -17,7 +17,6 @@ namespace pca::test {
 namespace {
 
 namespace fs = std::filesystem;
-using pca::testing::SandboxEdge;
 
 // Two trees of ours, and a host whose temporary files lie where the test can see them.
 class TunnelSshSyncTorture : public ::testing::Test {

@@ -18,7 +18,7 @@ std::string told(std::string_view stream, std::size_t piece) {
     // Where it gives up depends on the pieces; that it does not.
     if (!greeting.feed(part)) return "given up";
   }
-  require(greeting.preceding_text().size() <= 200 * 8, "what is shown is short");
+  require(greeting.preceding_text().size() <= std::size_t{200} * 8, "what is shown is short");
   std::string text = greeting.identification() + (greeting.is_complete() ? "|complete" : "");
   for (const auto list :
        {SshGreeting::List::kex, SshGreeting::List::host_key, SshGreeting::List::cipher_up,

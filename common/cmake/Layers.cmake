@@ -17,6 +17,8 @@ function(pca_tool name)
   target_include_directories(${name}-parts PUBLIC "${PROJECT_SOURCE_DIR}/common"
                                                   "${PROJECT_SOURCE_DIR}/tools")
   target_link_libraries(${name}-parts PUBLIC ${ARGN})
+  # What takes time is in the layers below; what a tool adds is size, which every job downloads.
+  target_compile_options(${name}-parts PRIVATE $<$<CONFIG:Release>:-Os>)
   add_executable(${name} main.cpp)
   target_link_libraries(${name} PRIVATE ${name}-parts)
 endfunction()

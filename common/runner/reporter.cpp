@@ -259,6 +259,13 @@ Reporter::Reporter(ReporterSettings settings, Redactor& redactor)
 
 Reporter::~Reporter() { impl_->finish(); }
 
+void Reporter::announce_secrets() {
+  const std::lock_guard lock(impl_->mutex);
+  std::string out;
+  impl_->begin(out);
+  impl_->log(out);
+}
+
 void Reporter::info(std::string_view text) {
   const std::string safe = impl_->prepared(text);
   const std::lock_guard lock(impl_->mutex);

@@ -57,6 +57,10 @@ class Reporter {
   // A step's progress; shown at most once a second on a terminal, once in 10 s elsewhere.
   void progress(std::string_view text);
 
+  // Tells the runner of new secrets now, as each other call does first: before a fork, so that the
+  // new process does not tell them to a log file.
+  void announce_secrets();
+
   // An output of the action. A value that holds a secret is redacted (with a warning).
   void output(std::string_view name, std::string_view value);
   void summary(std::string_view markdown);

@@ -196,7 +196,7 @@ TEST_F(SshLoginTest, AnAgentThatIsNotThereIsNoBadInputOnceTheHostWasContacted) {
   const Error error = login_error();
   EXPECT_EQ(error.kind, ErrorKind::permission);
   EXPECT_EQ(error.message, "cannot reach the ssh-agent at " + folder_.path("nobody") +
-                               ": No such file or directory");
+                               ": no such file or directory");
 }
 
 TEST_F(SshLoginTest, AnAgentThatNeverAnswersIsNotWaitedForLongerThanTheBudget) {

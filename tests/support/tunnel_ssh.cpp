@@ -157,6 +157,8 @@ std::string all_command_lines() {
   return all;
 }
 
+std::string command_line_of_process(int pid) { return command_line_of(folder_of(pid)); }
+
 std::string environment_of(int pid) { return read_file(folder_of(pid) / "environ"); }
 
 std::string all_files_below(const std::string& path) {

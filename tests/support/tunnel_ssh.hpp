@@ -84,6 +84,8 @@ class StepForTests {
 
 // Command lines of all processes of this machine, as any user could see them.
 [[nodiscard]] std::string all_command_lines();
+// That of one process.
+[[nodiscard]] std::string command_line_of_process(int pid);
 // The environment of a process as /proc shows it.
 [[nodiscard]] std::string environment_of(int pid);
 // Text of every regular file below `path`.

@@ -175,9 +175,11 @@ Result<int> run_forward(ToolContext& context, Inputs inputs, BadInputs& bad) {
       ready(std::move(listening));
       is_alone = true;
     });
-    if (!ended && is_alone) context.reporter.error(ended.error());
+    const bool is_told_to_end = !ended && ended.error().kind == ErrorKind::cancelled;
+    if (!ended && is_alone && !is_told_to_end) context.reporter.error(ended.error());
     return ended;
   };
+  context.reporter.announce_secrets();
   PCA_TRY(const Json listening,
           start_in_background(connect_budget(plan.connection, context.stop), plan.log, run, pid));
   write_outputs(context.reporter, listening, pid);

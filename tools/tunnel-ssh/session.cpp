@@ -189,6 +189,7 @@ Result<int> run_session_open(ToolContext& context, Inputs inputs, BadInputs& bad
     return work.run(stop, ready);
   };
   int pid = 0;
+  context.reporter.announce_secrets();
   PCA_TRY(const Json sessions,
           start_in_background(connect_budget(plan.connection, context.stop), plan.log, run, pid));
   for (const Json& entry : *sessions.as_array()) {

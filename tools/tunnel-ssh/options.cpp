@@ -2,26 +2,15 @@
 
 #include <utility>
 
-#include "cli/connection_inputs.hpp"
 #include "tunnel-ssh/contract.hpp"
+#include "tunnel-ssh/guard_options.hpp"
+#include "tunnel-ssh/release_options.hpp"
 #include "tunnel-ssh/results.hpp"
+#include "tunnel-ssh/shared_options.hpp"
 
 namespace pca::tunnel_ssh {
 
 namespace {
-
-std::vector<Option> with_connection(Hosts hosts, std::vector<Option> own) {
-  std::vector<Option> options = connection_options(hosts);
-  for (Option& option : own) options.push_back(std::move(option));
-  return options;
-}
-
-Option become_option(const std::string& group) {
-  return {.name = "become",
-          .help = "Run as this user by sudo, which must not ask for a password; true is root",
-          .placeholder = "USER",
-          .group = group};
-}
 
 std::vector<Option> script_options() {
   const std::string group = "Script";
@@ -226,17 +215,8 @@ std::vector<Option> sync_options() {
                "out of the folder are refused",
        .placeholder = "SOURCE -> DESTINATION",
        .group = group},
-      {.name = "include",
-       .type = OptionType::list,
-       .help = "Only files that these patterns match, one a line, written as in a .gitignore file",
-       .placeholder = "PATTERN",
-       .group = group},
-      {.name = "exclude",
-       .type = OptionType::list,
-       .help = "No files and folders that these patterns match, the same way; on the host they are "
-               "not touched either",
-       .placeholder = "PATTERN",
-       .group = group},
+      include_option(group),
+      exclude_option(group, "; on the host they are not touched either"),
       {.name = "delete",
        .type = OptionType::boolean,
        .default_value = "false",
@@ -247,17 +227,9 @@ std::vector<Option> sync_options() {
        .help = "Refuse to delete more than this share of the files there",
        .placeholder = "PERCENT",
        .group = group},
-      {.name = "dry-run",
-       .type = OptionType::boolean,
-       .default_value = "false",
-       .help = "Only list what would be added (+), changed (~) and deleted (-)",
-       .group = group},
+      dry_run_option(group),
       become_option(group),
-      {.name = "timeout",
-       .type = OptionType::duration,
-       .default_value = "30m",
-       .help = "How long all of it may take; 0s is no limit",
-       .group = group},
+      timeout_option(group),
   };
   for (Option& option : rollout_options()) options.push_back(std::move(option));
   return with_connection(Hosts::many, std::move(options));
@@ -291,302 +263,6 @@ CommandSpec sync_command() {
                "--canary 1"},
           },
   };
-}
-
-const std::string release_group = "Release";
-
-Option path_option() {
-  return {.name = "path",
-          .help = "The folder on the host that holds the releases of one application: /srv/app",
-          .placeholder = "PATH",
-          .required = true,
-          .group = release_group};
-}
-
-Option release_timeout_option() {
-  return {.name = "timeout",
-          .type = OptionType::duration,
-          .default_value = "30m",
-          .help = "How long all of it may take; 0s is no limit",
-          .group = release_group};
-}
-
-Option keep_option() {
-  return {.name = "keep",
-          .type = OptionType::integer,
-          .default_value = "5",
-          .help = "How many good releases stay; the current and the previous one always do",
-          .least = 1,
-          .most = 1000,
-          .group = release_group};
-}
-
-Option reason_option() {
-  return {.name = "reason",
-          .help = "Why, for the history",
-          .placeholder = "TEXT",
-          .group = release_group};
-}
-
-std::vector<Option> provenance_options() {
-  return {
-      {.name = "commit",
-       .help = "What is deployed, for names, history and holds; GITHUB_SHA by default",
-       .placeholder = "SHA",
-       .group = release_group},
-      {.name = "commit-time",
-       .help = "When it was committed, so that a hold lets only newer ones pass: "
-               "2026-01-31T12:00:00Z",
-       .placeholder = "TIME",
-       .group = release_group},
-  };
-}
-
-// When what was put on a host counts as healthy.
-std::vector<Option> health_options() {
-  const std::string group = "Health";
-  return {
-      {.name = "health-command",
-       .type = OptionType::verbatim,
-       .help = "Healthy when this shell command ends with 0 on the host; a release's runs in it",
-       .placeholder = "COMMAND",
-       .group = group},
-      {.name = "health-port",
-       .type = OptionType::integer,
-       .default_value = "0",
-       .help = "Healthy when this port takes connections on the host's loopback; 0 is not asked",
-       .most = 65535,
-       .group = group},
-      {.name = "health-url",
-       .help = "Healthy when this address, asked for from the host through the tunnel, answers "
-               "with 2xx: http://127.0.0.1:8080/healthz",
-       .placeholder = "URL",
-       .group = group},
-      {.name = "health-timeout",
-       .type = OptionType::duration,
-       .default_value = "30s",
-       .help = "How long it may take until all checks were good twice in a row",
-       .group = group},
-  };
-}
-
-// How a release comes to life.
-std::vector<Option> life_options() {
-  const std::string group = "Restart";
-  return {
-      {.name = "restart",
-       .type = OptionType::verbatim,
-       .help = "Shell command that makes the application use the new current release; runs in it",
-       .placeholder = "COMMAND",
-       .group = group},
-      {.name = "unit",
-       .help = "Restart this systemd unit instead",
-       .placeholder = "NAME",
-       .group = group},
-      {.name = "log-command",
-       .type = OptionType::verbatim,
-       .help = "Shell command that shows the application's last log lines when it is not healthy; "
-               "with unit journalctl's by default",
-       .placeholder = "COMMAND",
-       .group = group},
-      {.name = "lock-wait",
-       .type = OptionType::duration,
-       .default_value = "15m",
-       .help = "How long to wait for another deploy to the same folder",
-       .group = group},
-  };
-}
-
-CommandSpec release_command(std::string name, std::string summary,
-                            std::vector<std::vector<Option>> groups, std::string example) {
-  std::vector<Option> own{path_option()};
-  for (std::vector<Option>& group : groups) {
-    for (Option& option : group) own.push_back(std::move(option));
-  }
-  own.push_back(become_option(release_group));
-  own.push_back(release_timeout_option());
-  return {.name = "release " + name,
-          .summary = std::move(summary),
-          .options = with_connection(Hosts::many, std::move(own)),
-          .positionals = {"host"},
-          .outputs = {{contract::report, "Path of a JSON file with all that was found"}},
-          .examples = {{"The same connection inputs as exec",
-                        "tunnel-ssh release " + name +
-                            " deploy@web1 --key-file ~/.ssh/id_ed25519 --known-hosts-file "
-                            "~/.ssh/known_hosts --path /srv/app" +
-                            example}}};
-}
-
-std::vector<Output> release_outputs() {
-  return {
-      {contract::outcome, "deployed | unchanged | planned | rolled-back | held | failed | unknown"},
-      {contract::release, "The release this was about"},
-      {contract::previous, "The one that was current before, on the first host"},
-      {contract::changed, "How many files and folders differ from it"},
-      {contract::duration_ms, "How long all of it took"},
-      {contract::report, "Path of a JSON file with everything the summary shows"},
-  };
-}
-
-CommandSpec release_deploy_command() {
-  std::vector<Option> source{
-      {.name = "source",
-       .help = "The folder of this machine that becomes the release",
-       .placeholder = "PATH",
-       .required = true,
-       .group = release_group},
-      {.name = "include",
-       .type = OptionType::list,
-       .help = "Only files that these patterns match, one a line, written as in a .gitignore file",
-       .placeholder = "PATTERN",
-       .group = release_group},
-      {.name = "exclude",
-       .type = OptionType::list,
-       .help = "No files and folders that these patterns match, the same way",
-       .placeholder = "PATTERN",
-       .group = release_group},
-      {.name = "shared",
-       .type = OptionType::list,
-       .help = "Paths in the release that lead to the folder shared/, which all releases have in "
-               "common: uploads, config/local.json",
-       .placeholder = "PATH",
-       .group = release_group},
-      keep_option(),
-      {.name = "dry-run",
-       .type = OptionType::boolean,
-       .default_value = "false",
-       .help = "Only list what would be added (+), changed (~) and deleted (-)",
-       .group = release_group},
-  };
-  CommandSpec command = release_command(
-      "deploy",
-      "Makes a folder the current release on all hosts, or on none: staged everywhere, switched "
-      "by rename, checked, and taken back where it is not healthy",
-      {std::move(source), provenance_options(), life_options(), health_options()},
-      " --source dist --unit app.service --health-url http://127.0.0.1:8080/healthz");
-  command.outputs = release_outputs();
-  return command;
-}
-
-CommandSpec release_rollback_command() {
-  std::vector<Option> target{
-      {.name = "to",
-       .help = "The release to go back to; the newest good one that is not current by default",
-       .placeholder = "RELEASE",
-       .group = release_group},
-      {.name = "hold",
-       .type = OptionType::choice,
-       .default_value = "auto",
-       .help = "auto refuses to deploy what was rolled back, and what is older, until a newer "
-               "commit or unhold; none does not",
-       .choices = {"auto", "none"},
-       .group = release_group},
-      reason_option(),
-  };
-  CommandSpec command = release_command(
-      "rollback",
-      "Makes an earlier release the current one again on all hosts, checked the same way",
-      {std::move(target), provenance_options(), life_options(), health_options()},
-      " --unit app.service");
-  command.outputs = release_outputs();
-  return command;
-}
-
-std::vector<CommandSpec> release_commands() {
-  return {
-      release_deploy_command(),
-      release_rollback_command(),
-      release_command("list", "Lists the releases of each host, and which is current", {}, ""),
-      release_command("log", "Shows the history of each host", {}, ""),
-      release_command("hold", "Refuses deploys until unhold",
-                      {{reason_option()}, provenance_options()}, " --reason 'audit until Monday'"),
-      release_command("unhold", "Ends a hold", {provenance_options()}, ""),
-      release_command("unlock", "Ends the lock of a deploy that is gone", {provenance_options()},
-                      ""),
-      release_command("prune", "Deletes releases that need not be kept",
-                      {{keep_option()}, provenance_options()}, " --keep 3"),
-  };
-}
-
-const std::string guard_group = "Guard";
-
-CommandSpec guard_command(const std::string& name, std::string summary, std::vector<Option> own,
-                          const std::string& example) {
-  own.push_back(become_option(guard_group));
-  own.push_back({.name = "timeout",
-                 .type = OptionType::duration,
-                 .default_value = "30m",
-                 .help = "How long all of it may take; 0s is no limit",
-                 .group = guard_group});
-  return {.name = "guard " + name,
-          .summary = std::move(summary),
-          .options = with_connection(Hosts::one, std::move(own)),
-          .positionals = {"host"},
-          .examples = {{"The same connection inputs as exec",
-                        "tunnel-ssh guard " + name +
-                            " root@web1 --key-file ~/.ssh/id_ed25519 --known-hosts-file "
-                            "~/.ssh/known_hosts" +
-                            example}}};
-}
-
-CommandSpec guard_apply_command() {
-  std::vector<Option> own{
-      {.name = "candidate",
-       .help = "File of this machine that shall take the target's place",
-       .placeholder = "PATH",
-       .group = guard_group},
-      {.name = "target",
-       .help = "File of the host that is replaced; it is saved first: /etc/nftables.conf",
-       .placeholder = "PATH",
-       .group = guard_group},
-      {.name = "validate",
-       .type = OptionType::verbatim,
-       .help = "Shell command that must end with 0 before anything is touched; finds the "
-               "candidate's path in $CANDIDATE",
-       .placeholder = "COMMAND",
-       .group = guard_group},
-      {.name = "apply",
-       .type = OptionType::verbatim,
-       .help = "Shell command that puts the change into effect; may end the connection it came by",
-       .placeholder = "COMMAND",
-       .required = true,
-       .group = guard_group},
-      {.name = "revert",
-       .type = OptionType::verbatim,
-       .help = "Shell command that takes it back, once the target is what it was",
-       .placeholder = "COMMAND",
-       .group = guard_group},
-      {.name = "revert-after",
-       .type = OptionType::duration,
-       .default_value = "2m",
-       .help =
-           "When the host takes it back by itself, unless it was confirmed over a new connection",
-       .group = guard_group},
-  };
-  for (Option& option : health_options()) own.push_back(std::move(option));
-  CommandSpec command = guard_command(
-      "apply",
-      "Changes what the connection rests on (firewall, network, storage): the host takes it back "
-      "by itself unless a new connection proves that all is well",
-      std::move(own),
-      " --candidate nftables.conf --target /etc/nftables.conf --validate 'nft -c -f $CANDIDATE' "
-      "--apply 'nft -f /etc/nftables.conf' --revert 'nft -f /etc/nftables.conf'");
-  command.outputs = {
-      {contract::outcome, "deployed | rolled-back | failed | unknown"},
-      {contract::reverts_at, "When the host takes it back, where nobody could confirm"},
-      {contract::duration_ms, "How long all of it took"},
-      {contract::report, "Path of a JSON file with everything the summary shows"},
-  };
-  return command;
-}
-
-std::vector<CommandSpec> guard_commands() {
-  CommandSpec status = guard_command(
-      "status", "Shows whether a change waits to be confirmed, and until when", {}, "");
-  status.outputs = {{contract::reverts_at, "When it is taken back; empty when nothing is pending"}};
-  return {guard_apply_command(), std::move(status),
-          guard_command("confirm", "Keeps the pending change", {}, ""),
-          guard_command("revert", "Takes the pending change back now", {}, "")};
 }
 
 CommandSpec stdio_command() {

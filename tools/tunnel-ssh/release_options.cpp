@@ -1,0 +1,179 @@
+#include "tunnel-ssh/release_options.hpp"
+
+#include <utility>
+
+#include "tunnel-ssh/contract.hpp"
+#include "tunnel-ssh/shared_options.hpp"
+
+namespace pca::tunnel_ssh {
+
+namespace {
+
+const std::string release_group = "Release";
+
+Option path_option() {
+  return {.name = "path",
+          .help = "The folder on the host that holds the releases of one application: /srv/app",
+          .placeholder = "PATH",
+          .required = true,
+          .group = release_group};
+}
+
+Option keep_option() {
+  return {.name = "keep",
+          .type = OptionType::integer,
+          .default_value = "5",
+          .help = "How many good releases stay; the current and the previous one always do",
+          .least = 1,
+          .most = 1000,
+          .group = release_group};
+}
+
+Option reason_option() {
+  return {.name = "reason",
+          .help = "Why, for the history",
+          .placeholder = "TEXT",
+          .group = release_group};
+}
+
+std::vector<Option> provenance_options() {
+  return {
+      {.name = "commit",
+       .help = "What is deployed, for names, history and holds; GITHUB_SHA by default",
+       .placeholder = "SHA",
+       .group = release_group},
+      {.name = "commit-time",
+       .help = "When it was committed, so that a hold lets only newer ones pass: "
+               "2026-01-31T12:00:00Z",
+       .placeholder = "TIME",
+       .group = release_group},
+  };
+}
+
+// How a release comes to life.
+std::vector<Option> life_options() {
+  const std::string group = "Restart";
+  return {
+      {.name = "restart",
+       .type = OptionType::verbatim,
+       .help = "Shell command that makes the application use the new current release; runs in it",
+       .placeholder = "COMMAND",
+       .group = group},
+      {.name = "unit",
+       .help = "Restart this systemd unit instead",
+       .placeholder = "NAME",
+       .group = group},
+      {.name = "log-command",
+       .type = OptionType::verbatim,
+       .help = "Shell command that shows the application's last log lines when it is not healthy; "
+               "with unit journalctl's by default",
+       .placeholder = "COMMAND",
+       .group = group},
+      {.name = "lock-wait",
+       .type = OptionType::duration,
+       .default_value = "15m",
+       .help = "How long to wait for another deploy to the same folder",
+       .group = group},
+  };
+}
+
+CommandSpec release_command(std::string name, std::string summary,
+                            std::vector<std::vector<Option>> groups, std::string example) {
+  std::vector<Option> own{path_option()};
+  for (std::vector<Option>& group : groups) {
+    for (Option& option : group) own.push_back(std::move(option));
+  }
+  own.push_back(become_option(release_group));
+  own.push_back(timeout_option(release_group));
+  return {.name = "release " + name,
+          .summary = std::move(summary),
+          .options = with_connection(Hosts::many, std::move(own)),
+          .positionals = {"host"},
+          .outputs = {{contract::report, "Path of a JSON file with all that was found"}},
+          .examples = {{"The same connection inputs as exec",
+                        "tunnel-ssh release " + name +
+                            " deploy@web1 --key-file ~/.ssh/id_ed25519 --known-hosts-file "
+                            "~/.ssh/known_hosts --path /srv/app" +
+                            example}}};
+}
+
+std::vector<Output> release_outputs() {
+  return {
+      {contract::outcome, "deployed | unchanged | planned | rolled-back | held | failed | unknown"},
+      {contract::release, "The release this was about"},
+      {contract::previous, "The one that was current before, on the first host"},
+      {contract::changed, "How many files and folders differ from it"},
+      {contract::duration_ms, "How long all of it took"},
+      {contract::report, "Path of a JSON file with everything the summary shows"},
+  };
+}
+
+CommandSpec release_deploy_command() {
+  std::vector<Option> source{
+      {.name = "source",
+       .help = "The folder of this machine that becomes the release",
+       .placeholder = "PATH",
+       .required = true,
+       .group = release_group},
+      include_option(release_group),
+      exclude_option(release_group),
+      {.name = "shared",
+       .type = OptionType::list,
+       .help = "Paths in the release that lead to the folder shared/, which all releases have in "
+               "common: uploads, config/local.json",
+       .placeholder = "PATH",
+       .group = release_group},
+      keep_option(),
+      dry_run_option(release_group),
+  };
+  CommandSpec command = release_command(
+      "deploy",
+      "Makes a folder the current release on all hosts, or on none: staged everywhere, switched "
+      "by rename, checked, and taken back where it is not healthy",
+      {std::move(source), provenance_options(), life_options(), health_options()},
+      " --source dist --unit app.service --health-url http://127.0.0.1:8080/healthz");
+  command.outputs = release_outputs();
+  return command;
+}
+
+CommandSpec release_rollback_command() {
+  std::vector<Option> target{
+      {.name = "to",
+       .help = "The release to go back to; the newest good one that is not current by default",
+       .placeholder = "RELEASE",
+       .group = release_group},
+      {.name = "hold",
+       .type = OptionType::choice,
+       .default_value = "auto",
+       .help = "auto refuses to deploy what was rolled back, and what is older, until a newer "
+               "commit or unhold; none does not",
+       .choices = {"auto", "none"},
+       .group = release_group},
+      reason_option(),
+  };
+  CommandSpec command = release_command(
+      "rollback",
+      "Makes an earlier release the current one again on all hosts, checked the same way",
+      {std::move(target), life_options(), health_options()}, " --unit app.service");
+  command.outputs = release_outputs();
+  return command;
+}
+
+}  // namespace
+
+std::vector<CommandSpec> release_commands() {
+  return {
+      release_deploy_command(),
+      release_rollback_command(),
+      release_command("list", "Lists the releases of each host, and which is current", {}, ""),
+      release_command("log", "Shows the history of each host", {}, ""),
+      release_command("hold", "Refuses deploys until unhold", {{reason_option()}},
+                      " --reason 'audit until Monday'"),
+      release_command("unhold", "Ends a hold", {}, ""),
+      release_command("unlock", "Ends the lock of a deploy that is gone", {}, ""),
+      release_command("prune", "Deletes releases that need not be kept", {{keep_option()}},
+                      " --keep 3"),
+  };
+}
+
+}  // namespace pca::tunnel_ssh

@@ -68,7 +68,7 @@ Error to_error(const Json& json) {
 // The whole life of the new process. It ends here: the threads and objects of the first one are not
 // its own to end.
 [[noreturn]] void live_in_background(FileDescriptor pipe, const FileDescriptor& log,
-                                     const BackgroundWork& work) {
+                                     Reporter& reporter, const BackgroundWork& work) {
   ::setsid();
   const FileDescriptor nowhere = open_nowhere();
   ::dup2(nowhere.get(), STDIN_FILENO);
@@ -89,6 +89,8 @@ Error to_error(const Json& json) {
       Json message = Json::object();
       message.set("error", to_json(ended.error()));
       tell(pipe, message);
+    } else if (!ended && ended.error().kind != ErrorKind::cancelled) {
+      reporter.error(ended.error());  // the first process, which would tell it, has gone
     }
     code = ended ? 0 : exit_code_for(ended.error().kind);
   } catch (const std::exception&) {  // the first process sees the pipe end
@@ -120,7 +122,8 @@ Result<FileDescriptor> open_log_file(const std::string& path) {
 }
 
 Result<Json> start_in_background(const Budget& budget, const FileDescriptor& log,
-                                 const BackgroundWork& work, int& pid) {
+                                 Reporter& reporter, const BackgroundWork& work, int& pid) {
+  reporter.announce_secrets();
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0)
     return failed("cannot make a pipe: " + errno_text(errno));
@@ -128,7 +131,7 @@ Result<Json> start_in_background(const Budget& budget, const FileDescriptor& log
   FileDescriptor write_end(ends[1]);
   pid = ::fork();
   if (pid < 0) return failed("cannot start a background process: " + errno_text(errno));
-  if (pid == 0) live_in_background(std::move(write_end), log, work);
+  if (pid == 0) live_in_background(std::move(write_end), log, reporter, work);
   write_end.reset();
 
   const auto text = read_message(budget, read_end);

@@ -8,6 +8,7 @@
 #include "base/json.hpp"
 #include "base/result.hpp"
 #include "net/file_descriptor.hpp"
+#include "runner/reporter.hpp"
 
 namespace pca::tunnel_ssh {
 
@@ -23,8 +24,11 @@ using BackgroundWork =
 // Starts `work` in a session of its own, with stdin from /dev/null and, once ready, its output to
 // `log` (nowhere when not open). Gives what it told with `ready`, and its pid in `pid`; or the
 // Error that ended it before. It ends at SIGTERM, SIGINT or SIGHUP, and with the job: the runner
-// ends every process that has RUNNER_TRACKING_ID in its environment, which is kept.
+// ends every process that has RUNNER_TRACKING_ID in its environment, which is kept. `reporter` is
+// that of both: it tells the runner of secrets before they part, so that the log file never has
+// them, and tells the log of an Error that ends the work later.
 [[nodiscard]] Result<Json> start_in_background(const Budget& budget, const FileDescriptor& log,
-                                               const BackgroundWork& work, int& pid);
+                                               Reporter& reporter, const BackgroundWork& work,
+                                               int& pid);
 
 }  // namespace pca::tunnel_ssh

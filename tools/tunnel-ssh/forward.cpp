@@ -170,18 +170,10 @@ Result<int> run_forward(ToolContext& context, Inputs inputs, BadInputs& bad) {
   }
   int pid = 0;
   const auto run = [&](const std::stop_token& stop, const std::function<void(Json)>& ready) {
-    bool is_alone = false;  // the first process has gone, and with it who would tell an error
-    auto ended = work.run(stop, [&](Json listening) {
-      ready(std::move(listening));
-      is_alone = true;
-    });
-    const bool is_told_to_end = !ended && ended.error().kind == ErrorKind::cancelled;
-    if (!ended && is_alone && !is_told_to_end) context.reporter.error(ended.error());
-    return ended;
+    return work.run(stop, ready);
   };
-  context.reporter.announce_secrets();
-  PCA_TRY(const Json listening,
-          start_in_background(connect_budget(plan.connection, context.stop), plan.log, run, pid));
+  PCA_TRY(const Json listening, start_in_background(connect_budget(plan.connection, context.stop),
+                                                    plan.log, context.reporter, run, pid));
   write_outputs(context.reporter, listening, pid);
   return 0;
 }

@@ -189,9 +189,8 @@ Result<int> run_session_open(ToolContext& context, Inputs inputs, BadInputs& bad
     return work.run(stop, ready);
   };
   int pid = 0;
-  context.reporter.announce_secrets();
-  PCA_TRY(const Json sessions,
-          start_in_background(connect_budget(plan.connection, context.stop), plan.log, run, pid));
+  PCA_TRY(const Json sessions, start_in_background(connect_budget(plan.connection, context.stop),
+                                                   plan.log, context.reporter, run, pid));
   for (const Json& entry : *sessions.as_array()) {
     const bool is_new = text_of(entry, "state") == "opened";
     context.reporter.info(fmt::format("{}: the session is {}", text_of(entry, "host"),

@@ -1,13 +1,13 @@
 // tunnel-ssh guard against a real sshd, whose connections some of the changes cut.
 
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "base/text.hpp"
+#include "support/comes_true.hpp"
 #include "support/require.hpp"
 #include "support/tunnel_ssh.hpp"
 
@@ -44,14 +44,6 @@ class TunnelSshGuard : public ::testing::Test {
   [[nodiscard]] std::string load(const std::string& more = "") const {
     return "cp " + there_.path("rules") + " " + there_.path("loaded") + more;
   }
-  static bool comes_true(const std::function<bool()>& what) {
-    for (int tries = 0; tries < 5000; ++tries) {
-      if (what()) return true;
-      ::poll(nullptr, 0, 5);
-    }
-    return false;
-  }
-
   TempFolder ours_;
   TempFolder there_;
   std::unique_ptr<HostForTests> host_;
@@ -95,22 +87,56 @@ TEST_F(TunnelSshGuard, WhatIsNotHealthyIsTakenBack) {
 TEST_F(TunnelSshGuard, AnApplyThatFailsIsTakenBack) {
   const StepResult step = apply({"--apply", "echo bad rule; exit 4", "--revert", load()});
   EXPECT_EQ(step.code, 3) << step.err;
-  EXPECT_NE(step.err.find("bad rule; apply ended with exit code 4"), std::string::npos) << step.err;
+  EXPECT_NE(step.err.find("apply ended with exit code 4: bad rule"), std::string::npos) << step.err;
   EXPECT_EQ(rules(), "old\n");
 }
 
 // As a firewall that lets nobody in does it: the connection breaks, and no new one comes about.
 TEST_F(TunnelSshGuard, WhoLocksHimselfOutIsLetInAgainByTheHost) {
   const std::string keys = host_->sshd().folder().path("authorized_keys");
-  const std::string lock_out = "if grep -q new " + there_.path("rules") + "; then mv " + keys +
-                               " " + keys + ".away; kill -9 $(ps -o ppid= -p $(ps -o ppid= -p " +
-                               "$PPID)) 2>/dev/null; else mv " + keys + ".away " + keys + "; fi";
-  const StepResult step = apply({"--apply", lock_out + "; exit 0", "--revert", lock_out});
+  Process process = step_->start(
+      {"guard", "apply", "--candidate", ours_.path("rules"), "--target", there_.path("rules"),
+       "--revert-after", "15s", "--apply",
+       "mv " + keys + " " + keys + ".away; touch " + there_.path("locked") + "; sleep 2",
+       "--revert", "mv " + keys + ".away " + keys});
+  ASSERT_TRUE(comes_true([&] {
+    (void)process.wait_for("never said", std::chrono::milliseconds(1));
+    return fs::exists(there_.path("locked"));
+  }));
   host_->cut();
-  EXPECT_TRUE(step.code == 3 || step.code == 4) << step.code << step.err;
-  EXPECT_TRUE(comes_true([&] { return rules() == "old\n" && fs::exists(keys); })) << step.err;
+  const StepResult step = step_->result_of(process, std::chrono::seconds(60));
+  EXPECT_EQ(step.code, 4) << step.err;
+  EXPECT_EQ(step.outputs.at("outcome"), "unknown");
+  EXPECT_NE(step.err.find("unknown, will revert at " + step.outputs.at("reverts-at")),
+            std::string::npos)
+      << step.err;
+  EXPECT_TRUE(comes_true([&] { return rules() == "old\n" && fs::exists(keys); }));
   EXPECT_EQ(step_->run({"exec", "--command", "true"}).code, 0);
   EXPECT_NE(guard("status").out.find("nothing is pending"), std::string::npos);
+}
+
+TEST_F(TunnelSshGuard, AnApplyThatOutlivesItsConnectionIsAwaited) {
+  Process process =
+      step_->start({"guard", "apply", "--candidate", ours_.path("rules"), "--target",
+                    there_.path("rules"), "--revert-after", "15s", "--apply",
+                    "touch " + there_.path("begun") + "; sleep 2; touch " + there_.path("ended")});
+  ASSERT_TRUE(comes_true([&] {
+    (void)process.wait_for("never said", std::chrono::milliseconds(1));
+    return fs::exists(there_.path("begun"));
+  }));
+  host_->cut();
+  const StepResult step = step_->result_of(process, std::chrono::seconds(60));
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_NE(step.out.find("trying a new connection"), std::string::npos) << step.out;
+  EXPECT_TRUE(fs::exists(there_.path("ended")));
+}
+
+TEST_F(TunnelSshGuard, AnApplyThatHangsIsEndedAndTakenBack) {
+  const std::string sleep = "sleep 86396." + std::to_string(::getpid());
+  const StepResult step = apply({"--apply", sleep, "--revert", load()});
+  EXPECT_EQ(step.code, 3) << step.err;
+  EXPECT_EQ(rules(), "old\n");
+  EXPECT_TRUE(HostForTests::stops_running(sleep));
 }
 
 TEST_F(TunnelSshGuard, WhenNobodyConfirmsTheHostTakesItBackByItself) {

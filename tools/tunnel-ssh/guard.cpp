@@ -113,6 +113,7 @@ class GuardLine {
 
   [[nodiscard]] SshSession& session() { return *session_; }
   [[nodiscard]] GuardHost& host() { return host_; }
+  [[nodiscard]] bool is_busy() const { return shell_.is_busy(); }
 
  private:
   std::unique_ptr<SshSession> session_;
@@ -140,7 +141,7 @@ class Guard {
       outcome_ = "deployed";
       return {};
     }
-    return go_back(std::move(held).error());
+    return go_back(held.error());
   }
 
   [[nodiscard]] const std::string& outcome() const { return outcome_; }
@@ -155,48 +156,67 @@ class Guard {
   }
 
   Result<> apply_and_verify() {
-    const auto applied = first_->host().apply(limit_, inputs_.change);
-    if (applied) {
-      const auto output = context_.reporter.remote(who_ + ": ");
-      output->feed(*applied);
-      output->finish();
-    } else if (applied.error().kind != ErrorKind::unreachable) {
-      return applied.error();
-    } else {  // a change to the network may end what it came by; what counts is a new connection
+    auto applied = apply_by(*first_);
+    // A change to the network may end what it came by; what counts is a new connection.
+    if (!applied && applied.error().kind == ErrorKind::unreachable) {
       context_.reporter.info(fmt::format("{}; trying a new connection", applied.error().message));
+    } else if (!applied) {
+      return applied;
     }
     PCA_TRY(second_, GuardLine::open(context_, inputs_, connecting(limit_)));
     GuardHost& host = second_->host();
+    if (!applied) PCA_CHECK(show(host.wait_applied(limit_)));
     PCA_TRY(evidence_, wait_until_healthy(
                            limit_, second_->session(),
                            [&](const Budget& budget, const std::string& command,
                                Milliseconds most) { return host.check(budget, command, most); },
                            inputs_.health));
-    auto confirmed = host.confirm(limit_);
     is_confirming_ = true;
-    return confirmed;
+    return host.confirm(limit_);
   }
 
-  // By whichever connection still works; by the host's own timer otherwise.
-  Result<> go_back(Error why) {
+  Result<> apply_by(GuardLine& line) {
+    PCA_CHECK(line.host().apply(limit_, inputs_.change));
+    return show(line.host().wait_applied(limit_));
+  }
+
+  Result<> show(const Result<std::string>& applied) {
+    if (!applied) return applied.error();
+    const auto output = context_.reporter.remote(who_ + ": ");
+    output->feed(*applied);
+    output->finish();
+    return {};
+  }
+
+  // By whichever connection still works, a new one last; by the host's own timer otherwise.
+  Result<> go_back(const Error& why) {
     if (is_confirming_ && why.kind != ErrorKind::conflict) return unknown(why);
     for (GuardLine* line : {second_.get(), first_.get()}) {
       if (line == nullptr) continue;
-      const auto reverted = line->host().revert(Budget::of(last_limit));
-      if (reverted || reverted.error().kind == ErrorKind::conflict) {
-        outcome_ = "rolled-back";
-        if (why.kind == ErrorKind::cancelled) return why;
-        return Error{ErrorKind::rolled_back, fmt::format("{}: {}", who_, why.message), why.hint,
-                     false};
-      }
-      if (reverted.error().kind == ErrorKind::failed) {
-        outcome_ = "unknown";
-        return outcome_unknown(fmt::format("{}: {}; and the revert failed: {}", who_, why.message,
-                                           reverted.error().message),
-                               "Look at the host, then \"tunnel-ssh guard revert\" tries again.");
-      }
+      if (auto ended = revert_by(*line, why)) return *std::move(ended);
+    }
+    const auto last = GuardLine::open(context_, inputs_, Budget::of(last_limit));
+    if (last) {
+      if (auto ended = revert_by(**last, why)) return *std::move(ended);
     }
     return unknown(why);
+  }
+
+  // How it all ended; nothing when this connection does not work.
+  std::optional<Error> revert_by(GuardLine& line, const Error& why) {
+    if (line.is_busy()) return std::nullopt;
+    const auto reverted = line.host().revert(Budget::of(last_limit));
+    if (reverted || reverted.error().kind == ErrorKind::conflict) {
+      outcome_ = "rolled-back";
+      if (why.kind == ErrorKind::cancelled) return why;
+      return Error{ErrorKind::rolled_back, fmt::format("{}: {}", who_, why.message), why.hint,
+                   false};
+    }
+    if (reverted.error().kind != ErrorKind::failed) return std::nullopt;
+    outcome_ = "unknown";
+    return outcome_unknown(fmt::format("{}: {}; and the revert failed: {}", who_, why.message,
+                                       reverted.error().message),
+                           "Look at the host, then \"tunnel-ssh guard revert\" tries again.");
   }
 
   Result<> unknown(const Error& why) {
@@ -259,10 +279,17 @@ Result<int> apply(ToolContext& context, const GuardInputs& inputs) {
 
 Result<int> status(ToolContext& context, GuardHost& host, const Budget& budget) {
   PCA_TRY(const auto pending, host.status(budget));
-  context.reporter.info(pending ? fmt::format("pending: reverts at {}, in {} s; by {}",
-                                              pending->reverts_at, pending->seconds_left,
-                                              visible(pending->owner))
-                                : std::string("nothing is pending"));
+  if (!pending) {
+    context.reporter.info("nothing is pending");
+  } else if (pending->seconds_left < 0) {
+    context.reporter.warning(fmt::format(
+        "overdue: it was to revert at {}, and that failed or was cut off; by {}. Look at the host, "
+        "then \"tunnel-ssh guard revert\" tries again.",
+        pending->reverts_at, visible(pending->owner)));
+  } else {
+    context.reporter.info(fmt::format("pending: reverts at {}, in {} s; by {}", pending->reverts_at,
+                                      pending->seconds_left, visible(pending->owner)));
+  }
   Json report = Json::object();
   report.set("command", "guard status");
   report.set("pending", pending.has_value());

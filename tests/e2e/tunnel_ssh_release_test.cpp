@@ -1,7 +1,6 @@
 // tunnel-ssh release against real sshds and what Debian has there.
 
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 
 #include "base/text.hpp"
 #include "net/tcp.hpp"
+#include "support/comes_true.hpp"
 #include "support/loopback.hpp"
 #include "support/require.hpp"
 #include "support/tree_picture.hpp"
@@ -23,15 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using pca::testing::Listener;
 constexpr std::chrono::milliseconds patience{60'000};
-
-// Whether it does within 10 s; asked every 5 ms.
-bool comes_true(const std::function<bool()>& what) {
-  for (int tries = 0; tries < 2000; ++tries) {
-    if (what()) return true;
-    ::poll(nullptr, 0, 5);
-  }
-  return false;
-}
 
 class TunnelSshRelease : public ::testing::Test {
  protected:
@@ -45,7 +36,6 @@ class TunnelSshRelease : public ::testing::Test {
     fs::create_directories(ours_.path("sub/empty"));
     ours_.write("sub/with blank\nand line end", "odd");
     fs::create_symlink("index.html", ours_.path("link"));
-    step_->inputs["INPUT_HEALTH_TIMEOUT"] = "3s";
   }
 
   [[nodiscard]] std::string app(const std::string& name = "") const {
@@ -71,6 +61,7 @@ class TunnelSshRelease : public ::testing::Test {
 
   StepResult release(const std::string& command, std::vector<std::string> arguments = {}) {
     std::vector<std::string> all{"release", command, "--path", app()};
+    if (command == "deploy") all.insert(all.end(), {"--health-timeout", "3s"});
     all.insert(all.end(), arguments.begin(), arguments.end());
     return step_->run(all);
   }
@@ -78,6 +69,18 @@ class TunnelSshRelease : public ::testing::Test {
     arguments.insert(arguments.begin(),
                      {"--source", ours_.path(), "--commit", std::string(40, commit)});
     return release("deploy", arguments);
+  }
+  // A deploy that has switched and waits for a health that never comes.
+  Process start_what_gets_no_health(char commit) {
+    const std::string before = current();
+    Process process =
+        step_->start({"release", "deploy", "--path", app(), "--source", ours_.path(), "--commit",
+                      std::string(40, commit), "--health-command", "false"});
+    EXPECT_TRUE(comes_true([&] {
+      (void)process.wait_for("never said", std::chrono::milliseconds(1));
+      return current() != before;
+    }));
+    return process;
   }
   void expect_nothing_pending() const {
     EXPECT_FALSE(fs::exists(app(".deploy/lock")));
@@ -237,6 +240,73 @@ TEST_F(TunnelSshRelease, ARollbackToWhatIsNotThereTouchesNothing) {
   EXPECT_EQ(tree_picture(theirs_.path()), before);
 }
 
+TEST_F(TunnelSshRelease, ACurrentThatIsNoReleaseIsLeftAlone) {
+  fs::create_directories(app("before"));
+  fs::create_symlink("before", app("current"));
+  const std::string before = tree_picture(app("current/."));
+  const StepResult step = deploy('a');
+  EXPECT_EQ(step.code, 1) << step.err;
+  EXPECT_NE(step.err.find("current leads to before, which is no release here"), std::string::npos)
+      << step.err;
+  EXPECT_EQ(fs::read_symlink(app("current")), "before");
+  fs::remove(app("current"));
+  fs::create_directories(app("current"));
+  const StepResult folder = deploy('a');
+  EXPECT_EQ(folder.code, 1);
+  EXPECT_NE(folder.err.find("current is no link: move it away first"), std::string::npos)
+      << folder.err;
+}
+
+TEST_F(TunnelSshRelease, AHoldRefusesUntilItIsEnded) {
+  ASSERT_EQ(deploy('a').code, 0);
+  ASSERT_EQ(release("hold", {"--reason", "audit"}).code, 0);
+  ours_.write("index.html", "<h1>two</h1>");
+  const StepResult held = deploy('b');
+  EXPECT_EQ(held.code, 7);
+  EXPECT_NE(held.err.find("audit"), std::string::npos) << held.err;
+  ASSERT_EQ(release("unhold").code, 0);
+  EXPECT_EQ(deploy('b').code, 0);
+  EXPECT_NE(release("log").out.find("unhold"), std::string::npos);
+}
+
+TEST_F(TunnelSshRelease, ListShowsWhatIsCurrentAndPruneDeletesTheRest) {
+  for (const char commit : {'1', '2', '3'}) {
+    ours_.write("index.html", std::string("<h1>") + commit);
+    ASSERT_EQ(deploy(commit).code, 0);
+  }
+  const StepResult listed = release("list");
+  EXPECT_NE(listed.out.find("-1111111  good"), std::string::npos) << listed.out;
+  EXPECT_NE(listed.out.find("-3333333  current"), std::string::npos) << listed.out;
+  const StepResult pruned = release("prune", {"--keep", "1"});
+  EXPECT_EQ(pruned.code, 0) << pruned.err;
+  const auto left = releases();
+  ASSERT_EQ(left.size(), 2U) << "the current one, and the one to go back to";
+  EXPECT_TRUE(left[0].ends_with("-2222222")) << left[0];
+}
+
+TEST_F(TunnelSshRelease, ALockOfWhoIsGoneIsEndedByUnlock) {
+  ASSERT_EQ(deploy('a').code, 0);
+  std::ofstream(app(".deploy/lock")) << R"({"actor":"nobody"})"
+                                     << "\n";
+  ours_.write("index.html", "<h1>two</h1>");
+  const StepResult locked = deploy('b', {"--lock-wait", "1s"});
+  EXPECT_EQ(locked.code, 7) << locked.err;
+  EXPECT_NE(locked.err.find("nobody"), std::string::npos) << locked.err;
+  ASSERT_EQ(release("unlock").code, 0);
+  EXPECT_EQ(deploy('b').code, 0);
+}
+
+TEST_F(TunnelSshRelease, ALockThatNobodyRenewsIsStolen) {
+  ASSERT_EQ(deploy('a').code, 0);
+  std::ofstream(app(".deploy/lock")) << R"({"actor":"nobody"})"
+                                     << "\n";
+  fs::last_write_time(app(".deploy/lock"),
+                      fs::file_time_type::clock::now() - std::chrono::seconds(62));
+  ours_.write("index.html", "<h1>two</h1>");
+  EXPECT_EQ(deploy('b', {"--lock-wait", "1s"}).code, 0);
+  expect_nothing_pending();
+}
+
 TEST_F(TunnelSshRelease, ADryRunTellsTheDifferenceAndTouchesNothing) {
   const StepResult step = deploy('a', {"--dry-run"});
   EXPECT_EQ(step.code, 0) << step.err;
@@ -276,7 +346,8 @@ TEST_F(TunnelSshRelease, OneHostThatIsNotHealthyTakesAllBack) {
   const std::string path = "~/app";
   const auto both = [&](char commit, const std::string& health) {
     return step_->run({"release", "deploy", "--path", path, "--source", ours_.path(), "--commit",
-                       std::string(40, commit), "--health-command", health});
+                       std::string(40, commit), "--health-command", health, "--health-timeout",
+                       "3s"});
   };
   ASSERT_EQ(both('a', "true").code, 0);
   const auto current_of = [](const HostForTests& host) {
@@ -321,12 +392,7 @@ TEST_F(TunnelSshRelease, AKilledDeployIsTakenBackByTheHost) {
   const std::string good = current();
   ours_.write("index.html", "<h1>two</h1>");
   step_->inputs["INPUT_HEALTH_TIMEOUT"] = "20s";
-  Process process = step_->start({"release", "deploy", "--path", app(), "--source", ours_.path(),
-                                  "--commit", std::string(40, 'b'), "--health-command", "false"});
-  EXPECT_TRUE(comes_true([&] {
-    (void)process.wait_for("never said", std::chrono::milliseconds(1));
-    return current() != good;
-  }));
+  Process process = start_what_gets_no_health('b');
   ASSERT_NE(current(), good);
   process.send(SIGKILL);
   EXPECT_TRUE(comes_true([&] { return current() == good; }));
@@ -342,12 +408,7 @@ TEST_F(TunnelSshRelease, ACancelledDeployIsTakenBackAtOnce) {
   const std::string good = current();
   ours_.write("index.html", "<h1>two</h1>");
   step_->inputs["INPUT_HEALTH_TIMEOUT"] = "20s";
-  Process process = step_->start({"release", "deploy", "--path", app(), "--source", ours_.path(),
-                                  "--commit", std::string(40, 'b'), "--health-command", "false"});
-  EXPECT_TRUE(comes_true([&] {
-    (void)process.wait_for("never said", std::chrono::milliseconds(1));
-    return current() != good;
-  }));
+  Process process = start_what_gets_no_health('b');
   ASSERT_NE(current(), good);
   process.interrupt();
   EXPECT_EQ(process.wait(patience), 130) << process.err();

@@ -9,6 +9,7 @@
 #include "base/digest.hpp"
 #include "base/text.hpp"
 #include "tunnel-ssh/release_manifest.hpp"
+#include "tunnel-ssh/remote_code.hpp"
 #include "tunnel-ssh/tar_stream.hpp"
 
 namespace pca::tunnel_ssh {
@@ -35,9 +36,6 @@ staged=
 renewer=
 timer=
 holds_lock() { [ -e "$mine" ] && [ "$deploy/lock" -ef "$mine" ]; }
-# In a session of its own, deaf to the end of the connection; end_of ends all of it.
-apart() { setsid sh -c "trap '' HUP; $1" sh "$2" "$3" </dev/null >/dev/null 2>&1 & }
-end_of() { [ -z "$1" ] || kill -s TERM -- "-$1" 2>/dev/null; }
 fire() {
   mv "$1" "$1.fired" 2>/dev/null || [ -e "$1.fired" ] || return 0
   sh "$1.fired" && rm -f "$1.fired"
@@ -107,7 +105,15 @@ look() {
     return 1
   fi
   current=$(readlink -- "$path/current")
-  current=${current##*/}
+  case $current in
+  '' | releases/*) current=${current#releases/} ;;
+  *)
+    echo "$path/current leads to $current, which is no release here: move it away first, with mv $path/current $path/before" >&2
+    return 1
+    ;;
+  esac
+  # Nobody can go back to what is not there.
+  [ -d "$path/releases/$current" ] || current=
   printf '%s\0' "$current"
   cat "$deploy/hold" 2>/dev/null
   printf '\0'
@@ -154,34 +160,10 @@ exit $code
 )sh";
 }
 
-std::string assignment(const char* name, const std::string& value) {
-  return fmt::format("{}={}\n", name, shell_quote(value));
-}
-
-std::string as_records(const std::vector<std::string>& items) {
-  std::string text;
-  for (const std::string& item : items) (text += item) += '\0';
-  return text;
-}
-
-std::string as_words(const std::vector<std::string>& items) {
-  std::string words;
-  for (const std::string& item : items) words += " " + shell_quote(item);
-  return words;
-}
-
 Error broken() {
   return failed("what the host says about its releases cannot be read",
                 "The host needs GNU coreutils, findutils and sed, and .deploy in the folder must "
                 "not be written to by hand.");
-}
-
-Result<std::string_view> take_record(std::string_view& rest) {
-  const std::size_t end = rest.find('\0');
-  if (end == std::string_view::npos) return broken();
-  const std::string_view record = rest.substr(0, end);
-  rest.remove_prefix(end + 1);
-  return record;
 }
 
 std::string text_of(const Json& json, std::string_view key) {
@@ -305,11 +287,11 @@ ReleaseFolder::ReleaseFolder(RemoteShell& shell, std::string path, std::string r
 Result<std::string> ReleaseFolder::run(const Budget& budget, const std::string& code,
                                        const RemoteInput& input) {
   if (std::exchange(has_functions_, true)) return shell_.run(budget, code, input);
-  return shell_.run(budget,
-                    assignment("path", path_) + assignment("token", token_) +
-                        fmt::format("renewals={}\n", lease_ / renewal) + std::string(functions) +
-                        code,
-                    input);
+  return shell_.run(
+      budget,
+      assignment("path", path_) + assignment("token", token_) +
+          fmt::format("renewals={}\n{}{}", lease_ / renewal, apart_functions, functions) + code,
+      input);
 }
 
 Result<ReleaseState> ReleaseFolder::look(const Budget& budget) {
@@ -463,7 +445,7 @@ if mv -- "$armed" "$armed.off" 2>/dev/null; then
   end_of "$timer"
   timer=
   staged=
-  history "$record"
+  history "$record" || echo "$deploy/history.jsonl cannot be written: this release will not count as good" >&2
 )sh" + hold_code(hold) + delete_code(dispensable) +
                                                   R"sh(
   echo done

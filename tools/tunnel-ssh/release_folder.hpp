@@ -36,7 +36,7 @@ struct ReleaseState {
   // Of the current release, as it was made. A file that has been written to since has no digest.
   FileTree tree;
 
-  // Whether `release` has been healthy and nothing bad is known of it since.
+  // Whether `release` has been healthy and nothing bad is known of it since; by the history.
   [[nodiscard]] bool is_good(std::string_view release) const;
   // The newest good release there that is not the current one; empty when there is none.
   [[nodiscard]] std::string rollback_target() const;

@@ -29,22 +29,13 @@ std::string read_path(const Inputs& inputs, BadInputs& bad) {
   std::string path = inputs.text("path");
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   if (path.empty()) return path;  // missing, which was told
-  const bool is_whole = path.starts_with('/') || path.starts_with("~/");
-  if (!is_whole || has_parent_step(path)) {
-    bad.add("path", fmt::format("\"{}\" is no whole path on the host", visible(path)),
-            "Begin it with / or with ~/ for the user's home, and write it without ..");
+  if (const auto checked = check_host_path(path); !checked) {
+    bad.add("path", checked.error());
   } else if (is_precious(path)) {
     bad.add("path", fmt::format("{} is no folder for the releases of one application", path),
             "Give it a folder of its own, such as /srv/app.");
   }
   return path;
-}
-
-PathPatterns read_patterns(const Inputs& inputs, std::string_view name, BadInputs& bad) {
-  auto patterns = PathPatterns::parse(inputs.list(name));
-  if (patterns) return *std::move(patterns);
-  bad.add(std::string(name), patterns.error());
-  return {};
 }
 
 std::vector<std::string> read_shared(const Inputs& inputs, BadInputs& bad) {
@@ -90,14 +81,36 @@ void read_restart(const Inputs& inputs, ReleaseInputs& release, BadInputs& bad) 
 
 void read_source(const Inputs& inputs, ReleaseInputs& release, BadInputs& bad) {
   release.source = inputs.text("source");
-  release.filter.include = read_patterns(inputs, "include", bad);
-  release.filter.exclude = read_patterns(inputs, "exclude", bad);
+  release.filter = read_filter(inputs, bad);
   release.shared = read_shared(inputs, bad);
   release.dry_run = inputs.flag("dry-run");
   std::error_code problem;
   if (!release.source.empty() && !std::filesystem::is_directory(release.source, problem)) {
     bad.add("source", fmt::format("there is no folder \"{}\" here", visible(release.source)),
             "Check the path; it starts from the step's working directory.");
+  }
+}
+
+// Both decide what a hold lets pass, so neither may be something that only looks like it.
+void read_commit(const ToolContext& context, const Inputs& inputs, Provenance& from,
+                 BadInputs& bad) {
+  from.commit = to_lower(inputs.text("commit"));
+  if (from.commit.empty()) from.commit = to_lower(variable(context, "GITHUB_SHA"));
+  const bool is_hex = from.commit.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (!from.commit.empty() && (!is_hex || from.commit.size() < 7 || from.commit.size() > 64)) {
+    bad.add("commit", fmt::format("\"{}\" is no commit", visible(from.commit)),
+            "Give its whole SHA, as git rev-parse HEAD prints it.");
+  }
+  from.commit_time = inputs.text("commit-time");
+  constexpr std::string_view shape = "0000-00-00T00:00:00Z";
+  const auto fits = [](char have, char want) {
+    return want == '0' ? have >= '0' && have <= '9' : have == want;
+  };
+  if (!from.commit_time.empty() && !std::equal(from.commit_time.begin(), from.commit_time.end(),
+                                               shape.begin(), shape.end(), fits)) {
+    bad.add("commit-time", fmt::format("\"{}\" is no time in UTC", visible(from.commit_time)),
+            "Write it like 2026-01-31T12:00:00Z: TZ=UTC git log -1 --format=%cd "
+            "--date=format-local:%Y-%m-%dT%H:%M:%SZ");
   }
 }
 
@@ -143,13 +156,7 @@ ReleaseInputs read_release_inputs(ToolContext& context, Inputs& inputs, BadInput
   release.become = read_become(inputs, bad);
   release.timeout = read_timeout(inputs);
   release.provenance = read_provenance(context);
-  if (command != "release list" && command != "release log") {
-    release.provenance.commit = inputs.text("commit");
-    release.provenance.commit_time = inputs.text("commit-time");
-    if (release.provenance.commit.empty()) {
-      release.provenance.commit = variable(context, "GITHUB_SHA");
-    }
-  }
+  if (is_deploy) read_commit(context, inputs, release.provenance, bad);
   if (is_deploy) read_source(inputs, release, bad);
   if (is_deploy || is_rollback) {
     read_restart(inputs, release, bad);

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/text.hpp"
+#include "tunnel-ssh/remote_code.hpp"
 
 namespace pca::tunnel_ssh {
 
@@ -21,15 +22,6 @@ Error broken() {
 bool is_digest(std::string_view text) {
   return text.size() == digest_size &&
          text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-// The next record, taken off `rest`.
-Result<std::string_view> take_record(std::string_view& rest) {
-  const std::size_t end = rest.find('\0');
-  if (end == std::string_view::npos) return broken();
-  const std::string_view record = rest.substr(0, end);
-  rest.remove_prefix(end + 1);
-  return record;
 }
 
 // The next word of a record, taken off it.

@@ -9,6 +9,7 @@
 #include "base/gzip.hpp"
 #include "base/text.hpp"
 #include "tunnel-ssh/folder_lists.hpp"
+#include "tunnel-ssh/remote_code.hpp"
 #include "tunnel-ssh/tar_upload.hpp"
 
 namespace pca::tunnel_ssh {
@@ -163,16 +164,6 @@ apply() {
   return $code
 }
 )sh";
-
-std::string assignment(const char* name, const std::string& value) {
-  return fmt::format("{}={}\n", name, shell_quote(value));
-}
-
-std::string as_records(const std::vector<std::string>& items) {
-  std::string text;
-  for (const std::string& item : items) (text += item) += '\0';
-  return text;
-}
 
 std::string folder_of(const std::string& path) {
   const std::size_t slash = path.find_last_of('/');

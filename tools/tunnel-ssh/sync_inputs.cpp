@@ -44,6 +44,8 @@ Result<Sides> parse_sides(std::string_view text) {
   return Sides(trim(text.substr(0, at)), trim(text.substr(at + arrow.size())));
 }
 
+}  // namespace
+
 Result<> check_host_path(const std::string& path) {
   if (!path.starts_with('/') && path != "~" && !path.starts_with("~/")) {
     return bad_input(fmt::format("\"{}\" is no whole path on the host", visible(path)),
@@ -60,7 +62,9 @@ Result<> check_host_path(const std::string& path) {
   return {};
 }
 
-}  // namespace
+TreeFilter read_filter(const Inputs& inputs, BadInputs& bad) {
+  return {read_patterns(inputs, "include", bad), read_patterns(inputs, "exclude", bad)};
+}
 
 Result<Upload> parse_upload(std::string_view text) {
   PCA_TRY(auto sides, parse_sides(text));
@@ -98,8 +102,7 @@ bool is_precious(std::string_view folder) {
 SyncInputs read_sync_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   SyncInputs sync;
   sync.connection = read_connection_inputs(context, inputs, bad, Login::hosts);
-  sync.rules.filter.include = read_patterns(inputs, "include", bad);
-  sync.rules.filter.exclude = read_patterns(inputs, "exclude", bad);
+  sync.rules.filter = read_filter(inputs, bad);
   sync.rules.delete_others = inputs.flag("delete");
   if (auto share = parse_share(inputs.text("delete-limit"))) {
     sync.rules.delete_limit = *share;

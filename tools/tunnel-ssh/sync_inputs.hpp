@@ -28,6 +28,12 @@ struct Download {
 // Whether nobody can mean to delete what is in this folder of a host: /, a home, /etc, ...
 [[nodiscard]] bool is_precious(std::string_view folder);
 
+// A path of a host has to be whole: absolute, or in the user's home by "~/", without ".." and line
+// breaks. bad_input otherwise.
+[[nodiscard]] Result<> check_host_path(const std::string& path);
+// The inputs include and exclude.
+[[nodiscard]] TreeFilter read_filter(const Inputs& inputs, BadInputs& bad);
+
 // Everything that sync was asked for, checked.
 struct SyncInputs {
   ConnectionSettings connection;

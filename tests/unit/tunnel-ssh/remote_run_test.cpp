@@ -201,20 +201,28 @@ TEST_F(RemoteRunTest, ACancelledRunEndsTheProcessGroup) {
 
 TEST_F(RemoteRunTest, WhatCouldNotBeEndedIsSaid) {
   main_.out = {started()};
-  limits_.timeout = Milliseconds{1};
+  std::stop_source source;
+  session_.on_wait = [&] {  // the script has been sent by then
+    source.request_stop();
+    return true;
+  };
   limits_.cleanup = Milliseconds{10};
   helper_.out = {"alive\n"};
   helper_.at_end = true;
-  (void)run();
+  (void)run(source.get_token());
   EXPECT_EQ(warnings_, "web1: could not make sure that process group 4711 has ended there.\n");
 }
 
 TEST_F(RemoteRunTest, AHostWithoutASecondChannelIsSaidToo) {
   main_.out = {started()};
-  limits_.timeout = Milliseconds{1};
+  std::stop_source source;
+  session_.on_wait = [&] {  // the script has been sent by then
+    source.request_stop();
+    return true;
+  };
   limits_.cleanup = Milliseconds{10};
   has_helper_ = false;
-  (void)run();
+  (void)run(source.get_token());
   EXPECT_EQ(warnings_, "web1: could not make sure that process group 4711 has ended there.\n");
 }
 

@@ -102,7 +102,7 @@ std::vector<Output> release_outputs() {
       {contract::outcome, "deployed | unchanged | planned | rolled-back | held | failed | unknown"},
       {contract::release, "The release this was about"},
       {contract::previous, "The one that was current before, on the first host"},
-      {contract::changed, "How many files and folders differ from it"},
+      {contract::changed, "How many files and folders of a deploy differ from it"},
       {contract::duration_ms, "How long all of it took"},
       {contract::report, "Path of a JSON file with everything the summary shows"},
   };

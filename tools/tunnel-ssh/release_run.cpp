@@ -50,7 +50,7 @@ struct Shared {
   std::set<std::string> targets{};  // of a rollback; under the mutex
 };
 
-// Whether a hold on the folder refuses this deploy (decided by commit, see README).
+// Whether a hold on the folder refuses this deploy (see actions/host-rollback).
 bool is_refused(const ReleaseState& state, const Provenance& from) {
   const auto text = [&](const char* key) {
     const Json* value = state.hold->find(key);
@@ -112,6 +112,7 @@ class Worker {
     PCA_CHECK(phase("stage", [&] { return stage(folder); }));
     PCA_TRY(const bool are_staged, meet(Meeting::staged, true));
     if (!are_staged) {
+      result_.follows_another = true;
       return failed(result_.host + ": nothing was switched, because another host failed");
     }
     return bring_to_life(folder);
@@ -130,21 +131,14 @@ class Worker {
   Result<> lock(ReleaseFolder& folder) {
     if (shared_.inputs.dry_run) return look(folder);
     PCA_CHECK(shared_.turns.wait_for(index_, wait_on()));
-    const auto pass = [&] { shared_.turns.pass(index_); };
     const Budget patience = budget_.at_most(shared_.inputs.lock_wait);
     for (bool is_told = false;; is_told = true) {
-      auto state = folder.lock(budget_, owner());
-      if (!state) {
-        pass();
-        return std::move(state).error();
-      }
-      state_ = *std::move(state);
+      PCA_TRY(state_, folder.lock(budget_, owner()));
       if (state_.is_locked) {
-        pass();
+        shared_.turns.pass(index_);
         return {};
       }
       if (patience.is_over()) {
-        pass();
         PCA_CHECK(budget_.check("waiting for the lock"));
         return conflict(
             fmt::format("{}: locked by another deploy: {}", result_.host, visible(state_.lock)),
@@ -261,6 +255,7 @@ class Worker {
     if (!is_healthy && healthy.error().kind == ErrorKind::failed) show_log(folder);
     const Budget last = Budget::of(revert_limit);
     const auto reverted = phase("revert", [&] { return folder.revert(last); });
+    result_.follows_another = is_healthy && all;
     Error why = !is_healthy ? std::move(healthy).error()
                 : !all      ? all.error()
                             : failed(result_.host + ": another host was not healthy");
@@ -328,7 +323,7 @@ class Worker {
       after.releases.push_back(release_);
       std::sort(after.releases.begin(), after.releases.end());
       dispensable = after.dispensable(shared_.inputs.keep, release_, state_.current);
-    } else if (shared_.inputs.sets_hold) {
+    } else if (shared_.inputs.sets_hold && release_ != state_.current) {
       hold = hold_record();
     }
     return folder.confirm(budget_, record(is_deploy() ? "deploy" : "rollback", "deployed"), hold,
@@ -451,7 +446,7 @@ std::optional<Error> ReleaseRun::error() const {
     const bool is_graver = worst == nullptr || gravity(host) > gravity(*worst);
     // Of equals the one that says the cause, not the one that had to go back with it.
     const bool is_cause = worst != nullptr && gravity(host) == gravity(*worst) &&
-                          worst->error->message.find("another host") != std::string::npos;
+                          worst->follows_another && !host.follows_another;
     if (is_graver || is_cause) worst = &host;
   }
   if (worst == nullptr) return std::nullopt;

@@ -18,6 +18,7 @@ struct HostRelease {
   // deployed, unchanged, planned, rolled-back, failed or unknown; held when a hold refused it.
   std::string outcome = "failed";
   std::optional<Error> error;
+  bool follows_another = false;  // its error is only that another host failed
   std::string previous;  // the release that was current
   SyncPlan difference;   // to what is current there
   std::vector<std::string> changes;

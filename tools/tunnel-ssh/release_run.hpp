@@ -19,8 +19,8 @@ struct HostRelease {
   std::string outcome = "failed";
   std::optional<Error> error;
   bool follows_another = false;  // its error is only that another host failed
-  std::string previous;  // the release that was current
-  SyncPlan difference;   // to what is current there
+  std::string previous;          // the release that was current
+  SyncPlan difference;           // to what is current there
   std::vector<std::string> changes;
   std::string health;          // why it counts as healthy
   std::string last_log_lines;  // of the application, when it does not

@@ -36,6 +36,8 @@ class SessionGuest {
   void end_with(const Error& error);
   [[nodiscard]] bool is_gone() const { return stage_ == Stage::gone; }
   [[nodiscard]] bool has_channel() const { return channel_ != nullptr; }
+  // Once, when it ends, however it ends: the port that was listened on for it; 0: none.
+  [[nodiscard]] std::uint16_t give_up_port();
   [[nodiscard]] PollHandle poll_handle();
 
  private:
@@ -179,7 +181,6 @@ Result<bool> SessionGuest::accept_there(SessionServer& server) {
     moved = true;
   }
   PCA_TRY(const bool ended, wait_for_end());
-  if (ended) server.stop_listening(port_);
   return moved || ended;
 }
 
@@ -273,6 +274,11 @@ void SessionGuest::end_with(const Error& error) {
   stage_ = Stage::leaving;
   if (!socket_.flush().value_or(true)) return;  // what does not go at once goes later
   stage_ = Stage::gone;
+}
+
+std::uint16_t SessionGuest::give_up_port() {
+  const bool has_ended = stage_ == Stage::leaving || stage_ == Stage::gone;
+  return has_ended ? std::exchange(port_, 0) : std::uint16_t{0};
 }
 
 PollHandle SessionGuest::poll_handle() {
@@ -388,6 +394,7 @@ bool SessionServer::step_guests() {
   for (auto guest = guests_.begin(); guest != guests_.end();) {
     const auto stepped = guest->step(*this);
     if (!stepped) guest->end_with(stepped.error());
+    stop_listening(guest->give_up_port());
     moved = moved || !stepped || *stepped;
     guest = guest->is_gone() ? guests_.erase(guest) : std::next(guest);
   }
@@ -397,6 +404,7 @@ bool SessionServer::step_guests() {
 void SessionServer::lose_guests(const Error& error) {
   for (SessionGuest& guest : guests_) {
     if (!guest.is_gone()) guest.end_with(error);
+    stop_listening(guest.give_up_port());
   }
 }
 
@@ -409,6 +417,7 @@ std::unique_ptr<SshChannel> SessionServer::take_accepted(std::uint16_t port) {
 }
 
 void SessionServer::stop_listening(std::uint16_t port) {
+  if (port == 0) return;
   accepted_.erase(port);
   if (session_ != nullptr) session_->stop_listening(port);
 }

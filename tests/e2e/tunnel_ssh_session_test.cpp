@@ -388,6 +388,17 @@ TEST_F(TunnelSshSession, AForwardGoesByTheSessionAndConnectsAgainWhenThatIsClose
   EXPECT_EQ(logins(), 2);
 }
 
+bool is_open(std::uint16_t port) {
+  const FileDescriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_in address = pca::testing::loopback_address("127.0.0.1", port);
+  return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+bool closes(std::uint16_t port) {
+  for (int tries = 0; tries < 200 && is_open(port); ++tries) ::poll(nullptr, 0, 25);
+  return !is_open(port);
+}
+
 TEST_F(TunnelSshSession, AnEndedForwardListensNoMoreOnTheHost) {
   ASSERT_GT(open(), 0);
   const std::string target = "127.0.0.1:" + std::to_string(host_->sshd().port());
@@ -395,17 +406,10 @@ TEST_F(TunnelSshSession, AnEndedForwardListensNoMoreOnTheHost) {
   ASSERT_EQ(step.code, 0) << step.err;
   holders_.push_back(std::stoi(step.outputs.at("pid")));
   const auto port = static_cast<std::uint16_t>(std::stoi(step.outputs.at("port")));
-  const auto is_open = [&] {
-    const FileDescriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const sockaddr_in address = pca::testing::loopback_address("127.0.0.1", port);
-    return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
-           0;
-  };
-  EXPECT_TRUE(is_open());
+  EXPECT_TRUE(is_open(port));
   ::kill(holders_.back(), SIGTERM);
   EXPECT_TRUE(ends(holders_.back()));
-  for (int tries = 0; tries < 200 && is_open(); ++tries) ::poll(nullptr, 0, 25);
-  EXPECT_FALSE(is_open());
+  EXPECT_TRUE(closes(port));
   EXPECT_EQ(exec("true").code, 0);
   EXPECT_EQ(logins(), 1);
 }
@@ -462,6 +466,21 @@ class RawGuest {
     }
     return sent;
   }
+  // One frame's payload.
+  [[nodiscard]] std::string read_frame() const {
+    std::string bytes;
+    pollfd handle{socket_.get(), POLLIN, 0};
+    while (::poll(&handle, 1, static_cast<int>(patience.count())) == 1) {
+      char byte = 0;
+      if (::recv(socket_.get(), &byte, 1, 0) != 1) break;
+      bytes += byte;
+      // A type and a length of four bytes, the last of which is enough here.
+      if (bytes.size() >= 5 && bytes.size() == 5U + static_cast<unsigned char>(bytes[4])) break;
+    }
+    return bytes.size() < 5 ? "" : bytes.substr(5);
+  }
+  // Whoever sends to it is told that nobody reads there, before its end is seen.
+  void stop_reading() const { ::shutdown(socket_.get(), SHUT_RD); }
   // Everything until the holder hangs up.
   [[nodiscard]] std::string read_to_end() const {
     std::string all;
@@ -504,6 +523,22 @@ TEST_F(TunnelSshSession, GarbageEndsOnlyItsSender) {
   }
   EXPECT_EQ(step_->result_of(running, patience).code, 0);
   EXPECT_EQ(logins(), 1);
+}
+
+TEST_F(TunnelSshSession, AGuestThatBreaksListensNoMoreOnTheHost) {
+  ASSERT_GT(open(), 0);
+  const RawGuest guest(sockets().front());
+  std::string request;
+  append_session_frame(request, SessionFrameType::request,
+                       encode_request({.kind = SessionRequest::Kind::listen,
+                                       .identity = sockets().front().filename().string(),
+                                       .text = "127.0.0.1"}));
+  guest.send(request);
+  const auto port = parse_integer(guest.read_frame(), 1, 65535);
+  ASSERT_TRUE(port);
+  guest.stop_reading();
+  EXPECT_TRUE(closes(static_cast<std::uint16_t>(*port)));
+  EXPECT_EQ(exec("true").code, 0);
 }
 
 // Processor time that a process has used, in clock ticks (proc(5), stat).

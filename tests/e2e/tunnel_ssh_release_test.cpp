@@ -11,90 +11,16 @@
 
 #include "base/text.hpp"
 #include "net/tcp.hpp"
-#include "support/comes_true.hpp"
 #include "support/loopback.hpp"
-#include "support/require.hpp"
-#include "support/tree_picture.hpp"
-#include "support/tunnel_ssh.hpp"
+#include "support/release.hpp"
 
 namespace pca::test {
 namespace {
 
 namespace fs = std::filesystem;
 using pca::testing::Listener;
-constexpr std::chrono::milliseconds patience{60'000};
 
-class TunnelSshRelease : public ::testing::Test {
- protected:
-  void SetUp() override {
-    PCA_REQUIRE(Sshd::missing());
-    host_ = std::make_unique<HostForTests>();
-    step_ = std::make_unique<StepForTests>(*host_);
-    ours_.write("index.html", "<h1>one</h1>");
-    ours_.write("run.sh", "#!/bin/sh\necho run\n");
-    fs::permissions(ours_.path("run.sh"), fs::perms::owner_all);
-    fs::create_directories(ours_.path("sub/empty"));
-    ours_.write("sub/with blank\nand line end", "odd");
-    fs::create_symlink("index.html", ours_.path("link"));
-  }
-
-  [[nodiscard]] std::string app(const std::string& name = "") const {
-    return theirs_.path("app" + (name.empty() ? "" : "/" + name));
-  }
-  [[nodiscard]] std::string current() const {
-    std::error_code problem;
-    return fs::read_symlink(app("current"), problem).filename().native();
-  }
-  [[nodiscard]] std::vector<std::string> releases() const {
-    std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(app("releases"))) {
-      names.push_back(entry.path().filename().native());
-    }
-    std::sort(names.begin(), names.end());
-    return names;
-  }
-  [[nodiscard]] std::string history() const { return read(".deploy/history.jsonl"); }
-  [[nodiscard]] std::string read(const std::string& name) const {
-    std::ifstream file(app(name));
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-
-  StepResult release(const std::string& command, std::vector<std::string> arguments = {}) {
-    std::vector<std::string> all{"release", command, "--path", app()};
-    if (command == "deploy") all.insert(all.end(), {"--health-timeout", "3s"});
-    all.insert(all.end(), arguments.begin(), arguments.end());
-    return step_->run(all);
-  }
-  StepResult deploy(char commit, std::vector<std::string> arguments = {}) {
-    arguments.insert(arguments.begin(),
-                     {"--source", ours_.path(), "--commit", std::string(40, commit)});
-    return release("deploy", arguments);
-  }
-  // A deploy that has switched and waits for a health that never comes.
-  Process start_what_gets_no_health(char commit) {
-    const std::string before = current();
-    Process process =
-        step_->start({"release", "deploy", "--path", app(), "--source", ours_.path(), "--commit",
-                      std::string(40, commit), "--health-command", "false"});
-    EXPECT_TRUE(comes_true([&] {
-      (void)process.wait_for("never said", std::chrono::milliseconds(1));
-      return current() != before;
-    }));
-    return process;
-  }
-  void expect_nothing_pending() const {
-    EXPECT_FALSE(fs::exists(app(".deploy/lock")));
-    EXPECT_TRUE(fs::is_empty(app(".deploy/armed")));
-    for (const auto& entry : fs::recursive_directory_iterator(app())) {
-      EXPECT_EQ(entry.path().native().find(".part"), std::string::npos) << entry.path();
-    }
-  }
-
-  TempFolder ours_;
-  TempFolder theirs_;
-  std::unique_ptr<HostForTests> host_;
-  std::unique_ptr<StepForTests> step_;
-};
+class TunnelSshRelease : public ReleaseForTests {};
 
 TEST_F(TunnelSshRelease, TheFirstDeployMakesTheFolderAndTheCurrentRelease) {
   const StepResult step = deploy('a', {"--health-command", "test -f index.html"});

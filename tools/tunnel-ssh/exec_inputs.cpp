@@ -23,11 +23,6 @@ bool is_name_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-bool is_variable_name(std::string_view name) {
-  return !name.empty() && !(name.front() >= '0' && name.front() <= '9') &&
-         std::all_of(name.begin(), name.end(), is_name_character);
-}
-
 // What useradd takes, and "#1000"; never an option.
 bool is_user_name(std::string_view name) {
   const auto is_good = [](char c) {
@@ -181,6 +176,11 @@ RunLimits read_limits(const Inputs& inputs) {
 }
 
 }  // namespace
+
+bool is_variable_name(std::string_view name) {
+  return !name.empty() && !(name.front() >= '0' && name.front() <= '9') &&
+         std::all_of(name.begin(), name.end(), is_name_character);
+}
 
 // "true" is the word for the usual case.
 std::string read_become(const Inputs& inputs, BadInputs& bad) {

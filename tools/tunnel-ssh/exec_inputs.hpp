@@ -40,6 +40,9 @@ struct ExecSources {
                                                                   const ExecSources& sources,
                                                                   BadInputs& bad);
 
+// Whether a shell can have a variable of this name.
+[[nodiscard]] bool is_variable_name(std::string_view name);
+
 // Inputs that other commands have too. Durations of 0 mean no limit.
 [[nodiscard]] std::string read_become(const Inputs& inputs, BadInputs& bad);
 [[nodiscard]] Milliseconds read_timeout(const Inputs& inputs);

@@ -145,12 +145,7 @@ Result<int> tell(ToolContext& context, std::string_view command, const ReleaseRu
 Result<int> deploy(ToolContext& context, const ReleaseInputs& inputs) {
   const Budget budget = Budget::of(inputs.timeout, context.stop);
   PCA_TRY(const auto tree, read_file_tree(budget, inputs.source, inputs.filter));
-  for (const TreeEntry& entry : tree) {
-    const auto& shared = inputs.shared;
-    if (std::find(shared.begin(), shared.end(), entry.path) == shared.end()) continue;
-    return bad_input(fmt::format("shared: \"{}\" is in the source too", visible(entry.path)),
-                     "Exclude it, or take it out of shared.");
-  }
+  PCA_CHECK(check_places(tree, inputs));
   const ReleaseRun run =
       run_release_everywhere(context, inputs, tree, make_id(inputs.provenance, tree));
   if (inputs.dry_run) {

@@ -59,7 +59,7 @@ leave() {
   undone=$?
   end_of "$timer"
   if [ -n "$staged" ] && [ "$(readlink -- "$path/current")" != "releases/$id" ]; then
-    rm -rf -- "$staged" "$deploy/manifests/$id"
+    rm -rf -- "$staged" "$deploy/manifests/$id" "$deploy/manifests/.$id.part" "$deploy/secrets/$id"
   fi
   end_of "$renewer"
   if holds_lock; then rm -f "$deploy/lock"; fi
@@ -95,6 +95,9 @@ clean_up() {
   done
   rm -f -- "$deploy"/armed/*.new "$deploy"/armed/*.off
   rm -rf -- "$path"/releases/.*.part "$deploy"/manifests/.*.part
+  for left in "$deploy"/secrets/*; do
+    [ -d "$path/releases/${left##*/}" ] || rm -rf -- "$left"
+  done
   for left in "$deploy"/lock.*; do [ "$left" = "$mine" ] || rm -f -- "$left"; done
 }
 # Records: the current release, the hold, the lock, the history, the releases; then the paths whose
@@ -139,12 +142,18 @@ look() {
 // Which release is current, told by nothing but the revert itself: it runs when nobody is there.
 std::string revert_script(std::string_view path, const std::string& restart,
                           const std::string& release, const std::string& previous,
-                          const Json& record) {
+                          const Json& record, std::span<const SecretFile> secrets) {
   std::string code = fmt::format("path={}\nrelease={}\nprevious={}\nrestart={}\nrecord={}\n", path,
                                  shell_quote(release), shell_quote(previous), shell_quote(restart),
                                  shell_quote(record.dump()));
+  code += "unshare() {\n  :\n";  // what the release before has no secret for
+  for (const SecretFile& secret : secrets) {
+    code += fmt::format("  [ -e \"$path/shared\"/{0} ] || rm -f -- \"$path/shared\"/{0}\n",
+                        shell_quote(secret.path));
+  }
+  code += "}\n";
   return code + R"sh(
-[ "$(readlink -- "$path/current")" = "releases/$release" ] || exit 0
+[ "$(readlink -- "$path/current")" = "releases/$release" ] || { unshare; exit 0; }
 code=0
 if [ -n "$previous" ]; then
   ln -s -f -n -- "releases/$previous" "$path/.current.revert" &&
@@ -155,6 +164,7 @@ if [ -n "$previous" ]; then
 else
   rm -f -- "$path/current"
 fi
+unshare
 printf '{"time":"%s",%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "${record#?}" >>"$path/.deploy/history.jsonl"
 exit $code
 )sh";
@@ -184,21 +194,92 @@ std::vector<HistoryEntry> parse_history(std::string_view text) {
   return history;
 }
 
-// What the release is made of, folders before what they hold.
-std::string move_into_place(const NewRelease& release) {
+std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
+// "../" for each folder that `path` lies in.
+std::string way_up(const std::string& path) {
+  std::string up;
+  for (const char c : path) {
+    if (c == '/') up += "../";
+  }
+  return up;
+}
+
+// A link at `path` of what is staged to `place` of the folder of releases.
+std::string link_to(const std::string& path, const std::string& place) {
+  return fmt::format("mkdir -p -- \"$staged\"/{0}\nln -s -- {1} \"$staged\"/{2}\n",
+                     shell_quote(folder_of(path)), shell_quote("../../" + way_up(path) + place),
+                     shell_quote(path));
+}
+
+// What the release has besides what is sent.
+std::string link_into(const NewRelease& release) {
   std::string code;
   for (const std::string& path : release.shared) {
-    const auto depth = std::count(path.begin(), path.end(), '/');
-    std::string up = "../../";
-    for (std::ptrdiff_t i = 0; i < depth; ++i) up += "../";
-    const std::size_t slash = path.find_last_of('/');
-    const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash);
-    code += fmt::format(
-        "mkdir -p -- \"$staged\"/{0} \"$path\"/shared/{0}\n"
-        "ln -s -- {1} \"$staged\"/{2}\n",
-        shell_quote(folder), shell_quote(up + "shared/" + path), shell_quote(path));
+    code += link_to(path, "shared/" + path);
+    code += fmt::format("mkdir -p -- \"$path\"/shared/{}\n", shell_quote(folder_of(path)));
+  }
+  for (const SecretFile& secret : release.secrets) {
+    code += link_to(secret.path, fmt::format(".deploy/secrets/{}/{}", release.id, secret.path));
   }
   return code;
+}
+
+std::string in_shared(const SecretFile& secret) {
+  return "\"$path/shared\"/" + shell_quote(secret.path);
+}
+// Where a secret file in shared/ leads to.
+std::string shared_target(const SecretFile& secret) {
+  return shell_quote("../" + way_up(secret.path) + "current/" + secret.path);
+}
+
+// Takes the contents off stdin, one after the other. Nobody's own file is replaced.
+std::string receive_secrets(std::span<const SecretFile> secrets) {
+  std::string code;
+  for (const SecretFile& secret : secrets) {
+    code += fmt::format(
+        "{0} || {{ [ -L {1} ] && [ \"$(readlink -- {1})\" = {2} ]; }} || {{\n"
+        "  echo {1} 'was not made by secret-files: move it away first' >&2\n  exit 1\n}}\n",
+        fmt::format("{{ [ ! -e {0} ] && [ ! -L {0} ]; }}", in_shared(secret)), in_shared(secret),
+        shared_target(secret));
+  }
+  code += "umask 077\n";
+  for (const SecretFile& secret : secrets) {
+    code += fmt::format("mkdir -p -- \"$deploy/secrets/$id\"/{}\n",
+                        shell_quote(folder_of(secret.path)));
+    code += fmt::format("head -c {} >\"$deploy/secrets/$id\"/{}\n", secret.content.size(),
+                        shell_quote(secret.path));
+  }
+  return code;
+}
+
+std::string share_secrets(std::span<const SecretFile> secrets) {
+  std::string code;
+  for (const SecretFile& secret : secrets) {
+    code += fmt::format(
+        "  [ -L {0} ] || {{ mkdir -p -- \"$path/shared\"/{1} && ln -s -- {2} {0}; }} || return\n",
+        in_shared(secret), shell_quote(folder_of(secret.path)), shared_target(secret));
+  }
+  return code;
+}
+
+// For a block that takes `rest`, piece by piece.
+RemoteInput input_of(std::string_view& rest) {
+  return [&rest](std::span<char> into) -> Result<std::size_t> {
+    const std::size_t count = rest.copy(into.data(), into.size());
+    rest.remove_prefix(count);
+    return count;
+  };
+}
+
+void append_contents(std::string& text, std::span<const SecretFile> secrets) {
+  std::size_t size = text.size();
+  for (const SecretFile& secret : secrets) size += secret.content.size();
+  text.reserve(size);  // no copy stays behind
+  for (const SecretFile& secret : secrets) text += secret.content.expose();
 }
 
 }  // namespace
@@ -314,6 +395,24 @@ fi
   return parse_release_state(text);
 }
 
+Result<bool> ReleaseFolder::has_secrets(const Budget& budget, std::span<const SecretFile> secrets) {
+  std::string code = fmt::format(
+      "same=yes\n[ \"$(find \"$deploy/secrets/$current\" -type f 2>/dev/null | wc -l)\" = {} ] || "
+      "same=\n",
+      secrets.size());
+  for (const SecretFile& secret : secrets) {
+    code += fmt::format(
+        "[ \"$(head -c {} | sha256sum)\" = \"$(sha256sum <\"$deploy/secrets/$current\"/{})\" ] || "
+        "same=\n",
+        secret.content.size(), shell_quote(secret.path));
+  }
+  WipedText contents;
+  append_contents(contents.text, secrets);
+  std::string_view rest = contents.text;
+  PCA_TRY(const std::string same, run(budget, code + "printf %s \"$same\"\n", input_of(rest)));
+  return same == "yes";
+}
+
 Result<> ReleaseFolder::stage(
     const Budget& budget, const NewRelease& release,
     const std::function<void(std::uint64_t sent, std::uint64_t all)>& progress) {
@@ -329,6 +428,7 @@ new_manifest=$deploy/manifests/.$id.part
 )sh";
   code += fmt::format("  head -c {} >\"$tmp/linked\"\n", linked.size());
   code += fmt::format("  head -c {} >\"$new_manifest\"\n", manifest.size());
+  if (!release.secrets.empty()) code += "(\n" + receive_secrets(release.secrets) + ")\n";
   code += fmt::format("  head -c {} | tar -x -o -m -f - -C \"$staged\"\n", archive.size());
   code += R"sh(
   read -r last || :
@@ -339,7 +439,7 @@ new_manifest=$deploy/manifests/.$id.part
     cd "$path"
   fi
 )sh";
-  code += move_into_place(release);
+  code += link_into(release);
   code += R"sh(
   sync -f "$staged"
   touch "$new_manifest"
@@ -350,16 +450,13 @@ code=$?
 if [ $code = 0 ]; then staged=$path/releases/$id; fi
 (exit $code)
 )sh";
-  std::string before = linked + manifest;
+  WipedText before(linked + manifest);
+  append_contents(before.text, release.secrets);
+  std::string_view first = before.text;
   std::string after = release.id + "\n";
-  std::size_t taken = 0;
   std::uint64_t sent = 0;
   const auto input = [&](std::span<char> into) -> Result<std::size_t> {
-    if (taken < before.size()) {
-      const std::size_t count = before.copy(into.data(), into.size(), taken);
-      taken += count;
-      return count;
-    }
+    if (!first.empty()) return input_of(first)(into);
     PCA_TRY(const std::size_t count, archive.read(into));
     if (count == 0) return std::exchange(after, {}).copy(into.data(), into.size());
     sent += count;
@@ -372,10 +469,14 @@ if [ $code = 0 ]; then staged=$path/releases/$id; fi
 
 Result<std::string> ReleaseFolder::switch_to(const Budget& budget, const std::string& release,
                                              const std::string& previous, Milliseconds patience,
-                                             const Json& record) {
+                                             const Json& record,
+                                             std::span<const SecretFile> secrets) {
   std::string code = assignment("id", release) + assignment("restart", restart_);
-  code += "revert=" + shell_quote(revert_script("$P", restart_, release, previous, record)) + "\n";
+  code +=
+      "revert=" + shell_quote(revert_script("$P", restart_, release, previous, record, secrets)) +
+      "\n";
   code += fmt::format("patience={}\n", patience.count() / 1000);
+  code += "share_secrets() {\n  :\n" + share_secrets(secrets) + "}\n";
   return run(budget, code + R"sh(
 arm() {
   holds_lock || { echo 'the lock was lost meanwhile' >&2; return 1; }
@@ -385,6 +486,7 @@ arm() {
   timer=$!
 }
 switch() {
+  share_secrets || return
   ln -s -f -n -- "releases/$id" "$path/.current.new" && mv -T -- "$path/.current.new" "$path/current" || return
   [ -n "$restart" ] || return 0
   cd "$path/current" || return
@@ -430,7 +532,8 @@ std::string delete_code(const std::vector<std::string>& releases) {
   return fmt::format(
       "for old in{}; do\n"
       "  mv -T -- \"$path/releases/$old\" \"$path/releases/.$old.part\" && "
-      "rm -rf -- \"$path/releases/.$old.part\" \"$deploy/manifests/$old\"\ndone\n",
+      "rm -rf -- \"$path/releases/.$old.part\" \"$deploy/manifests/$old\" "
+      "\"$deploy/secrets/$old\"\ndone\n",
       as_words(releases));
 }
 

@@ -3,11 +3,13 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/json.hpp"
+#include "base/secret.hpp"
 #include "tunnel-ssh/file_tree.hpp"
 #include "tunnel-ssh/health.hpp"
 #include "tunnel-ssh/remote_shell.hpp"
@@ -49,6 +51,12 @@ struct ReleaseState {
 // "20261124T093000Z-1a2b3c4": letters, digits and dashes, so that it is safe in any path.
 [[nodiscard]] bool is_release_id(std::string_view text);
 
+// A file whose content only the host may have.
+struct SecretFile {
+  std::string path;  // within a release, and within shared/
+  Secret content;
+};
+
 // What shall be staged.
 struct NewRelease {
   std::string id;
@@ -56,10 +64,14 @@ struct NewRelease {
   std::vector<TreeEntry> uploads;   // what has to be sent: folders, links, new and changed files
   std::vector<std::string> linked;  // files to be had from the current release
   std::vector<std::string> shared;  // paths that lead to shared/ of the folder
+  std::span<const SecretFile> secrets;
 };
 
 // The folder of a host that holds releases, looked after by POSIX sh, coreutils, findutils and tar:
-//   releases/ID  shared/  current -> releases/ID  .deploy/{lock,history.jsonl,hold,manifests/ID}
+//   releases/ID  shared/  current -> releases/ID
+//   .deploy/{lock,history.jsonl,hold,manifests/ID,secrets/ID/...}
+// A secret file P is kept with its release: releases/ID/P leads to secrets/ID/P, shared/P to
+// current/P, so that it is switched by the same rename as all else.
 // The lock is a lease of 60 s by the host's clock, renewed there every 15 s while the shell lives;
 // one that was not renewed is stolen by rename. Before a switch a revert is armed: it fires when
 // the shell ends, and by a timer of its own if that cannot be, unless it was disarmed before.
@@ -76,6 +88,8 @@ class ReleaseFolder {
   // Takes the lock for `owner`, unless another has it, and looks; with the lock it puts back what
   // an interrupted deploy left.
   Result<ReleaseState> lock(const Budget& budget, const Json& owner);
+  // Whether the current release has these secret files and no others.
+  Result<bool> has_secrets(const Budget& budget, std::span<const SecretFile> secrets);
   // Makes a whole and lasting release beside the others. Nobody sees it yet.
   Result<> stage(const Budget& budget, const NewRelease& release,
                  const std::function<void(std::uint64_t sent, std::uint64_t all)>& progress);
@@ -83,7 +97,7 @@ class ReleaseFolder {
   // by rename, restarts. Gives what the restart printed. `record` is history's line of the revert.
   Result<std::string> switch_to(const Budget& budget, const std::string& release,
                                 const std::string& previous, Milliseconds patience,
-                                const Json& record);
+                                const Json& record, std::span<const SecretFile> secrets);
   // Runs `command` in the current release; gives whether it ended with 0 within `limit`, and what
   // it printed.
   Result<CommandCheck> check(const Budget& budget, const std::string& command, Milliseconds limit);

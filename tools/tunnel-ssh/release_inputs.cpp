@@ -7,7 +7,6 @@
 
 #include "base/text.hpp"
 #include "tunnel-ssh/exec_inputs.hpp"
-#include "tunnel-ssh/release_folder.hpp"
 #include "tunnel-ssh/sync_inputs.hpp"
 
 namespace pca::tunnel_ssh {
@@ -38,12 +37,22 @@ std::string read_path(const Inputs& inputs, BadInputs& bad) {
   return path;
 }
 
+// Of a path within a release, also as the user may write it.
+bool is_inner_path(std::string_view path) {
+  return !path.empty() && !path.starts_with('/') && !path.ends_with('/') &&
+         path.find("//") == std::string_view::npos && !has_parent_step(path);
+}
+
+bool lies_in(std::string_view path, std::string_view folder) {
+  return path == folder ||
+         (path.starts_with(folder) && path.substr(folder.size()).starts_with('/'));
+}
+
 std::vector<std::string> read_shared(const Inputs& inputs, BadInputs& bad) {
   std::vector<std::string> paths;
   for (std::string path : inputs.list("shared")) {
     while (path.ends_with('/')) path.pop_back();
-    if (path.empty() || path.starts_with('/') || path.find("//") != std::string::npos ||
-        has_parent_step(path)) {
+    if (!is_inner_path(path)) {
       bad.add("shared", fmt::format("\"{}\" is no path within a release", visible(path)),
               "Write it like storage or config/local.json.");
       continue;
@@ -51,6 +60,51 @@ std::vector<std::string> read_shared(const Inputs& inputs, BadInputs& bad) {
     paths.push_back(std::move(path));
   }
   return paths;
+}
+
+// What is wrong with a line is told by its number: it may hold a secret by mistake.
+Result<SecretFile> read_secret_file(const ToolContext& context, std::string_view line,
+                                    std::size_t number) {
+  constexpr std::string_view arrow = "->";
+  constexpr std::string_view shared = "shared/";
+  const std::size_t at = line.find(arrow);
+  const std::string name(trim(line.substr(0, at)));
+  std::string_view path =
+      at == std::string_view::npos ? std::string_view() : trim(line.substr(at + arrow.size()));
+  const bool is_in_shared = path.starts_with(shared);
+  if (is_in_shared) path.remove_prefix(shared.size());
+  if (!is_variable_name(name) || !is_in_shared || !is_inner_path(path)) {
+    return bad_input(fmt::format("item {} is not NAME -> shared/PATH", number),
+                     "Write it like APP_ENV -> shared/.env, and set APP_ENV under env: of the "
+                     "step.");
+  }
+  const std::string value = variable(context, name.c_str());
+  if (value.empty()) {
+    return bad_input(fmt::format("{} is not set in this step's environment, or empty", name),
+                     "Add it under env: of the step.");
+  }
+  return SecretFile{std::string(path), context.redactor.protect(value)};
+}
+
+void read_secret_files(const ToolContext& context, const Inputs& inputs, ReleaseInputs& release,
+                       BadInputs& bad) {
+  std::vector<std::string> taken = release.shared;
+  std::size_t number = 0;
+  for (const std::string& line : inputs.list("secret-files")) {
+    auto secret = read_secret_file(context, line, ++number);
+    if (!secret) {
+      bad.add("secret-files", secret.error());
+      continue;
+    }
+    for (const std::string& path : taken) {
+      if (!lies_in(secret->path, path) && !lies_in(path, secret->path)) continue;
+      bad.add("secret-files",
+              fmt::format("shared/{} is taken by \"{}\"", visible(secret->path), visible(path)),
+              "No two of shared and secret-files may be the same or lie in each other.");
+    }
+    taken.push_back(secret->path);
+    release.secrets.push_back(*std::move(secret));
+  }
 }
 
 bool is_unit_name(std::string_view text) {
@@ -79,10 +133,12 @@ void read_restart(const Inputs& inputs, ReleaseInputs& release, BadInputs& bad) 
   }
 }
 
-void read_source(const Inputs& inputs, ReleaseInputs& release, BadInputs& bad) {
+void read_source(const ToolContext& context, const Inputs& inputs, ReleaseInputs& release,
+                 BadInputs& bad) {
   release.source = inputs.text("source");
   release.filter = read_filter(inputs, bad);
   release.shared = read_shared(inputs, bad);
+  read_secret_files(context, inputs, release, bad);
   release.dry_run = inputs.flag("dry-run");
   std::error_code problem;
   if (!release.source.empty() && !std::filesystem::is_directory(release.source, problem)) {
@@ -115,6 +171,25 @@ void read_commit(const ToolContext& context, const Inputs& inputs, Provenance& f
 }
 
 }  // namespace
+
+Result<> check_places(const FileTree& tree, const ReleaseInputs& inputs) {
+  for (const TreeEntry& entry : tree) {
+    for (const std::string& path : inputs.shared) {
+      if (entry.path != path) continue;
+      return bad_input(fmt::format("shared: \"{}\" is in the source too", visible(path)),
+                       "Exclude it, or take it out of shared.");
+    }
+    for (const SecretFile& secret : inputs.secrets) {
+      const bool is_in_the_way = entry.path == secret.path || (entry.kind != EntryKind::folder &&
+                                                               lies_in(secret.path, entry.path));
+      if (!is_in_the_way) continue;
+      return bad_input(
+          fmt::format("secret-files: \"{}\" is in the source too", visible(entry.path)),
+          "Exclude it, or choose another path.");
+    }
+  }
+  return {};
+}
 
 HealthCheck read_health(const Inputs& inputs, BadInputs& bad) {
   HealthCheck health;
@@ -157,7 +232,7 @@ ReleaseInputs read_release_inputs(ToolContext& context, Inputs& inputs, BadInput
   release.timeout = read_timeout(inputs);
   release.provenance = read_provenance(context);
   if (is_deploy) read_commit(context, inputs, release.provenance, bad);
-  if (is_deploy) read_source(inputs, release, bad);
+  if (is_deploy) read_source(context, inputs, release, bad);
   if (is_deploy || is_rollback) {
     read_restart(inputs, release, bad);
     release.health = read_health(inputs, bad);

@@ -7,6 +7,7 @@
 #include "tunnel-ssh/connection.hpp"
 #include "tunnel-ssh/file_tree.hpp"
 #include "tunnel-ssh/health.hpp"
+#include "tunnel-ssh/release_folder.hpp"
 
 namespace pca::tunnel_ssh {
 
@@ -33,6 +34,7 @@ struct ReleaseInputs {
   std::string source;  // a folder of this machine
   TreeFilter filter;
   std::vector<std::string> shared;
+  std::vector<SecretFile> secrets;
   bool dry_run = false;
 
   std::string restart;      // a shell command; empty = none
@@ -43,6 +45,9 @@ struct ReleaseInputs {
   std::string to;  // a release; empty = the newest good one
   bool sets_hold = true;
 };
+
+// Whether shared and secret files have their places to themselves; bad_input when not.
+[[nodiscard]] Result<> check_places(const FileTree& tree, const ReleaseInputs& inputs);
 
 // The inputs health-command, health-port, health-url and health-timeout.
 [[nodiscard]] HealthCheck read_health(const Inputs& inputs, BadInputs& bad);

@@ -123,6 +123,12 @@ CommandSpec release_deploy_command() {
                "common: uploads, config/local.json",
        .placeholder = "PATH",
        .group = release_group},
+      {.name = "secret-files",
+       .type = OptionType::list,
+       .help = "Environment variables whose values become files of the release that only its user "
+               "can read, switched and rolled back with it: APP_ENV -> shared/.env",
+       .placeholder = "NAME -> shared/PATH",
+       .group = release_group},
       keep_option(),
       dry_run_option(release_group),
   };

@@ -106,7 +106,8 @@ class Worker {
     PCA_CHECK(phase("lock", [&] { return lock(folder); }));
     PCA_CHECK(compare());
     if (shared_.inputs.dry_run) return end("planned");
-    PCA_TRY(const bool is_there, meet(Meeting::compared, is_unchanged()));
+    PCA_TRY(const bool is_same, is_unchanged(folder));
+    PCA_TRY(const bool is_there, meet(Meeting::compared, is_same));
     if (is_there) return end("unchanged");
     PCA_CHECK(agree());
     PCA_CHECK(phase("stage", [&] { return stage(folder); }));
@@ -210,15 +211,27 @@ class Worker {
                   "Say which one is meant with --to.");
   }
 
-  [[nodiscard]] bool is_unchanged() const {
+  Result<bool> is_unchanged(ReleaseFolder& folder) {
     if (state_.current.empty()) return false;
-    return is_deploy() ? result_.difference.is_empty() && state_.is_good(state_.current)
-                       : release_ == state_.current;
+    if (!is_deploy()) return release_ == state_.current;
+    if (!result_.difference.is_empty() || !state_.is_good(state_.current)) return false;
+    const bool may_have_secrets = has_secrets(state_.current) || !shared_.inputs.secrets.empty();
+    if (!may_have_secrets) return true;
+    return folder.has_secrets(budget_, shared_.inputs.secrets);
+  }
+
+  // By the history: whether it was deployed with some.
+  [[nodiscard]] bool has_secrets(std::string_view release) const {
+    return std::any_of(
+        state_.history.begin(), state_.history.end(), [&](const HistoryEntry& entry) {
+          return entry.release == release && entry.json.find("secret-files") != nullptr;
+        });
   }
 
   Result<> stage(ReleaseFolder& folder) {
     if (!is_deploy()) return {};
-    NewRelease fresh{release_, *shared_.tree, {}, {}, shared_.inputs.shared};
+    NewRelease fresh{release_, *shared_.tree,         {},
+                     {},       shared_.inputs.shared, shared_.inputs.secrets};
     std::unordered_map<std::string_view, const TreeEntry*> there;
     for (const TreeEntry& entry : state_.tree) there.emplace(entry.path, &entry);
     for (const TreeEntry& entry : fresh.tree) {
@@ -279,8 +292,9 @@ class Worker {
   Result<> become_healthy(ReleaseFolder& folder) {
     const Budget limit = budget_.at_most(shared_.inputs.health.timeout + restart_allowance);
     PCA_CHECK(phase("switch", [&]() -> Result<> {
-      PCA_TRY(const std::string said, folder.switch_to(limit, release_, state_.current, patience(),
-                                                       record("revert", "rolled-back")));
+      PCA_TRY(const std::string said,
+              folder.switch_to(limit, release_, state_.current, patience(),
+                               record("revert", "rolled-back"), shared_.inputs.secrets));
       const auto output = shared_.context.reporter.remote(result_.host + ": ");
       output->feed(said);
       output->finish();
@@ -367,6 +381,9 @@ class Worker {
     json.set("run-url", from.run_url);
     if (!shared_.inputs.reason.empty()) json.set("reason", shared_.inputs.reason);
     if (!result_.health.empty()) json.set("health", result_.health);
+    if (!shared_.inputs.secrets.empty()) {
+      json.set("secret-files", std::uint64_t{shared_.inputs.secrets.size()});
+    }
     return json;
   }
   [[nodiscard]] Json owner() const {

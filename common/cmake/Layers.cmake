@@ -8,6 +8,11 @@ function(pca_layer name)
   target_link_libraries(${name} PUBLIC ${ARGN})
 endfunction()
 
+# What takes time is in the layers below; what these add is size, which every job downloads.
+function(pca_prefer_size library)
+  target_compile_options(${library} PRIVATE $<$<CONFIG:Release>:-Os>)
+endfunction()
+
 # pca_tool(NAME LIBRARIES...): an executable from main.cpp, and a library NAME-parts of the rest,
 # which the tests link too.
 function(pca_tool name)
@@ -17,8 +22,7 @@ function(pca_tool name)
   target_include_directories(${name}-parts PUBLIC "${PROJECT_SOURCE_DIR}/common"
                                                   "${PROJECT_SOURCE_DIR}/tools")
   target_link_libraries(${name}-parts PUBLIC ${ARGN})
-  # What takes time is in the layers below; what a tool adds is size, which every job downloads.
-  target_compile_options(${name}-parts PRIVATE $<$<CONFIG:Release>:-Os>)
+  pca_prefer_size(${name}-parts)
   add_executable(${name} main.cpp)
   target_link_libraries(${name} PRIVATE ${name}-parts)
 endfunction()

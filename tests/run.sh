@@ -28,6 +28,7 @@ tests/style.sh
 
 $prepare build release
 tests/readme_commands.sh
+tests/builds_once.sh release
 test_preset release
 
 $prepare build asan

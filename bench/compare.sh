@@ -5,7 +5,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+usage() { sed -n '2,4s/^# //p' bench/compare.sh; }
 rounds=${1:-7}
+case $rounds in
+-h | --help) usage && exit 0 ;;
+0 | *[!0-9]*) usage >&2 && exit 2 ;;
+esac
 common/cmake/prepare.sh packages build test bench >&2
 [ -e build/bench/build.ninja ] || cmake --preset release -B build/bench -DPCA_BENCH=ON -DPCA_TESTS=OFF >&2
 cmake --build build/bench >&2

@@ -6,11 +6,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+usage() { sed -n '2,5s/^# //p' tests/run.sh; }
 full=false
 case ${1:-} in
 '') ;;
 --full) full=true ;;
-*) sed -n '2,5s/^# //p' "$0" >&2 && exit 2 ;;
+-h | --help) usage && exit 0 ;;
+*) usage >&2 && exit 2 ;;
 esac
 
 prepare=common/cmake/prepare.sh

@@ -2,8 +2,16 @@
 # Shows the main job on this machine, with real components: a script runs on a real OpenSSH server behind a
 # Cloudflare Access edge (the sandbox's), done by one static executable. Everything stays on loopback.
 # usage: bash tools/sandbox/demo.sh
+#   It takes nothing: it installs what is missing, builds, and shows it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+
+usage() { sed -n '2,5s/^# //p' tools/sandbox/demo.sh; }
+case ${1:-} in
+'') ;;
+-h | --help) usage && exit 0 ;;
+*) usage >&2 && exit 2 ;;
+esac
 
 common/cmake/prepare.sh packages build demo
 common/cmake/prepare.sh build release tunnel-ssh private-cloud-sandbox

@@ -61,10 +61,14 @@ cache_is_verified() { # folder
 
 download() { # url file
   if command -v curl >/dev/null; then
-    curl --proto '=https' --proto-redir '=https' --fail --silent --show-error --location --retry 3 \
-      --connect-timeout 15 --max-time 300 --max-filesize 33554432 --output "$2" "$1"
+    # Five minutes at most: --max-time is for each try, and none begins after --retry-max-time.
+    curl --proto '=https' --proto-redir '=https' --fail --silent --show-error --location --retry 3 --retry-connrefused \
+      --connect-timeout 15 --max-time 120 --retry-max-time 180 --max-filesize 33554432 --output "$2" "$1"
   elif command -v wget >/dev/null; then
-    case $1 in https://*) wget -q -T 300 -O "$2" "$1" ;; *) return 1 ;; esac
+    # Its -T is for each silence, not for all of it. Busybox has no other options than these.
+    limit=
+    if command -v timeout >/dev/null; then limit='timeout 300'; fi
+    case $1 in https://*) $limit wget -q -t 3 -T 30 -O "$2" "$1" ;; *) return 1 ;; esac
   else
     fail "neither curl nor wget is on this runner" \
       "Install one of them, or give the input binaries a folder with the executables." 1
@@ -121,6 +125,11 @@ emit() { # name value
 
 arch=$(architecture) || { echo "$arch"; exit 2; }
 given=${INPUT_BINARIES:-${PCA_BIN:-}}
+# A second line would be a record of its own in the files that the runner reads, and a command in its log.
+case $given in
+*"
+"*) fail "the input binaries has more than one line" "Name one folder there." 2 ;;
+esac
 cached=${RUNNER_TOOL_CACHE:-${RUNNER_TEMP:-/tmp}}/private-cloud-actions/$version/$arch
 if [ -n "$given" ]; then
   has_tools "$given" || fail "the folder $given does not hold the executables: $tools" \

@@ -78,9 +78,21 @@ refuses() { # what, code, text, variables...
 
 gives "a folder given as input is used, nothing is downloaded" path INPUT_BINARIES="$work/bin"
 refuses "a folder without the executables" 2 "does not hold the executables" INPUT_BINARIES="$work/www"
+refuses "a folder whose name would write an output of its own" 2 "more than one line" \
+  INPUT_BINARIES="$work/bin"$'\npath=/evil\n::error::evil'
+! grep -q evil "$work/out" "$work/outputs" || fail "a second line of the input binaries is shown or handed on"
 refuses "an unknown architecture" 2 "x64 or arm64" RUNNER_ARCH=X86
 refuses "an executable without a checksum in the tree" 5 "no checksum" PCA_CHECKSUMS="$work/no-checksums"
-refuses "a server that is not there" 6 "could not be downloaded"
+# What tells how it was called, then does it.
+mkdir "$work/noting"
+printf '#!/bin/sh\necho "$0 $*" >>"%s/calls"\nexec "%s" "$@"\n' "$work" "$(command -v curl)" >"$work/noting/curl"
+printf '#!/bin/sh\necho "$0 $*" >>"%s/calls"\nexec "%s" "$@"\n' "$work" "$(command -v wget)" >"$work/noting/wget"
+printf '#!/bin/sh\necho "$0 $*" >>"%s/calls"\nexec "%s" "$@"\n' "$work" "$(command -v timeout)" >"$work/noting/timeout"
+chmod +x "$work/noting"/*
+number_after() { sed -n "s/.* $1 \([0-9]*\).*/\1/p" "$work/calls"; } # option
+refuses "a server that is not there" 6 "could not be downloaded" PATH="$work/noting:$PATH"
+grep -q -- '--retry 3 --retry-connrefused ' "$work/calls" || fail "curl does not try again where nobody listens yet: $(cat "$work/calls")"
+[ $(($(number_after --retry-max-time) + $(number_after --max-time))) -le 300 ] || fail "curl may take more than five minutes: $(cat "$work/calls")"
 start_server
 refuses "a download with another checksum" 5 "does not have the SHA256" PCA_CHECKSUMS="$work/wrong-checksums"
 refuses "a server with an unknown certificate" 6 "could not be downloaded" CURL_CA_BUNDLE=/dev/null
@@ -101,6 +113,10 @@ rm -rf "$work/cache" && mkdir "$work/cache"
 refuses "a server with an unknown certificate, by wget" 6 "could not be downloaded" PATH="$work/programs"
 refuses "plain HTTP, by wget" 6 "could not be downloaded" "${no_curl[@]}" INPUT_DOWNLOAD_BASE="http://localhost:$port/releases"
 gives "a verified download by wget" download "${no_curl[@]}"
+ln -sf "$work/noting/wget" "$work/noting/timeout" "$work/programs"
+rm -rf "$work/cache" "$work/calls" && mkdir "$work/cache"
+gives "a verified download by wget, with a limit of its time" download "${no_curl[@]}"
+grep -q '/timeout 300 wget .*-t 3 -T 30 ' "$work/calls" || fail "wget has no limit: $(cat "$work/calls")"
 rm "$work/programs/wget"
 rm -rf "$work/cache" && mkdir "$work/cache"
 refuses "a runner with neither curl nor wget" 1 "neither curl nor wget" "${no_curl[@]}"

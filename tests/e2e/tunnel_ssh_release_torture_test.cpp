@@ -185,7 +185,7 @@ TEST_F(TunnelSshReleaseTorture, ARestartThatFailsGoesBack) {
   const StepResult step =
       deploy(2, {"--restart", "echo no such service; test \"$(cat version)\" = 1"});
   EXPECT_EQ(step.code, 3) << step.err;
-  EXPECT_NE(step.err.find("no such service; the restart ended with exit code 1"), std::string::npos)
+  EXPECT_NE(step.err.find("restart ended with exit code 1: no such service"), std::string::npos)
       << step.err;
   EXPECT_EQ(current(), good);
   expect_nothing_left();

@@ -28,6 +28,7 @@ struct HealthCheck {
 struct CommandCheck {
   bool is_good = false;  // it ended with 0 within the limit
   std::string said;      // the end of it
+  int code = 0;          // 124 when its time was up
 };
 using RunCheck = std::function<Result<CommandCheck>(const Budget&, const std::string& command,
                                                     Milliseconds limit)>;

@@ -174,7 +174,7 @@ Result<int> for_each_host(ToolContext& context, const ReleaseInputs& inputs,
               connect_ssh(connect_budget(inputs.connection, context.stop), inputs.connection, host,
                           log_observer(context.reporter, inputs.connection)));
       PCA_TRY(RemoteShell shell, RemoteShell::start(budget, *session, inputs.become, host.text()));
-      ReleaseFolder folder(shell, inputs.path, {}, inputs.timeout);
+      ReleaseFolder folder(shell, inputs.path, inputs.timeout);
       PCA_TRY(Json answer, work(budget, folder));
       PCA_CHECK(shell.end(budget));
       (void)session->close(Budget::of(goodbye_limit));

@@ -19,11 +19,13 @@ namespace {
 constexpr std::size_t token_bytes = 8;
 constexpr std::size_t longest_id = 80;
 constexpr auto renewal = std::chrono::seconds(15);
+constexpr Milliseconds one_second{1000};
 
 // Functions for all later blocks. $path, $token and $renewals are set before.
 //
 // leave: what the end of the shell does, whoever ends it; the shell's exit code says whether all
-// is undone. attend: runs a command of the user's, of which a signal to the shell is the end. fire:
+// is undone. attend: runs a command of the user's for so many seconds, of which a signal to the
+// shell is the end; it is in the environment, because argument lists are public. fire:
 // the revert, once, whoever is first; it is renamed before it runs and removed after, so that half
 // a revert is run again. history: a line with the time in front.
 constexpr std::string_view functions = R"sh(
@@ -45,7 +47,7 @@ history() {
 }
 working=
 attend() {
-  "$@" </dev/null >"$tmp/said" 2>&1 &
+  RELEASE_HOOK=$1 timeout -k 5 "$2" sh -c 'eval "$RELEASE_HOOK"' </dev/null >"$tmp/said" 2>&1 &
   working=$!
   wait "$working"
   code=$?
@@ -140,31 +142,33 @@ look() {
 )sh";
 
 // Which release is current, told by nothing but the revert itself: it runs when nobody is there.
-std::string revert_script(std::string_view path, const std::string& restart,
-                          const std::string& release, const std::string& previous,
-                          const Json& record, std::span<const SecretFile> secrets) {
-  std::string code = fmt::format("path={}\nrelease={}\nprevious={}\nrestart={}\nrecord={}\n", path,
-                                 shell_quote(release), shell_quote(previous), shell_quote(restart),
-                                 shell_quote(record.dump()));
+std::string revert_script(const std::string& environment, const Switch& how) {
+  std::string code = "path=$P\n" + environment + assignment("restart", how.restart) +
+                     assignment("hook", how.rollback_hook) +
+                     assignment("record", how.record.dump()) +
+                     fmt::format("limit={}\n", how.hook_limit.count() / 1000);
   code += "unshare() {\n  :\n";  // what the release before has no secret for
-  for (const SecretFile& secret : secrets) {
+  for (const SecretFile& secret : how.secrets) {
     code += fmt::format("  [ -e \"$path/shared\"/{0} ] || rm -f -- \"$path/shared\"/{0}\n",
                         shell_quote(secret.path));
   }
   code += "}\n";
   return code + R"sh(
-[ "$(readlink -- "$path/current")" = "releases/$release" ] || { unshare; exit 0; }
+run() {
+  cd "$path/current" 2>/dev/null || cd "$path" || return
+  RELEASE_HOOK=$2 timeout -k 5 "$1" sh -c 'eval "$RELEASE_HOOK"' </dev/null || code=$?
+}
+[ "$(readlink -- "$path/current")" = "releases/$RELEASE" ] || { unshare; exit 0; }
 code=0
-if [ -n "$previous" ]; then
-  ln -s -f -n -- "releases/$previous" "$path/.current.revert" &&
+if [ -n "$RELEASE_PREVIOUS" ]; then
+  ln -s -f -n -- "releases/$RELEASE_PREVIOUS" "$path/.current.revert" &&
     mv -T -- "$path/.current.revert" "$path/current" || exit
-  if [ -n "$restart" ]; then
-    (cd "$path/current" && timeout -k 5 60 sh -c "$restart") </dev/null || code=$?
-  fi
+  [ -z "$restart" ] || run 60 "$restart"
 else
   rm -f -- "$path/current"
 fi
 unshare
+[ -z "$hook" ] || run "$limit" "$hook"
 printf '{"time":"%s",%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "${record#?}" >>"$path/.deploy/history.jsonl"
 exit $code
 )sh";
@@ -357,13 +361,17 @@ Result<ReleaseState> parse_release_state(std::string_view text) {
   return state;
 }
 
-ReleaseFolder::ReleaseFolder(RemoteShell& shell, std::string path, std::string restart,
-                             Milliseconds lease)
-    : shell_(shell),
-      path_(std::move(path)),
-      restart_(std::move(restart)),
-      lease_(lease),
-      token_(random_hex(token_bytes)) {}
+ReleaseFolder::ReleaseFolder(RemoteShell& shell, std::string path, Milliseconds lease)
+    : shell_(shell), path_(std::move(path)), lease_(lease), token_(random_hex(token_bytes)) {}
+
+void ReleaseFolder::describe(const std::string& release, const std::string& previous,
+                             const std::string& host, const std::string& commit) {
+  environment_ = "export " + assignment("RELEASE", release) + "export " +
+                 assignment("RELEASE_PREVIOUS", previous) + "export " +
+                 assignment("RELEASE_HOST", host) + "export " +
+                 assignment("RELEASE_COMMIT", commit) +
+                 "export RELEASE_PATH=\"$path/releases/$RELEASE\"\n";
+}
 
 Result<std::string> ReleaseFolder::run(const Budget& budget, const std::string& code,
                                        const RemoteInput& input) {
@@ -467,53 +475,42 @@ if [ $code = 0 ]; then staged=$path/releases/$id; fi
   return {};
 }
 
-Result<std::string> ReleaseFolder::switch_to(const Budget& budget, const std::string& release,
-                                             const std::string& previous, Milliseconds patience,
-                                             const Json& record,
-                                             std::span<const SecretFile> secrets) {
-  std::string code = assignment("id", release) + assignment("restart", restart_);
-  code +=
-      "revert=" + shell_quote(revert_script("$P", restart_, release, previous, record, secrets)) +
-      "\n";
-  code += fmt::format("patience={}\n", patience.count() / 1000);
-  code += "share_secrets() {\n  :\n" + share_secrets(secrets) + "}\n";
-  return run(budget, code + R"sh(
+Result<> ReleaseFolder::switch_to(const Budget& budget, const Switch& how) {
+  std::string code = assignment("id", how.release) + assignment("previous", how.previous);
+  code += "revert=" + shell_quote(revert_script(environment_, how)) + "\n";
+  code += fmt::format("patience={}\n", how.patience.count() / 1000);
+  code += "share_secrets() {\n  :\n" + share_secrets(how.secrets) + "}\n";
+  PCA_CHECK(run(budget, code + R"sh(
 arm() {
   holds_lock || { echo 'the lock was lost meanwhile' >&2; return 1; }
-  { printf 'P=%s\n' "'$(printf %s "$path" | sed "s/'/'\\\\''/g")'"; printf %s "$revert"; } >"$armed.new" &&
+  { printf 'P=%s\n' "'$(printf %s "$path" | sed "s/'/'\\''/g")'"; printf %s "$revert"; } >"$armed.new" &&
     mv -f -- "$armed.new" "$armed" || return
   apart 'sleep "$2"; mv "$1" "$1.fired" && sh "$1.fired" && rm -f "$1.fired"' "$armed" "$patience"
   timer=$!
 }
-switch() {
-  share_secrets || return
-  ln -s -f -n -- "releases/$id" "$path/.current.new" && mv -T -- "$path/.current.new" "$path/current" || return
-  [ -n "$restart" ] || return 0
-  cd "$path/current" || return
-  attend timeout -k 5 "$((patience - 15))" sh -c "$restart"
-  code=$?
-  cd /
-  head -c 65536 "$tmp/said"
-  [ $code = 0 ] || { tail -n 3 "$tmp/said" >&2; echo "the restart ended with exit code $code" >&2; return 1; }
-}
-arm && switch
-)sh");
+arm && share_secrets &&
+  ln -s -f -n -- "releases/$id" "$path/.current.new" && mv -T -- "$path/.current.new" "$path/current"
+)sh"));
+  return {};
 }
 
-Result<CommandCheck> ReleaseFolder::check(const Budget& budget, const std::string& command,
-                                          Milliseconds limit) {
-  const auto seconds = std::max<std::int64_t>(1, limit.count() / 1000);
+Result<CommandCheck> ReleaseFolder::command(const Budget& budget, const std::string& place,
+                                            const std::string& command, Milliseconds limit) {
+  // Ended a little early by the host, so that the shell is free again when time is up here.
+  const auto left = std::min(limit, budget.left() - one_second);
+  const auto seconds = std::max<std::int64_t>(1, left.count() / 1000);
   PCA_TRY(std::string said,
-          run(budget, assignment("check", command) + fmt::format("limit={}\n", seconds) + R"sh(
-cd "$path/current"
-attend timeout -k 1 "$limit" sh -c "$check"
+          run(budget, environment_ + assignment("place", place) + assignment("command", command) +
+                          fmt::format("limit={}\n", seconds) + R"sh(
+cd "$path/$place" && attend "$command" "$limit"
 printf '%s\n' "$?"
 cd /
-tail -c 4096 "$tmp/said"
+tail -c 65536 "$tmp/said"
 )sh"));
   const std::size_t end = said.find('\n');
-  if (end == std::string::npos) return broken();
-  return CommandCheck{said.substr(0, end) == "0", said.substr(end + 1)};
+  const auto code = parse_integer(said.substr(0, end), 0, 255);
+  if (end == std::string::npos || !code) return broken();
+  return CommandCheck{*code == 0, said.substr(end + 1), static_cast<int>(*code)};
 }
 
 namespace {
@@ -561,17 +558,20 @@ fi
                   "Deploy again; a longer health-timeout gives it more time.");
 }
 
-Result<> ReleaseFolder::revert(const Budget& budget) {
-  if (shell_.is_busy()) return shell_.terminate(budget);
-  PCA_CHECK(run(budget, R"sh(
+Result<std::string> ReleaseFolder::revert(const Budget& budget) {
+  if (shell_.is_busy()) {
+    PCA_CHECK(shell_.terminate(budget));
+    return std::string();
+  }
+  return run(budget, R"sh(
 fire "$armed" >"$tmp/revert" 2>&1
 code=$?
 end_of "$timer"
 timer=
 [ $code = 0 ] || tail -n 3 "$tmp/revert" >&2
+tail -c 65536 "$tmp/revert"
 (exit $code)
-)sh"));
-  return {};
+)sh");
 }
 
 Result<> ReleaseFolder::record(const Budget& budget, const Json& record,

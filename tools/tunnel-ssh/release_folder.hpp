@@ -67,6 +67,18 @@ struct NewRelease {
   std::span<const SecretFile> secrets;
 };
 
+// How a release becomes the current one, and how that is taken back.
+struct Switch {
+  std::string release;
+  std::string previous;  // empty = none
+  std::span<const SecretFile> secrets;
+  std::string restart;        // shell command of the revert; empty = none
+  std::string rollback_hook;  // after it; empty = none
+  Milliseconds patience{};    // after which the host goes back by itself
+  Milliseconds hook_limit{};  // of the rollback hook
+  Json record;                // history's line of the revert
+};
+
 // The folder of a host that holds releases, looked after by POSIX sh, coreutils, findutils and tar:
 //   releases/ID  shared/  current -> releases/ID
 //   .deploy/{lock,history.jsonl,hold,manifests/ID,secrets/ID/...}
@@ -79,9 +91,13 @@ struct NewRelease {
 // it.
 class ReleaseFolder {
  public:
-  // `path` is absolute, or "~/..." in the user's home. `restart` is a shell command run in the new
-  // current release, empty for none. The lock is renewed for `lease` at most.
-  ReleaseFolder(RemoteShell& shell, std::string path, std::string restart, Milliseconds lease);
+  // `path` is absolute, or "~/..." in the user's home. The lock is renewed for `lease` at most.
+  ReleaseFolder(RemoteShell& shell, std::string path, Milliseconds lease);
+
+  // From then on the user's commands find RELEASE, RELEASE_PATH, RELEASE_PREVIOUS, RELEASE_HOST and
+  // RELEASE_COMMIT in their environment.
+  void describe(const std::string& release, const std::string& previous, const std::string& host,
+                const std::string& commit);
 
   // Nothing is changed, and nothing need be there.
   Result<ReleaseState> look(const Budget& budget);
@@ -93,21 +109,19 @@ class ReleaseFolder {
   // Makes a whole and lasting release beside the others. Nobody sees it yet.
   Result<> stage(const Budget& budget, const NewRelease& release,
                  const std::function<void(std::uint64_t sent, std::uint64_t all)>& progress);
-  // Arms the revert to `previous` (empty: to none) for `patience`, makes `release` the current one
-  // by rename, restarts. Gives what the restart printed. `record` is history's line of the revert.
-  Result<std::string> switch_to(const Budget& budget, const std::string& release,
-                                const std::string& previous, Milliseconds patience,
-                                const Json& record, std::span<const SecretFile> secrets);
-  // Runs `command` in the current release; gives whether it ended with 0 within `limit`, and what
-  // it printed.
-  Result<CommandCheck> check(const Budget& budget, const std::string& command, Milliseconds limit);
+  // Arms the revert and makes the release the current one by rename.
+  Result<> switch_to(const Budget& budget, const Switch& how);
+  // Runs `command` of the user's in a folder of this one, "current" or "releases/ID"; gives how it
+  // ended within `limit`, and what it printed.
+  Result<CommandCheck> command(const Budget& budget, const std::string& place,
+                               const std::string& command, Milliseconds limit);
   // Disarms, records, sets or ends the hold, deletes `dispensable`. conflict when the revert has
   // already fired.
   Result<> confirm(const Budget& budget, const Json& record, const std::optional<Json>& hold,
                    const std::vector<std::string>& dispensable);
-  // Goes back to the previous release, if that has not been done yet. Ends the shell when it is
-  // busy: nothing else can be done here then.
-  Result<> revert(const Budget& budget);
+  // Goes back to the previous release, if that has not been done yet; gives what the user's
+  // commands printed. Ends the shell when it is busy: nothing else can be done here then.
+  Result<std::string> revert(const Budget& budget);
   // Without a switch: appends to the history, and sets (or with null ends) the hold when given.
   Result<> record(const Budget& budget, const Json& record, const std::optional<Json>& hold);
   // Deletes releases, and the lock of whoever has it when `break_lock`.
@@ -120,9 +134,9 @@ class ReleaseFolder {
 
   RemoteShell& shell_;
   const std::string path_;
-  const std::string restart_;
   const Milliseconds lease_;
   const std::string token_;
+  std::string environment_;  // code that tells the user's commands what they are about
   bool has_functions_ = false;
 };
 

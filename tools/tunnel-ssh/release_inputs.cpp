@@ -133,6 +133,20 @@ void read_restart(const Inputs& inputs, ReleaseInputs& release, BadInputs& bad) 
   }
 }
 
+Hooks read_hooks(const Inputs& inputs, BadInputs& bad) {
+  Hooks hooks;
+  for (std::size_t i = 0; i < moment_names.size(); ++i) {
+    const std::string name = "hook-" + std::string(moment_names[i]);
+    hooks.on_host[i] = trim(inputs.text(name));
+    hooks.on_runner[i] = trim(inputs.text("runner-" + name));
+  }
+  hooks.limit = inputs.duration("hook-timeout");
+  if (hooks.limit < std::chrono::seconds(1)) {
+    bad.add("hook-timeout", "less than a second", "Write 5m, or another time.");
+  }
+  return hooks;
+}
+
 void read_source(const ToolContext& context, const Inputs& inputs, ReleaseInputs& release,
                  BadInputs& bad) {
   release.source = inputs.text("source");
@@ -235,6 +249,7 @@ ReleaseInputs read_release_inputs(ToolContext& context, Inputs& inputs, BadInput
   if (is_deploy) read_source(context, inputs, release, bad);
   if (is_deploy || is_rollback) {
     read_restart(inputs, release, bad);
+    release.hooks = read_hooks(inputs, bad);
     release.health = read_health(inputs, bad);
     release.lock_wait = inputs.duration("lock-wait");
   }

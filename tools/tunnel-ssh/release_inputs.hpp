@@ -8,6 +8,7 @@
 #include "tunnel-ssh/file_tree.hpp"
 #include "tunnel-ssh/health.hpp"
 #include "tunnel-ssh/release_folder.hpp"
+#include "tunnel-ssh/release_hooks.hpp"
 
 namespace pca::tunnel_ssh {
 
@@ -37,7 +38,8 @@ struct ReleaseInputs {
   std::vector<SecretFile> secrets;
   bool dry_run = false;
 
-  std::string restart;      // a shell command; empty = none
+  std::string restart;  // a shell command; empty = none
+  Hooks hooks;
   std::string log_command;  // shows the application's last log lines
   HealthCheck health;
   std::size_t keep = 5;  // good releases

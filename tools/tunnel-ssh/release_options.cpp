@@ -1,8 +1,10 @@
 #include "tunnel-ssh/release_options.hpp"
 
+#include <array>
 #include <utility>
 
 #include "tunnel-ssh/contract.hpp"
+#include "tunnel-ssh/release_hooks.hpp"
 #include "tunnel-ssh/shared_options.hpp"
 
 namespace pca::tunnel_ssh {
@@ -77,6 +79,39 @@ std::vector<Option> life_options() {
   };
 }
 
+// What runs besides; tables of release_hooks.hpp.
+std::vector<Option> hook_options() {
+  const std::string group = "Hooks";
+  constexpr std::array<const char*, moment_names.size()> when{
+      "before anything is made",
+      "when all of the release is there and nobody sees it yet, in it; not on a rollback",
+      "right after the switch and before the restart, in the new current release",
+      "when all hosts are healthy",
+      "after going back to the release before, in that one",
+  };
+  std::vector<Option> options;
+  for (const char* where : {"", "runner-"}) {
+    const bool is_on_host = *where == 0;
+    for (std::size_t i = 0; i < when.size(); ++i) {
+      options.push_back(
+          {.name = std::string(where) + "hook-" + std::string(moment_names[i]),
+           .type = OptionType::verbatim,
+           .help = is_on_host ? "Shell command that each host runs " + std::string(when[i])
+                              : "Shell command of this machine at the same moment, once for all "
+                                "hosts together",
+           .placeholder = "COMMAND",
+           .group = group});
+    }
+  }
+  options.push_back({.name = "hook-timeout",
+                     .type = OptionType::duration,
+                     .default_value = "5m",
+                     .help = "How long each hook may take; those between the switch and the end "
+                             "share health-timeout and 30s with restart and health",
+                     .group = group});
+  return options;
+}
+
 CommandSpec release_command(std::string name, std::string summary,
                             std::vector<std::vector<Option>> groups, std::string example) {
   std::vector<Option> own{path_option()};
@@ -136,7 +171,7 @@ CommandSpec release_deploy_command() {
       "deploy",
       "Makes a folder the current release on all hosts, or on none: staged everywhere, switched "
       "by rename, checked, and taken back where it is not healthy",
-      {std::move(source), provenance_options(), life_options(), health_options()},
+      {std::move(source), provenance_options(), life_options(), hook_options(), health_options()},
       " --source dist --unit app.service --health-url http://127.0.0.1:8080/healthz");
   command.outputs = release_outputs();
   return command;
@@ -160,7 +195,7 @@ CommandSpec release_rollback_command() {
   CommandSpec command = release_command(
       "rollback",
       "Makes an earlier release the current one again on all hosts, checked the same way",
-      {std::move(target), life_options(), health_options()}, " --unit app.service");
+      {std::move(target), life_options(), hook_options(), health_options()}, " --unit app.service");
   command.outputs = release_outputs();
   return command;
 }

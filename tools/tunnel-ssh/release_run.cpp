@@ -14,6 +14,7 @@
 #include "tunnel-ssh/batches.hpp"
 #include "tunnel-ssh/health.hpp"
 #include "tunnel-ssh/release_folder.hpp"
+#include "tunnel-ssh/release_hooks.hpp"
 #include "tunnel-ssh/rendezvous.hpp"
 
 namespace pca::tunnel_ssh {
@@ -66,6 +67,30 @@ bool is_refused(const ReleaseState& state, const Provenance& from) {
   return !held_time.empty() && !from.commit_time.empty() && from.commit_time <= held_time;
 }
 
+// Of all hosts together, with what it prints in the log.
+Result<> run_runner_hook(ToolContext& context, const ReleaseInputs& inputs, Moment moment,
+                         SshSession* session, const std::string& release,
+                         const std::string& previous) {
+  std::vector<std::string> hosts;
+  for (const HostAddress& host : inputs.connection.hosts) hosts.push_back(host.text());
+  Environment environment = context.environment;
+  environment["RELEASE"] = release;
+  environment["RELEASE_PREVIOUS"] = previous;
+  environment["RELEASE_PATH"] = fmt::format("{}/releases/{}", inputs.path, release);
+  environment["RELEASE_HOST"] = join(hosts, " ");
+  environment["RELEASE_COMMIT"] = inputs.provenance.commit;
+  const auto output = context.reporter.remote("runner: ");
+  const Budget budget = Budget::of(inputs.hooks.limit, context.stop);
+  Result<> ran =
+      run_on_runner(budget, session, *output, inputs.hooks.runner_at(moment), environment);
+  output->finish();
+  if (ran || ran.error().kind == ErrorKind::cancelled) return ran;
+  const bool is_late = budget.is_over();
+  return failed(fmt::format(
+      "runner-{} {}", hook_name(moment),
+      is_late ? "did not end within " + format_duration(inputs.hooks.limit) : ran.error().message));
+}
+
 // One host's way through the run, in a thread of its own.
 class Worker {
  public:
@@ -92,12 +117,15 @@ class Worker {
     PCA_CHECK(phase("connect", [&] { return connect(); }));
     PCA_TRY(RemoteShell shell,
             RemoteShell::start(budget_, *session_, shared_.inputs.become, result_.host));
-    ReleaseFolder folder(shell, shared_.inputs.path, shared_.inputs.restart,
-                         shared_.inputs.timeout);
+    ReleaseFolder folder(shell, shared_.inputs.path, shared_.inputs.timeout);
     Result<> done = work(folder);
     // Its end undoes what was not confirmed, and unlocks: the next deploy may come at once. It ends
     // by itself where this cannot be awaited.
-    (void)shell.end(Budget::of(goodbye_limit));
+    if (shell.is_busy()) {
+      (void)shell.terminate(Budget::of(revert_limit));  // it would wait for the user's command
+    } else {
+      (void)shell.end(Budget::of(goodbye_limit));
+    }
     return done;
   }
 
@@ -110,13 +138,65 @@ class Worker {
     PCA_TRY(const bool is_there, meet(Meeting::compared, is_same));
     if (is_there) return end("unchanged");
     PCA_CHECK(agree());
+    folder.describe(release_, state_.current, result_.host, shared_.inputs.provenance.commit);
+    constexpr const char* unswitched = "nothing was switched, because another host failed";
+    PCA_CHECK(hook(folder, Moment::check, "", budget_));
+    PCA_CHECK(all_or_none(Meeting::checked, Moment::check, unswitched));
     PCA_CHECK(phase("stage", [&] { return stage(folder); }));
-    PCA_TRY(const bool are_staged, meet(Meeting::staged, true));
-    if (!are_staged) {
-      result_.follows_another = true;
-      return failed(result_.host + ": nothing was switched, because another host failed");
-    }
+    if (is_deploy()) PCA_CHECK(hook(folder, Moment::stage, "releases/" + release_, budget_));
+    PCA_CHECK(all_or_none(Meeting::staged, Moment::stage, unswitched));
     return bring_to_life(folder);
+  }
+
+  // Runs a command of the user's on the host, and shows what it prints.
+  Result<> command(ReleaseFolder& folder, const char* name, const std::string& place,
+                   const std::string& code, const Budget& budget, Milliseconds limit) {
+    if (code.empty()) return {};
+    return phase(name, [&]() -> Result<> {
+      PCA_TRY(const CommandCheck ran, folder.command(budget, place, code, limit));
+      show(ran.said);
+      if (ran.is_good) return {};
+      std::vector<std::string> lines = split_list(ran.said);
+      if (lines.size() > 3) lines.erase(lines.begin(), lines.end() - 3);
+      return failed(fmt::format("{}: {} {}{}", result_.host, name,
+                                ran.code == 124 ? std::string("did not end in time")
+                                                : fmt::format("ended with exit code {}", ran.code),
+                                lines.empty() ? "" : ": " + visible(join(lines, "; "))));
+    });
+  }
+  Result<> hook(ReleaseFolder& folder, Moment moment, const std::string& place,
+                const Budget& budget) {
+    const Hooks& hooks = shared_.inputs.hooks;
+    return command(folder, hook_name(moment).c_str(), place, hooks.host_at(moment), budget,
+                   hooks.limit);
+  }
+
+  void show(const std::string& said) {
+    const auto output = shared_.context.reporter.remote(result_.host + ": ");
+    output->feed(said);
+    output->finish();
+  }
+
+  // Waits until all hosts have come as far, and for the runner's hook of that moment.
+  Result<> all_or_none(Meeting meeting, std::optional<Moment> moment, const char* otherwise) {
+    PCA_TRY(bool are_all_good, meet(meeting, true));
+    if (are_all_good && moment && !shared_.inputs.hooks.runner_at(*moment).empty()) {
+      const Result<> ran = index_ == 0 ? hook_on_runner(*moment) : Result<>();
+      const auto approved = static_cast<Meeting>(static_cast<std::size_t>(meeting) + 1);
+      if (!ran) return ran;
+      PCA_TRY(are_all_good, meet(approved, true));
+    }
+    if (are_all_good) return {};
+    result_.follows_another = true;
+    return failed(fmt::format("{}: {}", result_.host, otherwise));
+  }
+
+  Result<> hook_on_runner(Moment moment) {
+    const std::string name = "runner-" + hook_name(moment);
+    return phase(name.c_str(), [&] {
+      return run_runner_hook(shared_.context, shared_.inputs, moment, session_.get(), release_,
+                             state_.current);
+    });
   }
 
   Result<> connect() {
@@ -253,25 +333,36 @@ class Worker {
   }
 
   Result<> bring_to_life(ReleaseFolder& folder) {
-    Result<> healthy = become_healthy(folder);
-    const bool is_healthy = healthy.has_value();
-    const auto all = meet(Meeting::healthy, is_healthy);
-    if (all && *all) {
-      auto confirmed = phase("confirm", [&] { return confirm(folder); });
-      if (confirmed) return end("deployed");
-      if (confirmed.error().kind != ErrorKind::unreachable) return confirmed;
-      return outcome_unknown(
-          fmt::format("{}: the connection broke when {} was confirmed: {}", result_.host, release_,
-                      confirmed.error().message),
-          "The host runs it, or went back by itself: \"tunnel-ssh release list\" shows which.");
+    Result<> alive = become_healthy(folder);
+    if (!alive) {
+      leave();
+      return go_back(folder, std::move(alive).error());
     }
-    if (!is_healthy && healthy.error().kind == ErrorKind::failed) show_log(folder);
-    const Budget last = Budget::of(revert_limit);
-    const auto reverted = phase("revert", [&] { return folder.revert(last); });
-    result_.follows_another = is_healthy && all;
-    Error why = !is_healthy ? std::move(healthy).error()
-                : !all      ? all.error()
-                            : failed(result_.host + ": another host was not healthy");
+    auto confirmed = phase("confirm", [&] { return confirm(folder); });
+    if (confirmed) return end("deployed");
+    if (confirmed.error().kind != ErrorKind::unreachable) return confirmed;
+    return outcome_unknown(
+        fmt::format("{}: the connection broke when {} was confirmed: {}", result_.host, release_,
+                    confirmed.error().message),
+        "The host runs it, or went back by itself: \"tunnel-ssh release list\" shows which.");
+  }
+
+  // Gives the error that made it necessary, or a graver one.
+  Error go_back(ReleaseFolder& folder, Error why) {
+    if (!result_.follows_another && why.kind == ErrorKind::failed) show_log(folder);
+    const auto reverted = phase("revert", [&]() -> Result<> {
+      const std::stop_token& stop = shared_.context.stop;
+      auto said = stop.stop_requested()
+                      ? folder.revert(Budget::of(revert_limit))
+                      : folder.revert(Budget::of(restart_allowance + rollback_limit(), stop));
+      // It was cancelled meanwhile: what is left is to see that the host does it.
+      if (!said && said.error().kind == ErrorKind::cancelled) {
+        said = folder.revert(Budget::of(revert_limit));
+      }
+      if (!said) return std::move(said).error();
+      show(*said);
+      return {};
+    });
     if (!reverted) {
       result_.outcome = "unknown";
       return outcome_unknown(
@@ -288,44 +379,63 @@ class Worker {
   [[nodiscard]] Milliseconds patience() const {
     return shared_.inputs.health.timeout + restart_allowance + revert_slack;
   }
+  // For the hook of a revert, which the host runs when nobody is there as well.
+  [[nodiscard]] Milliseconds rollback_limit() const {
+    const Hooks& hooks = shared_.inputs.hooks;
+    return hooks.host_at(Moment::rollback).empty() ? Milliseconds{0} : hooks.limit;
+  }
 
   Result<> become_healthy(ReleaseFolder& folder) {
-    const Budget limit = budget_.at_most(shared_.inputs.health.timeout + restart_allowance);
-    PCA_CHECK(phase("switch", [&]() -> Result<> {
-      PCA_TRY(const std::string said,
-              folder.switch_to(limit, release_, state_.current, patience(),
-                               record("revert", "rolled-back"), shared_.inputs.secrets));
-      const auto output = shared_.context.reporter.remote(result_.host + ": ");
-      output->feed(said);
-      output->finish();
-      return {};
-    }));
-    return phase("health", [&]() -> Result<> {
-      auto evidence = wait_until_healthy(
-          limit, *session_,
-          [&](const Budget& budget, const std::string& command, Milliseconds most) {
-            return folder.check(budget, command, most);
-          },
-          shared_.inputs.health);
-      if (!evidence) {
-        Error error = std::move(evidence).error();
-        if (error.kind == ErrorKind::failed) error.message = result_.host + ": " + error.message;
-        return error;
-      }
-      result_.health = *std::move(evidence);
-      return {};
-    });
+    const ReleaseInputs& inputs = shared_.inputs;
+    const Budget limit = budget_.at_most(inputs.health.timeout + restart_allowance);
+    PCA_CHECK(phase("switch", [&] { return folder.switch_to(limit, how_to_switch()); }));
+    PCA_CHECK(hook(folder, Moment::switched, "current", limit));
+    PCA_CHECK(command(folder, "restart", "current", inputs.restart, limit, limit.left()));
+    constexpr const char* ill = "another host was not healthy";
+    if (!inputs.hooks.runner_at(Moment::switched).empty()) {
+      PCA_CHECK(all_or_none(Meeting::switched, Moment::switched, ill));
+    }
+    PCA_CHECK(phase("health", [&] { return wait_for_health(folder, limit); }));
+    PCA_CHECK(all_or_none(Meeting::healthy, {}, ill));
+    PCA_CHECK(hook(folder, Moment::healthy, "current", limit));
+    return all_or_none(Meeting::settled, Moment::healthy, ill);
+  }
+
+  [[nodiscard]] Switch how_to_switch() const {
+    const ReleaseInputs& inputs = shared_.inputs;
+    return {.release = release_,
+            .previous = state_.current,
+            .secrets = inputs.secrets,
+            .restart = inputs.restart,
+            .rollback_hook = inputs.hooks.host_at(Moment::rollback),
+            .patience = patience(),
+            .hook_limit = inputs.hooks.limit,
+            .record = record("revert", "rolled-back")};
+  }
+
+  Result<> wait_for_health(ReleaseFolder& folder, const Budget& limit) {
+    auto evidence = wait_until_healthy(
+        limit, *session_,
+        [&](const Budget& budget, const std::string& code, Milliseconds most) {
+          return folder.command(budget, "current", code, most);
+        },
+        shared_.inputs.health);
+    if (!evidence) {
+      Error error = std::move(evidence).error();
+      if (error.kind == ErrorKind::failed) error.message = result_.host + ": " + error.message;
+      return error;
+    }
+    result_.health = *std::move(evidence);
+    return {};
   }
 
   void show_log(ReleaseFolder& folder) {
     if (shared_.inputs.log_command.empty()) return;
-    auto shown = folder.check(budget_.at_most(Milliseconds{5000}), shared_.inputs.log_command,
-                              Milliseconds{3000});
+    auto shown = folder.command(budget_.at_most(Milliseconds{5000}), "current",
+                                shared_.inputs.log_command, Milliseconds{3000});
     if (!shown) return;
     result_.last_log_lines = shown->said;
-    const auto output = shared_.context.reporter.remote(result_.host + ": ");
-    output->feed(shown->said);
-    output->finish();
+    show(shown->said);
   }
 
   Result<> confirm(ReleaseFolder& folder) {
@@ -414,6 +524,7 @@ class Worker {
   void leave() {
     shared_.turns.pass(index_);
     if (next_meeting_ < meetings) shared_.rendezvous.leave(static_cast<Meeting>(next_meeting_));
+    next_meeting_ = meetings;
   }
 
   void fail(Error error) {
@@ -431,8 +542,6 @@ class Worker {
     result_.phases.push_back({name, start, ms_since(shared_.began) - start});
     return ended;
   }
-
-  static constexpr std::size_t meetings = 3;
 
   Shared& shared_;
   const std::size_t index_;
@@ -489,6 +598,18 @@ ReleaseRun run_release_everywhere(ToolContext& context, const ReleaseInputs& inp
         worker.run();
         if (i == 0 && id.empty()) run.release = worker.release();
       });
+    }
+  }
+  const auto went_back =
+      std::find_if(run.hosts.begin(), run.hosts.end(),
+                   [](const HostRelease& host) { return host.outcome == "rolled-back"; });
+  if (went_back != run.hosts.end() && !inputs.hooks.runner_at(Moment::rollback).empty()) {
+    const auto ran = run_runner_hook(context, inputs, Moment::rollback, nullptr, run.release,
+                                     went_back->previous);
+    if (!ran && went_back->error) {
+      went_back->outcome = "unknown";
+      went_back->error = outcome_unknown(
+          fmt::format("{}; and {}", went_back->error->message, ran.error().message));
     }
   }
   run.duration_ms = ms_since(shared.began);

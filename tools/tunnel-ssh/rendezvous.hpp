@@ -27,26 +27,42 @@ class Event {
 using WaitOn = std::function<Result<>(int fd)>;
 
 // The points of a deploy where the workers of all hosts wait for each other.
-enum class Meeting : std::uint8_t { compared, staged, healthy };
+// Those with _approved behind them are for what the runner's hook says of it.
+enum class Meeting : std::uint8_t {
+  compared,
+  checked,
+  checked_approved,
+  staged,
+  staged_approved,
+  started,
+  switched,
+  switched_approved,
+  healthy,
+  settled,
+  settled_approved,
+};
+inline constexpr std::size_t meetings = 11;
 
 // Lets no host go on to the next phase before all have ended this one. Thread safe.
 class Rendezvous {
  public:
-  explicit Rendezvous(std::size_t members) : missing_{members, members, members} {}
+  explicit Rendezvous(std::size_t members) {
+    missing_.fill(members);
+    is_good_.fill(true);
+  }
 
   // Comes with a verdict and waits for all others; whether all verdicts were good. Each member
-  // comes to each meeting at most once, in order.
+  // comes to each meeting at most once, in order; what one leaves out all leave out.
   Result<bool> meet(Meeting meeting, bool is_good, const WaitOn& wait);
   // Comes to no further meeting, `from` included: for the others a bad verdict at all of them.
   void leave(Meeting from);
 
  private:
-  static constexpr std::size_t meetings = 3;
   void arrive(std::size_t meeting, bool is_good);
 
   std::mutex mutex_;
   std::array<std::size_t, meetings> missing_;
-  std::array<bool, meetings> is_good_{true, true, true};
+  std::array<bool, meetings> is_good_{};
   std::array<Event, meetings> complete_;
 };
 

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "cli/inputs.hpp"
+#include "net/ssh.hpp"
+#include "runner/reporter.hpp"
+
+namespace pca::tunnel_ssh {
+
+// The moments of a deploy at which commands of the user's may run: before anything is made, when
+// all is staged, right after the switch, when all hosts are healthy, after going back.
+enum class Moment : std::uint8_t { check, stage, switched, healthy, rollback };
+inline constexpr std::array<std::string_view, 5> moment_names{"check", "stage", "switch", "healthy",
+                                                              "rollback"};
+
+// Shell commands by Moment; an empty one is none.
+struct Hooks {
+  std::array<std::string, moment_names.size()> on_host;
+  std::array<std::string, moment_names.size()> on_runner;
+  Milliseconds limit{};  // for each
+
+  [[nodiscard]] const std::string& host_at(Moment moment) const {
+    return on_host[static_cast<std::size_t>(moment)];
+  }
+  [[nodiscard]] const std::string& runner_at(Moment moment) const {
+    return on_runner[static_cast<std::size_t>(moment)];
+  }
+};
+// "hook-stage".
+[[nodiscard]] inline std::string hook_name(Moment moment) {
+  return "hook-" + std::string(moment_names[static_cast<std::size_t>(moment)]);
+}
+
+// Runs `code` in this machine's sh with this environment, and serves `session` (may be null)
+// meanwhile. What it prints goes to `output`. Errors: failed (it ended with another
+// code than 0), unreachable (the budget's deadline, the session), cancelled; what it started is
+// ended then.
+Result<> run_on_runner(const Budget& budget, SshSession* session, RemoteOutput& output,
+                       const std::string& code, const Environment& environment);
+
+}  // namespace pca::tunnel_ssh

@@ -7,11 +7,13 @@
 #include <openssl/ssl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <optional>
 
 #include "base/environment.hpp"
+#include "base/text.hpp"
 
 namespace pca {
 
@@ -29,10 +31,14 @@ constexpr const char* usual_directory = "/etc/ssl/certs";
 
 bool is_readable(const std::string& path) { return ::access(path.c_str(), R_OK) == 0; }
 
-bool has_entries(const std::string& directory) {
-  std::error_code ignored;
-  return std::filesystem::directory_iterator(directory, ignored) !=
-         std::filesystem::directory_iterator();
+// `directories`: one or several with colons between them, as OpenSSL takes them.
+bool has_entries(const std::string& directories) {
+  const std::vector<std::string> all = split(directories, ':');
+  return std::any_of(all.begin(), all.end(), [](const std::string& directory) {
+    std::error_code ignored;
+    return std::filesystem::directory_iterator(directory, ignored) !=
+           std::filesystem::directory_iterator();
+  });
 }
 
 Error names_nothing_readable(const char* name, const std::string& value) {
@@ -43,16 +49,20 @@ Error names_nothing_readable(const char* name, const std::string& value) {
 
 }  // namespace
 
-std::string TrustStore::describe() const { return file.empty() ? directory : file; }
+std::string TrustStore::describe() const {
+  if (file.empty() || directory.empty()) return file + directory;
+  return fmt::format("{} and {}", file, directory);
+}
 
 Result<TrustStore> find_trust_store(const std::string& root) {
+  const std::string directory = environment_variable("SSL_CERT_DIR");
   for (const char* name : {"SSL_CERT_FILE", "CURL_CA_BUNDLE"}) {
     const std::string file = environment_variable(name);
     if (file.empty()) continue;
     if (!is_readable(file)) return names_nothing_readable(name, file);
-    return TrustStore{file, {}};
+    return TrustStore{file, has_entries(directory) ? directory : ""};
   }
-  if (const std::string directory = environment_variable("SSL_CERT_DIR"); !directory.empty()) {
+  if (!directory.empty()) {
     if (!has_entries(directory)) return names_nothing_readable("SSL_CERT_DIR", directory);
     return TrustStore{{}, directory};
   }

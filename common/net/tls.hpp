@@ -6,17 +6,18 @@
 
 namespace pca {
 
-// Where trusted CA certificates come from. Exactly one of the two is set.
+// Where trusted CA certificates come from. At least one of the two is set.
 struct TrustStore {
   std::string file;       // a PEM bundle
-  std::string directory;  // hashed names (c_rehash)
+  std::string directory;  // hashed names (c_rehash); several with colons between them
   [[nodiscard]] std::string describe() const;
 };
 
-// Finds the CA certificates of this machine: $SSL_CERT_FILE, $CURL_CA_BUNDLE, $SSL_CERT_DIR, then
-// the places the Linux distributions use. A set variable that names nothing readable is an error,
-// never skipped. `root` prefixes the usual places (tests). Kind permission, with the list of places
-// and the package to install.
+// Finds the CA certificates of this machine: $SSL_CERT_FILE or $CURL_CA_BUNDLE, and $SSL_CERT_DIR
+// besides; when none of them is set, the places the Linux distributions use. A set variable that
+// names nothing readable is an error, never skipped, but for a folder beside a file. `root`
+// prefixes the usual places (tests). Kind permission, with the list of places and the package to
+// install.
 [[nodiscard]] Result<TrustStore> find_trust_store(const std::string& root = "");
 
 // To be called once, before anything is looked up, encrypted or connected (reading argv is not):

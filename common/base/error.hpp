@@ -35,10 +35,6 @@ struct Error {
     message = "while " + doing + ": " + message;
     return std::move(*this);
   }
-  [[nodiscard]] Error with_hint(std::string text) && {
-    hint = std::move(text);
-    return std::move(*this);
-  }
   [[nodiscard]] Error as_transient() && {
     transient = true;
     return std::move(*this);

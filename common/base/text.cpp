@@ -299,4 +299,10 @@ std::string visible(std::string_view text) {
   return out;
 }
 
+std::string shown(std::string_view text) {
+  constexpr std::size_t longest = 100;
+  const std::string_view excerpt = cut_utf8(text, longest);
+  return fmt::format("\"{}{}\"", visible(excerpt), excerpt.size() < text.size() ? "..." : "");
+}
+
 }  // namespace pca

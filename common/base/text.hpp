@@ -69,6 +69,8 @@ void append_utf8(std::string& out, char32_t code_point);
 // the Unicode line ends become \u{NNNN}; broken UTF-8 becomes U+FFFD; tabs stay. For single lines
 // inside messages.
 [[nodiscard]] std::string visible(std::string_view text);
+// What somebody gave, for a message: visible, in double quotes, at most 100 bytes of it.
+[[nodiscard]] std::string shown(std::string_view text);
 // The same for one code point.
 void append_visible(std::string& out, char32_t code_point);
 

@@ -25,7 +25,7 @@ Result<> check_header(std::string_view what, std::string_view value) {
                    "Look for a line break or a non-ASCII character in it.");
 }
 
-std::string shown(std::string_view text) { return visible(cut_utf8(text, longest_shown)); }
+std::string excerpt(std::string_view text) { return visible(cut_utf8(text, longest_shown)); }
 
 bool has_token(std::string_view list, std::string_view token) {
   for (const std::string& item : split(list, ',')) {
@@ -48,7 +48,7 @@ Result<int> parse_status_line(std::string_view line) {
     const bool is_number = problem == std::errc() && end == line.data() + 12;
     if (is_number && status >= 100 && (line.size() == 12 || line[12] == ' ')) return status;
   }
-  return unreachable(fmt::format("the answer is not HTTP/1.1: \"{}\"", shown(line)),
+  return unreachable(fmt::format("the answer is not HTTP/1.1: \"{}\"", excerpt(line)),
                      "Check access-hostname and access-port.");
 }
 
@@ -110,7 +110,7 @@ Meaning outage(std::string hint, std::string note = {}) {
 }
 
 Meaning meaning_of_redirect(const Refusal& refusal) {
-  const std::string host = shown(url_host(refusal.location));
+  const std::string host = excerpt(url_host(refusal.location));
   const std::string to = host.empty() ? std::string() : " to " + host;
   if (is_login_page(refusal.location)) {
     return gate(credential_cure(refusal.sent),
@@ -183,14 +183,15 @@ Result<> check_access_settings(const AccessSettings& settings) {
   const std::string& host = settings.hostname;
   if (host.empty() || !std::all_of(host.begin(), host.end(), is_visible_ascii) ||
       host.find_first_of("/\\@?#:%[]") != std::string::npos) {
-    return bad_input(fmt::format("access-hostname \"{}\" is not a host name", shown(host)),
+    return bad_input(fmt::format("access-hostname \"{}\" is not a host name", excerpt(host)),
                      "Write the bare name, like ssh.example.com; an international name in its "
                      "xn-- form.");
   }
   if (!settings.path.starts_with('/') ||
       !std::all_of(settings.path.begin(), settings.path.end(), is_visible_ascii)) {
-    return bad_input(fmt::format("the Access path \"{}\" is not a URL path", shown(settings.path)),
-                     "It starts with / and has neither blanks nor non-ASCII characters.");
+    return bad_input(
+        fmt::format("the Access path \"{}\" is not a URL path", excerpt(settings.path)),
+        "It starts with / and has neither blanks nor non-ASCII characters.");
   }
   if (settings.client_id.empty() != settings.client_secret.empty()) {
     return bad_input(
@@ -294,12 +295,12 @@ Error explain_refusal(const Refusal& refusal) {
     facts += (facts.empty() ? "" : ", ") + fact;
   };
   if (code != 0) add_fact(fmt::format("error code {}", code));
-  if (!refusal.ray.empty()) add_fact("CF-RAY " + shown(refusal.ray));
+  if (!refusal.ray.empty()) add_fact("CF-RAY " + excerpt(refusal.ray));
   // Then nothing above is true.
   const bool is_cloudflare =
       refusal.server.empty() || to_lower(refusal.server).starts_with("cloudflare");
   if (!is_cloudflare) {
-    add_fact("from the server \"" + shown(refusal.server) + "\"");
+    add_fact("from the server \"" + excerpt(refusal.server) + "\"");
     meaning.hint =
         "The answer did not come from Cloudflare: check that the hostname's DNS record is proxied "
         "and that no other proxy is in between. " +

@@ -83,7 +83,7 @@ class EdgeStream : public ByteStream {
   Result<> prepare(const AccessSettings& settings) {
     PCA_CHECK(curl_.trust(settings.ca_file));
     const std::string url = fmt::format("https://{}:{}/", settings.hostname, settings.port);
-    curl_.set(CURLOPT_URL, url.c_str());
+    PCA_CHECK(curl_.go_to(url));
     curl_.set(CURLOPT_PROTOCOLS_STR, "https");
     curl_.set(CURLOPT_CONNECT_ONLY, 1L);
     curl_.set(CURLOPT_SSL_ENABLE_ALPN, 0L);  // as cloudflared; the edge then speaks HTTP/1.1

@@ -35,10 +35,10 @@ struct AccessFacts {
 
 // Opens a WebSocket through the edge: one HTTP/1.1 upgrade over TLS, binary messages of at most
 // 16,384 bytes (the origin drops the rest of longer ones), pongs between frames, HTTPS_PROXY and
-// NO_PROXY honoured. One try; the caller retries transient errors (502, 530, DNS, refused, reset,
-// timed out). Errors: bad_input for settings that no request can carry; permission for what a gate
-// says (302, 401, 403, other 3xx and 4xx) and for certificates; unreachable for the rest; a refusal
-// with status, Location's host, CF-RAY, the likely cause and the cure.
+// NO_PROXY honoured, but for loopback. One try; the caller retries transient errors (502, 530, DNS,
+// refused, reset, timed out). Errors: bad_input for settings that no request can carry; permission
+// for what a gate says (302, 401, 403, other 3xx and 4xx) and for certificates; unreachable for the
+// rest; a refusal with status, Location's host, CF-RAY, the likely cause and the cure.
 [[nodiscard]] Result<std::unique_ptr<ByteStream>> connect_access(const Budget& budget,
                                                                  const AccessSettings& settings,
                                                                  AccessFacts* facts = nullptr);

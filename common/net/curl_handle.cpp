@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <memory>
 #include <stop_token>
@@ -13,6 +14,7 @@
 #include "base/environment.hpp"
 #include "base/system_error.hpp"
 #include "base/text.hpp"
+#include "net/host_address.hpp"
 #include "net/tls.hpp"
 
 namespace pca {
@@ -20,6 +22,9 @@ namespace pca {
 namespace {
 
 constexpr std::size_t longest_detail = 200;  // of a library's words inside a message
+
+constexpr std::array<std::string_view, 6> proxy_schemes{"http",    "https",  "socks4",
+                                                        "socks4a", "socks5", "socks5h"};
 
 struct FreeUrl {
   void operator()(CURLU* url) const { curl_url_cleanup(url); }
@@ -76,6 +81,14 @@ void CurlHandle::reset() {
 int CurlHandle::note_socket(void* self, curl_socket_t socket, curlsocktype /*purpose*/) {
   static_cast<CurlHandle*>(self)->socket_ = socket;
   return CURL_SOCKOPT_OK;
+}
+
+Result<> CurlHandle::go_to(const std::string& url) {
+  const bool is_near = is_loopback(url_host(url));
+  set(CURLOPT_URL, url.c_str());
+  set(CURLOPT_PROXY, is_near ? "" : nullptr);  // null: what the environment says
+  if (!is_near) PCA_CHECK(proxy_of_environment(url_scheme(url) == "http"));
+  return {};
 }
 
 Result<> CurlHandle::trust(const std::string& ca_file) {
@@ -168,7 +181,10 @@ std::string CurlHandle::phase(const std::string& peer) const {
 }
 
 std::string CurlHandle::detail() const {
-  return visible(cut_utf8(std::string_view(error_text_.data()), longest_detail));
+  const std::string_view text(error_text_.data());
+  // libcurl quotes the URL of a proxy that it cannot use, password and all.
+  if (text.find('@') != std::string_view::npos) return "libcurl's words may hold a password";
+  return visible(cut_utf8(text, longest_detail));
 }
 
 Error CurlHandle::explain(CURLcode code, const std::string& peer) const {
@@ -247,17 +263,29 @@ std::string CurlHandle::proxy() const {
   const char* scheme = nullptr;
   curl_easy_getinfo(easy_, CURLINFO_SCHEME, &scheme);
   const bool is_plain = scheme != nullptr && equals_ignoring_case(scheme, "http");
-  // The names and the order that libcurl looks at.
+  return proxy_of_environment(is_plain).value_or("");
+}
+
+Result<std::string> proxy_of_environment(bool is_plain) {
   for (const char* name : {is_plain ? "http_proxy" : "https_proxy", is_plain ? "" : "HTTPS_PROXY",
                            "all_proxy", "ALL_PROXY"}) {
     const std::string value = environment_variable(name);
     if (value.empty()) continue;
     constexpr unsigned lenient = CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME;
     const std::string host = url_part(value, CURLUPART_HOST, lenient);
+    const std::string scheme = url_part(value, CURLUPART_SCHEME, lenient);
+    const bool is_known =
+        std::find(proxy_schemes.begin(), proxy_schemes.end(), scheme) != proxy_schemes.end();
+    // Without "://" libcurl takes it for an HTTP proxy, and a guess from the name would be wrong.
+    if (host.empty() || (!is_known && value.find("://") != std::string::npos)) {
+      return bad_input(fmt::format("{} holds no URL of a proxy", name),
+                       "Write http://host:port, or http://user:password@host:port; https, socks4, "
+                       "socks4a, socks5 and socks5h are known too.");
+    }
     const std::string port = url_part(value, CURLUPART_PORT, lenient);
     return visible(host) + (port.empty() ? "" : ":" + port);
   }
-  return {};
+  return std::string();
 }
 
 std::string url_scheme(std::string_view url) {

@@ -32,6 +32,10 @@ class CurlHandle {
 
   // Back to no options at all but what every transfer here needs; open connections are kept.
   void reset();
+  // Where the transfer goes. This machine itself is never asked for by way of a proxy, which could
+  // only reach another one of that name; as Go's clients, cloudflared among them, have it.
+  // bad_input for another one when the environment names a proxy that is none.
+  Result<> go_to(const std::string& url);
   // A pointer or a number, as the option wants it. libcurl copies strings.
   template <typename T>
   void set(CURLoption option, T value) {
@@ -70,6 +74,12 @@ class CurlHandle {
   std::string trusted_;                     // where the CA certificates come from
   std::array<char, CURL_ERROR_SIZE> error_text_{};
 };
+
+// host:port of the proxy that the environment names, without credentials; empty: none. libcurl's
+// names and order: http_proxy for a plain URL, https_proxy for others, in lower case first, then
+// all_proxy. bad_input when the first that is set is no proxy's URL; its text is never shown,
+// because it may hold a password.
+[[nodiscard]] Result<std::string> proxy_of_environment(bool is_plain);
 
 // Parts of an absolute URL, in lower case; empty when it has none. The port is the scheme's own
 // when the URL names none; the host comes without credentials.

@@ -13,13 +13,8 @@ namespace pca {
 
 namespace {
 
-constexpr std::size_t longest_name = 253;   // RFC 1035, in text form
-constexpr std::size_t longest_label = 63;   // RFC 1035 section 2.3.4
-constexpr std::size_t longest_shown = 100;  // of a wrong address in a message
-
-std::string shown(std::string_view text) {
-  return fmt::format("\"{}\"", visible(cut_utf8(text, longest_shown)));
-}
+constexpr std::size_t longest_name = 253;  // RFC 1035, in text form
+constexpr std::size_t longest_label = 63;  // RFC 1035 section 2.3.4
 
 bool is_blank_or_control(char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F; }
 
@@ -77,6 +72,9 @@ Result<> check_user(std::string_view user, std::string_view whole) {
   const std::size_t scheme = user.find("://");
   const std::string_view name = scheme == std::string_view::npos ? user : user.substr(scheme + 3);
   if (name.find(':') != std::string_view::npos) {
+    if (whole.find(',') != std::string_view::npos) {
+      return bad_input("an address holds a comma", "Write one host a line, or repeat the flag.");
+    }
     return bad_input("an address has a colon in front of its @, as if it held a password",
                      "Give the password as the input password, and only user@name here.");
   }
@@ -198,6 +196,12 @@ Result<HostAddress> parse_host_address(std::string_view text, std::uint16_t port
   PCA_CHECK(rest.starts_with('[') ? parse_bracketed(rest, whole, address)
                                   : parse_plain(rest, whole, address));
   return address;
+}
+
+bool is_loopback(std::string_view name) {
+  if (name == "localhost" || name.ends_with(".localhost")) return true;
+  return name == "::1" || name == "[::1]" ||
+         (name.starts_with("127.") && is_ipv4(std::string(name)));
 }
 
 bool is_ip_address(const std::string& name) { return is_ipv4(name) || is_ipv6(name); }

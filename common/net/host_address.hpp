@@ -24,5 +24,7 @@ struct HostAddress {
 
 // An IPv4 or IPv6 address rather than a name.
 [[nodiscard]] bool is_ip_address(const std::string& name);
+// localhost and names under it (RFC 6761 section 6.3), 127.0.0.0/8 and ::1, in lower case.
+[[nodiscard]] bool is_loopback(std::string_view name);
 
 }  // namespace pca

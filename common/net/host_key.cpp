@@ -142,13 +142,13 @@ std::string_view next_word(std::string_view& text) {
   return word;
 }
 
-std::string shown(std::string_view text) { return visible(cut_utf8(text, 60)); }
+std::string excerpt(std::string_view text) { return visible(cut_utf8(text, 60)); }
 
 Result<Marker> parse_marker(std::string_view word) {
   if (word == "@revoked") return Marker::revoked;
   if (word == "@cert-authority") return Marker::cert_authority;
   return bad_input(
-      fmt::format("unknown marker \"{}\" (there are @revoked and @cert-authority)", shown(word)));
+      fmt::format("unknown marker \"{}\" (there are @revoked and @cert-authority)", excerpt(word)));
 }
 
 Result<HostKey> parse_key(std::string_view type, std::string_view text) {
@@ -159,8 +159,8 @@ Result<HostKey> parse_key(std::string_view type, std::string_view text) {
   if (!blob || blob->empty()) return bad_input("its key is not base64, or is cut short");
   HostKey key = HostKey::from_blob(std::move(*blob));
   if (key.type != type) {
-    return bad_input(fmt::format("it says {}, but its key is {}", shown(type),
-                                 key.type.empty() ? "damaged" : "of type " + shown(key.type)));
+    return bad_input(fmt::format("it says {}, but its key is {}", excerpt(type),
+                                 key.type.empty() ? "damaged" : "of type " + excerpt(key.type)));
   }
   return key;
 }
@@ -179,8 +179,8 @@ Result<Line> parse_line(LIBSSH2_SESSION* session, std::size_t number, std::strin
   const std::string_view type = next_word(text);
   // A host may well be called ssh-gateway; then its key's type stands behind it.
   if (looks_like_key_type(names) && !looks_like_key_type(type)) {
-    return bad_input(
-        fmt::format("it names no host: put the name (or [name]:port) before \"{}\"", shown(names)));
+    return bad_input(fmt::format("it names no host: put the name (or [name]:port) before \"{}\"",
+                                 excerpt(names)));
   }
   const std::string_view key = next_word(text);
   if (key.empty()) return bad_input("it needs a host name, a key type and a key");
@@ -305,7 +305,7 @@ Result<HostKeyPins> HostKeyPins::parse(std::string_view known_hosts,
     if (fingerprint) {
       pins.impl_->fingerprints.push_back(std::move(*fingerprint));
     } else {
-      mistakes.add(fmt::format("host-key \"{}\": ", shown(text)), fingerprint.error());
+      mistakes.add(fmt::format("host-key \"{}\": ", excerpt(text)), fingerprint.error());
     }
   }
   PCA_CHECK(mistakes.result());

@@ -243,7 +243,7 @@ class CurlTransport : public HttpTransport {
                    Answer& answer) {
     PCA_CHECK(trust_for(request, hop));
     curl_.set(CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_.set(CURLOPT_URL, hop.url.c_str());
+    PCA_CHECK(curl_.go_to(hop.url));
     curl_.set(CURLOPT_USERAGENT, user_agent_.c_str());
     curl_.set(CURLOPT_HTTPHEADER, headers.get());
     curl_.set(CURLOPT_HEADERFUNCTION, &Answer::on_header);
@@ -284,6 +284,11 @@ std::string HttpResponse::header(std::string_view name) const {
   for (const auto& [known, value] : headers) {
     if (equals_ignoring_case(known, name)) return value;
   }
+  return {};
+}
+
+Result<> check_proxy_variables() {
+  for (const bool is_plain : {false, true}) PCA_CHECK(proxy_of_environment(is_plain));
   return {};
 }
 

@@ -31,15 +31,18 @@ struct HttpResponse {
 };
 
 // Sends HTTP requests; any status is a response, not an error. Proxy from the environment
-// (HTTPS_PROXY and NO_PROXY in both spellings; http_proxy in lower case only, because a web server
-// sets the other one from a request header), TLS always verified. One request at a time per object.
-// Errors: unreachable (transient for DNS, refused, reset, timed out), permission (TLS), failed
-// (limit).
+// (HTTPS_PROXY and NO_PROXY in both spellings, never for loopback; http_proxy in lower case only,
+// because a web server sets the other one from a request header), TLS always verified. One request
+// at a time per object. Errors: unreachable (transient for DNS, refused, reset, timed out),
+// permission (TLS), failed (limit).
 class HttpTransport {
  public:
   virtual ~HttpTransport() = default;
   virtual Result<HttpResponse> send(const Budget& budget, const HttpRequest& request) = 0;
 };
+
+// bad_input for a proxy variable that is no URL of a proxy, without its text.
+[[nodiscard]] Result<> check_proxy_variables();
 
 // The real one, over libcurl, keeping connections alive between requests.
 [[nodiscard]] std::unique_ptr<HttpTransport> make_http_transport(std::string user_agent);

@@ -28,7 +28,7 @@ std::optional<Enum> checked(std::optional<std::uint8_t> value, Enum least, Enum 
   return static_cast<Enum>(*value);
 }
 
-std::string shown(std::string_view text) { return visible(cut_utf8(text, longest_text)); }
+std::string excerpt(std::string_view text) { return visible(cut_utf8(text, longest_text)); }
 
 }  // namespace
 
@@ -108,7 +108,7 @@ Error decode_error(std::string_view payload) {
   const auto message = reader.string();
   const auto hint = reader.string();
   if (!kind || !transient || !message || !hint) return garbage("error");
-  return {*kind, shown(*message), shown(*hint), *transient != 0};
+  return {*kind, excerpt(*message), excerpt(*hint), *transient != 0};
 }
 
 std::string encode_exit(const SshChannel::Exit& exit) {
@@ -123,7 +123,7 @@ Result<SshChannel::Exit> decode_exit(std::string_view payload) {
   const auto code = reader.number();
   const auto signal = reader.string();
   if (!code || !signal || *code > most_exit_code || !reader.rest().empty()) return garbage("exit");
-  return SshChannel::Exit{static_cast<int>(*code), shown(*signal)};
+  return SshChannel::Exit{static_cast<int>(*code), excerpt(*signal)};
 }
 
 }  // namespace pca

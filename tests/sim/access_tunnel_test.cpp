@@ -404,13 +404,34 @@ TEST_F(AccessTunnelTest, GoesThroughAProxyWithoutShowingItsPassword) {
 TEST_F(AccessTunnelTest, GoesRoundTheProxyForNoProxy) {
   const ClosedPort closed;
   const ScopedVariable proxy("HTTPS_PROXY", "http://127.0.0.1:" + std::to_string(closed.port()));
-  const SandboxEdge edge = open_edge();
-  const Error error = refusal_of(edge);
+  const SandboxEdge edge = open_edge({"--name", "ssh.example.test"});
+  AccessSettings settings = settings_for(edge);
+  settings.hostname = "ssh.example.test";
+  settings.connect_to = "127.0.0.1:" + std::to_string(edge.port());
+  const Error error = refusal(settings);
   EXPECT_EQ(error.message, "cannot connect to the proxy 127.0.0.1:" +
                                std::to_string(closed.port()) + ": connection refused");
   EXPECT_TRUE(error.transient);
-  const ScopedVariable none("NO_PROXY", "localhost");
-  EXPECT_NE(connect(settings_for(edge)), nullptr);
+  const ScopedVariable none("NO_PROXY", "ssh.example.test");
+  EXPECT_NE(connect(settings), nullptr);
+}
+
+TEST_F(AccessTunnelTest, ThisMachineIsNotReachedByAProxy) {
+  const ClosedPort closed;
+  const ScopedVariable proxy("HTTPS_PROXY", "http://127.0.0.1:" + std::to_string(closed.port()));
+  EXPECT_NE(connect(settings_for(open_edge())), nullptr);
+}
+
+TEST_F(AccessTunnelTest, AProxyThatIsNoneIsNamedWithoutItsText) {
+  AccessSettings settings;
+  settings.hostname = "ssh.example.test";
+  for (const char* value :
+       {"htps://ci:canary@127.0.0.1:1", "http://ci:canary@h:99999", "http://ci:canary@[::1"}) {
+    const ScopedVariable proxy("HTTPS_PROXY", value);
+    const Error error = refusal(settings);
+    EXPECT_EQ(error.kind, ErrorKind::bad_input);
+    EXPECT_EQ(error.message, "HTTPS_PROXY holds no URL of a proxy");
+  }
 }
 
 TEST_F(AccessTunnelTest, ARefusedConnectionMayPass) {
@@ -477,11 +498,11 @@ TEST_F(AccessTunnelTest, ASilentProxyTimesOutToo) {
   const Listener silent;  // the kernel accepts, nobody answers
   const std::string proxy = "127.0.0.1:" + std::to_string(silent.port());
   const ScopedVariable variable("HTTPS_PROXY", "http://" + proxy);
-  const SandboxEdge edge = open_edge();
-  const Error error = refusal(settings_for(edge), Budget::of(Milliseconds{200}));
-  EXPECT_EQ(error.message,
-            "timed out while waiting for the proxy " + proxy +
-                " to connect to Access edge localhost:" + std::to_string(edge.port()));
+  AccessSettings settings;
+  settings.hostname = "ssh.example.test";
+  const Error error = refusal(settings, Budget::of(Milliseconds{200}));
+  EXPECT_EQ(error.message, "timed out while waiting for the proxy " + proxy +
+                               " to connect to Access edge ssh.example.test:443");
   EXPECT_TRUE(error.transient);
 }
 

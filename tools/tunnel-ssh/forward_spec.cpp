@@ -15,7 +15,6 @@ namespace pca::tunnel_ssh {
 namespace {
 
 constexpr std::size_t longest_path = sizeof(sockaddr_un::sun_path) - 1;
-constexpr std::size_t longest_shown = 200;  // of a wrong forward in a message
 
 std::string_view usage(ForwardKind kind) {
   switch (kind) {
@@ -27,10 +26,6 @@ std::string_view usage(ForwardKind kind) {
       return "Write [BIND:]PORT.";
   }
   return {};
-}
-
-std::string shown(std::string_view text) {
-  return fmt::format("\"{}\"", visible(cut_utf8(text, longest_shown)));
 }
 
 Error wrong(ForwardKind kind, std::string_view text, std::string_view why) {

@@ -95,8 +95,11 @@ class Matcher {
   std::size_t longest_ = 0;
 };
 
+// Not a whole key pasted into one line.
 bool is_pem_armour(std::string_view line) {
-  return line.starts_with("-----") && line.ends_with("-----");
+  constexpr std::string_view dashes = "-----";
+  return line.starts_with(dashes) &&
+         line.find(dashes, dashes.size()) == line.size() - dashes.size();
 }
 
 std::string percent_encoded(std::string_view text, std::string_view hex_digits) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "base/digest.hpp"
@@ -46,6 +47,14 @@ TEST_F(RedactorTest, BlanksEachLineOfAMultiLineSecret) {
   EXPECT_EQ(redact(key), "***");
   EXPECT_EQ(redact("-----BEGIN OPENSSH PRIVATE KEY-----"), "-----BEGIN OPENSSH PRIVATE KEY-----");
   EXPECT_EQ(redact("ab="), "ab=");
+}
+
+TEST_F(RedactorTest, AKeyPastedIntoOneLineIsNoShortSecret) {
+  std::string line = key;
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  protect(line);
+  EXPECT_FALSE(redactor_.take_short_secret_notice());
+  EXPECT_EQ(redactor_.take_new_masks().size(), 1U);
 }
 
 TEST_F(RedactorTest, BlanksLinesThatATerminalEndedOtherwise) {

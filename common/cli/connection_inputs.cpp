@@ -11,6 +11,8 @@
 #include "base/digest.hpp"
 #include "base/text.hpp"
 #include "cli/input_file.hpp"
+#include "net/http.hpp"
+#include "net/ssh.hpp"
 #include "net/ssh_key.hpp"
 
 namespace pca {
@@ -21,10 +23,6 @@ constexpr Milliseconds file_limit{10'000};        // for a file that is a pipe
 constexpr std::uint64_t text_limit = 4ULL << 20;  // known_hosts, CA bundles
 constexpr std::size_t longest_header = 8192;      // Access tokens, as the edge takes them
 constexpr std::string_view certificate_type = "-cert-v01@openssh.com";
-
-std::string shown(std::string_view text) {
-  return fmt::format("\"{}\"", visible(cut_utf8(text, 100)));
-}
 
 // "1 key", "2 keys".
 std::string counted(std::size_t count, std::string_view what) {
@@ -80,8 +78,10 @@ std::vector<Option> access_options() {
   const std::string group = "Cloudflare Access";
   return {
       {.name = "access-hostname",
-       .help = "Hostname of the Access application; default: the name of the first hop",
-       .placeholder = "NAME",
+       .help =
+           "Hostname of the Access application, with a path where it has one; default: the name of "
+           "the first hop",
+       .placeholder = "NAME[/PATH]",
        .group = group},
       {.name = "access-port",
        .type = OptionType::integer,
@@ -134,7 +134,7 @@ std::vector<Option> login_options() {
        .group = group},
       {.name = "password",
        .type = OptionType::secret,
-       .help = "Password to log in with, tried last",
+       .help = "Password of the host's account, tried last; no jump host is told it",
        .group = group},
       {.name = "certificate",
        .type = OptionType::verbatim,
@@ -236,6 +236,12 @@ class ConnectionReader {
       say(fmt::format("{}: {} blank {} left out.", name, blanks,
                       blanks == 1 ? "entry was" : "entries were"));
     }
+    const auto is_same = [this](const HostAddress& one, const HostAddress& other) {
+      const auto user_of = [this](const HostAddress& address) {
+        return address.user.empty() ? settings_.user : address.user;
+      };
+      return one.name == other.name && one.port == other.port && user_of(one) == user_of(other);
+    };
     std::vector<HostAddress> found;
     std::vector<std::string> texts = inputs_.list(name);
     if (!inputs_.text(name).empty()) texts.push_back(inputs_.text(name));  // the only one
@@ -243,7 +249,8 @@ class ConnectionReader {
       auto address = parse_host_address(text, port);
       if (!address) {
         bad_.add(name, address.error());
-      } else if (std::find(found.begin(), found.end(), *address) != found.end()) {
+      } else if (std::any_of(found.begin(), found.end(),
+                             [&](const HostAddress& other) { return is_same(other, *address); })) {
         bad_.add(name, fmt::format("{} is given twice", address->text()), "Give it once.");
       } else {
         found.push_back(*std::move(address));
@@ -291,7 +298,10 @@ class ConnectionReader {
     access.user_agent = fmt::format("private-cloud-actions/{}", project_version());
     read_access_secrets();
     read_access_destination();
-    if (through_access) read_access_hostname();
+    if (through_access) {
+      read_access_hostname();
+      if (auto proxies = check_proxy_variables(); !proxies) bad_.add({}, proxies.error());
+    }
   }
 
   void refuse_access_inputs() {
@@ -305,10 +315,18 @@ class ConnectionReader {
   }
 
   void read_access_hostname() {
-    const std::string& hostname = inputs_.text("access-hostname");
-    if (hostname.empty()) {
+    const std::string& given = inputs_.text("access-hostname");
+    if (given.empty()) {
       check_names_of_first_hops();
       return;
+    }
+    const std::size_t slash =
+        given.find("://") == std::string::npos ? given.find('/') : given.size();
+    const std::string hostname = given.substr(0, slash);
+    if (hostname.size() < given.size()) settings_.access.path = given.substr(slash);
+    if (!is_visible_ascii(settings_.access.path)) {
+      bad_.add("access-hostname", "has a path that holds a blank or another character of no URL",
+               "Write such characters as percent codes, a blank as %20.");
     }
     const auto address = parse_host_address(hostname, 0);
     const std::string cure = "Write the name alone, such as ssh.example.com.";
@@ -391,7 +409,7 @@ class ConnectionReader {
     const std::string& ca_file = inputs_.text("access-ca");
     if (ca_file.empty()) return;
     const std::string content = content_of("access-ca", ca_file, bad_);
-    if (content.empty()) return;
+    if (bad_.names("access-ca")) return;
     if (content.find("-----BEGIN CERTIFICATE-----") == std::string::npos &&
         content.find("-----BEGIN TRUSTED CERTIFICATE-----") == std::string::npos) {
       bad_.add("access-ca", fmt::format("{} holds no PEM certificate", shown(ca_file)),
@@ -498,6 +516,8 @@ class ConnectionReader {
     if (::stat(path.c_str(), &facts) != 0 || !S_ISSOCK(facts.st_mode)) {
       bad_.add("agent", fmt::format("{} is no socket", shown(path)),
                "Give the path that ssh-agent prints as SSH_AUTH_SOCK, or true.");
+    } else if (const auto reached = check_agent(path); !reached) {
+      bad_.add("agent", reached.error().message, "Start an agent in this job, or give the key.");
     }
     settings_.agent_socket = path;
   }
@@ -516,10 +536,12 @@ class ConnectionReader {
       bad_.add("user", fmt::format("is missing, and {} names none", nameless->text()),
                fmt::format("Give user, or write user@{}.", nameless->text()));
     }
-    const bool has_login = inputs_.has("key") || inputs_.has("password") ||
-                           !settings_.agent_socket.empty() || inputs_.has("agent");
-    const bool only_hops_log_in = login_ == Login::jumps_only && inputs_.has("jump-keys");
-    if (!has_login && !only_hops_log_in) {
+    const bool has_key = inputs_.has("key") || bad_.names("key") || bad_.names("key-file") ||
+                         !settings_.agent_socket.empty() || inputs_.has("agent");
+    if (!settings_.jumps.empty() && !has_key && !inputs_.has("jump-keys")) {
+      bad_.add("key", "is missing, and so are jump-keys and agent",
+               "Give one of them for the jump hosts; a password is the host's alone.");
+    } else if (login_ == Login::hosts && !has_key && !inputs_.has("password")) {
       bad_.add("key", "is missing, and so are password and agent",
                "Give key or key-file with a private key, password, or agent.");
     }
@@ -600,6 +622,7 @@ class ConnectionReader {
                  "Give one of the two.");
         return;
       }
+      if (bad_.names("known-hosts-file")) return;
       known_hosts = content_of("known-hosts-file", inputs_.text("known-hosts-file"), bad_);
     }
     auto pins = HostKeyPins::parse(known_hosts, inputs_.list("host-key"));

@@ -17,13 +17,8 @@ namespace pca {
 namespace {
 
 constexpr std::uint64_t secret_limit = 64ULL * 1024;
-constexpr std::size_t shown_value = 64;  // bytes of a wrong value that a message shows
+constexpr std::size_t shown_value = 64;  // bytes of a wrong name that a message shows
 constexpr std::string_view prefix = "INPUT_";
-
-std::string shown(std::string_view value) {
-  const bool is_cut = value.size() > shown_value;
-  return fmt::format("\"{}{}\"", visible(cut_utf8(value, shown_value)), is_cut ? "..." : "");
-}
 
 std::string title_of(const ToolSpec& tool, const std::string& command) {
   return command.empty() ? tool.name : tool.name + " " + command;
@@ -106,7 +101,8 @@ class CommandLineReader {
     }
   }
 
-  // "--user --port 22" and "--user=": CLI11 would take the next flag for the value.
+  // "--user --port 22" and "--user=": CLI11 would take the next flag for the value; "--debug
+  // false": it would set the flag, and take "false" for a host.
   void take_flags_without_value(std::vector<std::string>& arguments) {
     std::vector<std::string> kept;
     for (std::size_t i = 0; i < arguments.size(); ++i) {
@@ -124,6 +120,10 @@ class CommandLineReader {
       } else if ((known != by_flag_.end() && equals + 1 == argument.size()) ||
                  (is_detached && (is_last || is_flag(arguments[i + 1])))) {
         add_missing_value(known->first);
+      } else if (known != by_flag_.end() && equals == std::string::npos && !is_detached &&
+                 !is_last && is_word_of_truth(arguments[i + 1])) {
+        bad_.add(known->first, "has its value behind a blank",
+                 fmt::format("Write --{}={}.", flag_of(*known->second), to_lower(arguments[++i])));
       } else {
         kept.push_back(argument);
         // A value is no flag, whatever it looks like.
@@ -131,6 +131,11 @@ class CommandLineReader {
       }
     }
     arguments = std::move(kept);
+  }
+
+  static bool is_word_of_truth(const std::string& word) {
+    const std::string lower = to_lower(word);
+    return lower == "true" || lower == "false" || lower == "yes" || lower == "no";
   }
 
   [[nodiscard]] bool is_flag(const std::string& argument) const {
@@ -217,11 +222,8 @@ class CommandLineReader {
   }
 
   void add_surplus(const std::string& word) {
-    const bool is_boolean = word == "true" || word == "false";
     bad_.add(shown(word), fmt::format("is one word too many for {}", title_),
-             is_boolean ? fmt::format("A value belongs to its flag with \"=\": --flag={}.", word)
-                        : fmt::format("Quote a value that holds blanks; {} --help shows the usage.",
-                                      title_));
+             fmt::format("Quote a value that holds blanks; {} --help shows the usage.", title_));
   }
 
   const CommandSpec& command_;

@@ -174,7 +174,8 @@ class Way {
     login.passphrase = settings_.passphrase.clone();
     login.certificate = settings_.certificate;
     login.agent_socket = settings_.agent_socket;
-    login.password = settings_.password.clone();
+    // A password is of one account: a jump host would only learn it.
+    if (index + 1 == hops_.size()) login.password = settings_.password.clone();
     return login;
   }
 

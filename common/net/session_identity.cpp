@@ -93,7 +93,7 @@ Result<SessionIdentity> identity_of(const ConnectionSettings& settings, const Ho
   PCA_TRY(const std::string key, has_own_key ? key_digest(own->key, own->passphrase)
                                              : key_digest(settings.key, settings.passphrase));
   part("key", Canonical().add(key));
-  part("password", Canonical().add_whether(!has_own_key && !settings.password.empty()));
+  part("password", Canonical().add_whether(own == nullptr && !settings.password.empty()));
   part("certificate", Canonical().add(has_own_key ? std::string() : settings.certificate));
   part("agent", Canonical().add(has_own_key ? std::string() : settings.agent_socket));
   part("known-hosts", Canonical().add(settings.pins.digest()));

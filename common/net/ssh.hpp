@@ -139,6 +139,9 @@ class SshChannel {
 // asks for them.
 [[nodiscard]] std::vector<std::string> usable_host_key_methods();
 
+// Whether an ssh-agent takes connections at that socket; asks it nothing. permission when not.
+[[nodiscard]] Result<> check_agent(const std::string& socket_path);
+
 // A channel as a ByteStream that owns both itself and the session under it: the transport to the
 // next hop of a jump chain.
 [[nodiscard]] std::unique_ptr<ByteStream> channel_stream(std::unique_ptr<SshSession> session,

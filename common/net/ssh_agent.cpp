@@ -77,6 +77,11 @@ Result<SshAgent> SshAgent::connect(const Budget& budget, const std::string& sock
   return SshAgent(std::move(socket));
 }
 
+Result<> check_agent(const std::string& socket_path) {
+  PCA_CHECK(SshAgent::connect(Budget::of(Milliseconds{1000}), socket_path));
+  return {};
+}
+
 Result<> SshAgent::transfer(const Budget& budget, short events,
                             const std::function<ssize_t(int socket)>& step, std::size_t size) {
   while (size > 0) {

@@ -194,6 +194,8 @@ TEST_P(TunnelSshSecrets, AreSeenNowhereWhenTheyAreRefused) {
   step = good_step();
   step->variables["HTTPS_PROXY"] = proxy(wrong_proxy_password);
   run("refused by the proxy", *step, 5);
+  step->variables["HTTPS_PROXY"].replace(0, 4, "htps");
+  run("a proxy that is none", *step, 2);
   step = good_step();
   step->inputs["INPUT_ACCESS_CLIENT_SECRET"] = wrong_secret;
   run("refused by the edge", *step, 5);
@@ -201,6 +203,13 @@ TEST_P(TunnelSshSecrets, AreSeenNowhereWhenTheyAreRefused) {
   step->inputs["INPUT_JUMP_KEYS"] = other_key_.private_text;
   step->inputs.erase("INPUT_JUMP_PASSPHRASES");
   run("refused by the jump host", *step, 5);
+  step = good_step();
+  step->inputs["INPUT_KEY"] = other_key_.private_text;
+  step->inputs.erase("INPUT_PASSPHRASE");
+  step->inputs.erase("INPUT_JUMP_KEYS");
+  step->inputs.erase("INPUT_JUMP_PASSPHRASES");
+  run("refused by the jump host, which has no password", *step, 5);
+  EXPECT_EQ(jump_->sshd().log().find("Failed password"), std::string::npos);
   step = good_step();
   step->inputs["INPUT_KEY"] = other_key_.private_text;
   step->inputs.erase("INPUT_PASSPHRASE");

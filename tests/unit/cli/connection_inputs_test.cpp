@@ -188,19 +188,53 @@ TEST_F(ConnectionInputsTest, ACommandThatDoesNotLogInNeedsNeitherUserNorKey) {
   static_cast<void>(read({{"host", "web1"}, {"jump", "gate"}}, Login::jumps_only));
   EXPECT_EQ(mistakes(),
             "user: is missing, and gate names none\n"
-            "key: is missing, and so are password and agent");
+            "key: is missing, and so are jump-keys and agent");
   static_cast<void>(read({{"host", "web1"}, {"jump", "ops@gate"}, {"jump-keys", test::ecdsa_pem}},
                          Login::jumps_only));
   EXPECT_TRUE(bad_.empty()) << mistakes();
 }
 
-TEST_F(ConnectionInputsTest, AnAgentIsASocket) {
+TEST_F(ConnectionInputsTest, OneHostTwiceIsSeenAlsoWhereOnlyOneNamesItsUser) {
+  static_cast<void>(read_with_login({{"host", "web1\ndeploy@web1"}}));
+  EXPECT_EQ(mistakes(), "host: deploy@web1 is given twice");
+  static_cast<void>(read_with_login({{"host", "web1\nroot@web1"}}));
+  EXPECT_EQ(mistakes(), "");
+}
+
+TEST_F(ConnectionInputsTest, APasswordIsForNoJumpHost) {
+  static_cast<void>(read_with_login({{"jump", "gate"}}));
+  EXPECT_EQ(mistakes(), "key: is missing, and so are jump-keys and agent");
+}
+
+TEST_F(ConnectionInputsTest, AnAccessApplicationMayHaveAPath) {
+  Environment inputs{{"via", "access"}, {"access-hostname", "ssh.example.com/one?a=b"}};
+  const ConnectionSettings settings = read_with_login(inputs);
+  EXPECT_EQ(mistakes(), "");
+  EXPECT_EQ(settings.access.hostname, "ssh.example.com");
+  EXPECT_EQ(settings.access.path, "/one?a=b");
+  inputs["access-hostname"] = "ssh.example.com/a b";
+  static_cast<void>(read_with_login(inputs));
+  EXPECT_EQ(mistakes(),
+            "access-hostname: has a path that holds a blank or another character of no URL");
+}
+
+TEST_F(ConnectionInputsTest, AnEmptyCaFileTrustsNobodyElse) {
+  const std::string path = file("ca.pem", "");
+  static_cast<void>(read_with_login({{"via", "access"}, {"access-ca", path}}));
+  EXPECT_EQ(mistakes(), "access-ca: \"" + path + "\" holds no PEM certificate");
+}
+
+TEST_F(ConnectionInputsTest, AnAgentListensAtASocket) {
   const std::string path = folder_ + "/agent";
   const FileDescriptor listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::copy(path.begin(), path.end(), address.sun_path);
   ASSERT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  static_cast<void>(read({{"host", "deploy@web1"}, {"agent", path}}));
+  EXPECT_EQ(mistakes(),
+            "agent: cannot reach the ssh-agent at " + path + ": connection refused");  // a dead one
+  ASSERT_EQ(::listen(listener.get(), 4), 0);
   ConnectionSettings settings = read({{"host", "deploy@web1"}, {"agent", path}});
   EXPECT_TRUE(bad_.empty()) << mistakes();
   EXPECT_EQ(settings.agent_socket, path);
@@ -265,7 +299,7 @@ TEST_F(ConnectionInputsTest, EachMistakeIsNamed) {
            "access-hostname: \"10.0.0.5\" is an address"},
           {{{"via", "access"}, {"host", "10.0.0.5"}},
            "access-hostname: is missing: 10.0.0.5 is an address, not a name"},
-          {{{"via", "access"}, {"jump", "10.0.0.5"}},
+          {{{"via", "access"}, {"jump", "10.0.0.5"}, {"key", test::ecdsa_pem}},
            "access-hostname: is missing: 10.0.0.5 is an address, not a name"},
           {{{"via", "access"}, {"access-hostname", "ssh.example.com"}, {"host", "web1\nweb2"}},
            "access-hostname: leads to one machine, but 2 hosts are given"},
@@ -314,7 +348,7 @@ TEST_F(ConnectionInputsTest, EachMistakeIsNamed) {
           {{{"jump", "gate\ninner"}, {"jump-keys", test::ecdsa_pem}},
            "jump-keys: holds 1 key, but jump names 2 hosts"},
           {{{"jump-keys", test::ecdsa_pem}}, "jump-keys: holds 1 key, but jump names 0 hosts"},
-          {{{"jump", "gate"}, {"jump-passphrases", "some phrase"}},
+          {{{"jump", "gate"}, {"key", test::ecdsa_pem}, {"jump-passphrases", "some phrase"}},
            "jump-passphrases: is given without jump-keys"},
           {{{"jump", "gate"}, {"jump-keys", test::ecdsa_pem}, {"jump-passphrases", "one1\ntwo2\n"}},
            "jump-passphrases: has 2 lines, but jump names 1 host"},
@@ -336,7 +370,7 @@ TEST_F(ConnectionInputsTest, NobodyLogsInAsRootByAccidentOrWithNothing) {
 TEST_F(ConnectionInputsTest, MistakesOfAllPartsAreToldTogether) {
   static_cast<void>(read({{"host", "web 1"},
                           {"via", "access"},
-                          {"access-hostname", "x/y"},
+                          {"access-hostname", "x:443"},
                           {"key", "nonsense"},
                           {"host-key", "x"},
                           {"jump", "a,b"}}));

@@ -296,8 +296,8 @@ TEST_F(InputsTest, AWordTooManyIsAMistake) {
   static_cast<void>(
       read({"watch", "--ref", "x", "--token-file", file("t", "abcd"), "true", "extra"}));
   EXPECT_EQ(mistakes(),
-            "\"true\": is one word too many for example watch. A value belongs to its flag with "
-            "\"=\": --flag=true.\n"
+            "\"true\": is one word too many for example watch. Quote a value that holds blanks; "
+            "example watch --help shows the usage.\n"
             "\"extra\": is one word too many for example watch. Quote a value that holds blanks; "
             "example watch --help shows the usage.");
 }

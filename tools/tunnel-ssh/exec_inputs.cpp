@@ -62,6 +62,21 @@ std::string without_carriage_returns(std::string text, const std::string& name,
   return out;
 }
 
+// The program that a #! line names, without its folder; empty without such a line.
+std::string interpreter_of(std::string_view script) {
+  if (!script.starts_with("#!")) return {};
+  const std::string_view line = script.substr(2, script.find('\n') - 2);
+  for (const std::string& word : split(trim(line), ' ')) {
+    const std::string name = word.substr(word.rfind('/') + 1);
+    if (!name.empty() && name != "env" && !name.starts_with('-')) return name;
+  }
+  return {};
+}
+
+bool is_shell(std::string_view name) {
+  return name == "sh" || name == "bash" || name == "dash" || name == "ash" || name == "ksh";
+}
+
 std::string cleaned_script(std::string text, const std::string& name, const ExecSources& sources,
                            BadInputs& bad) {
   if (text.starts_with(byte_order_mark)) {
@@ -72,6 +87,10 @@ std::string cleaned_script(std::string text, const std::string& name, const Exec
     bad.add(name, "holds a NUL byte, so it is no shell script", "Give text, not a program.");
   } else if (trim(text).empty()) {
     bad.add(name, "is empty", "Give at least one command.");
+  } else if (const std::string other = interpreter_of(text); !other.empty() && !is_shell(other)) {
+    bad.add(name,
+            fmt::format("is for {}, as its first line says, and not for a shell", shown(other)),
+            "Call that program in a shell script, with the text as its input: a here-document.");
   }
   return without_carriage_returns(std::move(text), name, sources);
 }

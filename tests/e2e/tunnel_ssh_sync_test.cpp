@@ -78,7 +78,8 @@ TEST_F(TunnelSshSync, ASecondRunSendsNothingWhateverTheTimes) {
   ASSERT_EQ(sync().code, 0);
   const auto before = fs::last_write_time(there("index.html"));
   for (const auto& entry : fs::recursive_directory_iterator(here())) {
-    if (entry.is_regular_file()) fs::last_write_time(entry, fs::file_time_type::clock::now());
+    if (entry.is_regular_file() && !entry.is_symlink())
+      fs::last_write_time(entry, fs::file_time_type::clock::now());
   }
   const StepResult step = sync({"--delete"});
   EXPECT_EQ(step.code, 0) << step.err;

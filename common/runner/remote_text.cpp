@@ -38,7 +38,7 @@ std::string RemoteTextFilter::feed(std::string_view chunk) {
   std::string out;
   while (!chunk.empty()) {
     if (const std::string_view plain = plain_start(chunk); !plain.empty()) {
-      const std::size_t room = line_limit - line_.size();
+      const std::size_t room = limit_ - line_.size();
       append(plain.substr(0, room), out);
       if (plain.size() > room) append(plain.substr(room), out);
       hashes_ = 0;
@@ -93,7 +93,7 @@ void RemoteTextFilter::take(char32_t c, std::string& out) {
 
 void RemoteTextFilter::append(std::string_view shown, std::string& out) {
   if (cut_) return;
-  if (line_.size() + shown.size() <= line_limit) {
+  if (line_.size() + shown.size() <= limit_) {
     line_ += shown;
     return;
   }

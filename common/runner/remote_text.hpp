@@ -15,6 +15,9 @@ class RemoteTextFilter {
  public:
   static constexpr std::size_t line_limit = std::size_t{64} * 1024;  // bytes, as shown
 
+  // A lower limit than that is for lines that pass here again, with the note of a cut.
+  explicit RemoteTextFilter(std::size_t limit = line_limit) : limit_(limit) {}
+
   // Gives complete lines only, each with its \n; the rest is held.
   [[nodiscard]] std::string feed(std::string_view chunk);
   [[nodiscard]] std::string finish();  // the last line, ended, if any
@@ -24,6 +27,7 @@ class RemoteTextFilter {
   void append(std::string_view shown, std::string& out);  // all of it, or the line ends here
   void end_line(std::string& out);
 
+  std::size_t limit_;
   std::string line_;
   std::string partial_;  // the beginning of a UTF-8 sequence
   int hashes_ = 0;       // '#' seen in a row, up to 2

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "base/text.hpp"
@@ -142,6 +143,17 @@ TEST_F(TunnelSshHosts, GroupedOutputIsOneBlockAHost) {
   const std::string log = join(runner.log(), "\n");
   for (const char* block : {"1-1\n1-2\n1-3\n", "2-1\n2-2\n2-3\n", "3-1\n3-2\n3-3\n"}) {
     EXPECT_NE(log.find(block), std::string::npos) << log;
+  }
+}
+
+TEST_F(TunnelSshHosts, NoLineOfAGroupLandsInTheMiddleOfAnother) {
+  use_hosts(2);
+  step_->inputs["INPUT_OUTPUT"] = "grouped";
+  const StepResult step = run_script("printf start-$me; echo err-$me >&2; echo -end-$me");
+  EXPECT_EQ(step.code, 0) << step.err;
+  const std::vector<std::string> lines = split_lines(step.out);
+  for (const char* line : {"start-1-end-1", "err-1", "start-2-end-2", "err-2"}) {
+    EXPECT_EQ(std::count(lines.begin(), lines.end(), line), 1) << step.out;
   }
 }
 

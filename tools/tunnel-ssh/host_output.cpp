@@ -1,7 +1,11 @@
 #include "tunnel-ssh/host_output.hpp"
 
-#include <array>
+#include <fmt/format.h>
 
+#include <array>
+#include <cerrno>
+
+#include "base/system_error.hpp"
 #include "base/text.hpp"
 
 namespace pca::tunnel_ssh {
@@ -10,8 +14,13 @@ namespace {
 
 constexpr std::size_t tail_bytes = 8192;
 constexpr std::size_t tail_lines = 20;
+// The log's own filter cuts lines too, and is to leave our note of a cut as it is.
+constexpr std::size_t grouped_line_limit = RemoteTextFilter::line_limit - 64;
 
 }  // namespace
+
+HostOutput::Stream::Stream(const Redactor& redactor)
+    : redacting(redactor), filter(grouped_line_limit) {}
 
 HostOutput::HostOutput(Reporter& reporter, const Redactor& redactor, const OutputSettings& settings,
                        std::string host, bool is_only_host, std::mutex& turn)
@@ -19,40 +28,52 @@ HostOutput::HostOutput(Reporter& reporter, const Redactor& redactor, const Outpu
       settings_(settings),
       host_(std::move(host)),
       turn_(turn),
+      out_stream_(redactor),
+      err_stream_(redactor),
       out_(settings.capture_limit, redactor),
-      err_(settings.capture_limit, redactor),
-      redacting_(redactor) {
+      err_(settings.capture_limit, redactor) {
   if (settings_.grouped && !is_only_host) spool_.reset(std::tmpfile());
-  if (!spool_) {
+  if (spool_) {
+    std::setvbuf(spool_.get(), nullptr, _IONBF, 0);  // so that each write tells its own failure
+  } else {
     const std::string prefix = is_only_host ? std::string() : host_ + ": ";
-    shown_out_ = reporter_.remote(prefix);
-    shown_err_ = reporter_.remote(prefix);
+    out_stream_.shown = reporter_.remote(prefix);
+    err_stream_.shown = reporter_.remote(prefix);
   }
 }
 
 RunSinks HostOutput::sinks() {
   RunSinks sinks;
-  sinks.noise = [this](std::string_view text) { show(shown_err_.get(), text); };
+  sinks.noise = [this](std::string_view text) { show(err_stream_, text); };
   sinks.out = [this](std::string_view text) {
     if (settings_.capture_out) out_.feed(text);
-    show(shown_out_.get(), text);
+    show(out_stream_, text);
   };
   sinks.err = [this](std::string_view text) {
     if (settings_.capture_err) err_.feed(text);
-    show(shown_err_.get(), text);
+    show(err_stream_, text);
   };
   sinks.warning = [this](const std::string& text) { reporter_.warning(text); };
   return sinks;
 }
 
-void HostOutput::show(RemoteOutput* stream, std::string_view text) {
-  if (stream != nullptr) stream->feed(text);
-  if (spool_) write_to_spool(redacting_.feed(text));
+void HostOutput::show(Stream& stream, std::string_view text) {
+  if (spool_) {
+    write_to_spool(stream.filter.feed(stream.redacting.feed(text)));
+  } else {
+    stream.shown->feed(text);
+  }
   remember(text);
 }
 
-void HostOutput::write_to_spool(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), spool_.get());
+void HostOutput::write_to_spool(std::string_view lines) {
+  const std::size_t room = left_out_ > 0 ? 0 : settings_.group_limit - spooled_;
+  std::string_view kept = lines;
+  if (kept.size() > room) kept = kept.substr(0, kept.substr(0, room).rfind('\n') + 1);
+  const std::size_t written = std::fwrite(kept.data(), 1, kept.size(), spool_.get());
+  if (written < kept.size()) spool_error_ = errno;
+  spooled_ += written;
+  left_out_ += lines.size() - written;
 }
 
 // As it came: redacting all of it once more would cost as much as showing it.
@@ -66,11 +87,24 @@ void HostOutput::remember(std::string_view text) {
 
 void HostOutput::finish() {
   if (spool_) {
-    write_to_spool(redacting_.finish());
-    show_group();
+    finish_group();
   } else {
-    shown_out_->finish();
-    shown_err_->finish();
+    out_stream_.shown->finish();
+    err_stream_.shown->finish();
+  }
+}
+
+void HostOutput::finish_group() {
+  for (Stream* stream : {&out_stream_, &err_stream_}) {
+    write_to_spool(stream->filter.feed(stream->redacting.finish()));
+    write_to_spool(stream->filter.finish());
+  }
+  show_group();
+  if (spool_error_ != 0) {
+    reporter_.warning(fmt::format(
+        "{}: {} of its output are missing from the log: they could not be kept until its end: {}. "
+        "Make room in the folder for temporary files, or use `output: interleaved`.",
+        host_, format_size(left_out_), errno_text(spool_error_)));
   }
 }
 
@@ -85,7 +119,17 @@ void HostOutput::show_group() {
     stream->feed({buffer.data(), size});
   }
   stream->finish();
+  if (left_out_ > 0) stream->feed(left_out_note());
+  stream->finish();
   reporter_.end_group();
+}
+
+std::string HostOutput::left_out_note() const {
+  const std::string why = spool_error_ != 0
+                              ? errno_text(spool_error_)
+                              : fmt::format("a group holds {}", format_size(settings_.group_limit));
+  return fmt::format("[{} more are left out: {}; the last lines were:]\n{}", format_size(left_out_),
+                     why, last_words());
 }
 
 std::string HostOutput::last_words() const {

@@ -9,6 +9,7 @@
 
 #include "runner/capture.hpp"
 #include "runner/redactor.hpp"
+#include "runner/remote_text.hpp"
 #include "runner/reporter.hpp"
 #include "tunnel-ssh/remote_run.hpp"
 
@@ -20,10 +21,12 @@ struct OutputSettings {
   bool capture_out = true;
   bool capture_err = true;
   std::size_t capture_limit = std::size_t{64} * 1024;
+  std::size_t group_limit = std::size_t{16} << 20U;  // of what waits to be shown as a block
 };
 
-// One host's words on their way to the log, to the outputs and to the summary. Memory stays bounded
-// whatever comes: a group waits in an unlinked temporary file that only this user can read.
+// One host's words on their way to the log, to the outputs and to the summary. Memory and disk stay
+// bounded whatever comes: a group waits in an unlinked temporary file that only this user can read,
+// up to its limit; how much is left out of it, and why, stands at its end.
 // One thread; several objects may be in use at once when they share `turn`, which keeps groups
 // apart. `reporter`, `redactor` and `turn` are borrowed.
 class HostOutput {
@@ -47,22 +50,34 @@ class HostOutput {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
 
-  void show(RemoteOutput* stream, std::string_view text);
-  void write_to_spool(std::string_view text);
+  // Its stdout or stderr. Apart, so that no line of one lands in the middle of one of the other's.
+  struct Stream {
+    explicit Stream(const Redactor& redactor);
+    std::unique_ptr<RemoteOutput> shown;  // as it comes
+    RedactingStream redacting;            // for the spool, which gets whole lines
+    RemoteTextFilter filter;
+  };
+
+  void show(Stream& stream, std::string_view text);
+  void write_to_spool(std::string_view lines);
   void remember(std::string_view text);
+  void finish_group();
   void show_group();
+  [[nodiscard]] std::string left_out_note() const;
 
   Reporter& reporter_;
   const OutputSettings settings_;
   const std::string host_;
   std::mutex& turn_;
-  std::unique_ptr<RemoteOutput> shown_out_;  // apart, so that a line of one never holds the other's
-  std::unique_ptr<RemoteOutput> shown_err_;
+  Stream out_stream_;
+  Stream err_stream_;
   std::unique_ptr<std::FILE, CloseFile> spool_;
+  std::size_t spooled_ = 0;
+  std::uint64_t left_out_ = 0;  // bytes; once there are any, all that follows is left out too
+  int spool_error_ = 0;         // why the spool took no more, or 0 for its limit
   Capture out_;
   Capture err_;
-  RedactingStream redacting_;  // of both, for the spool
-  std::string tail_;           // of both, not redacted
+  std::string tail_;  // of both, not redacted
   bool tail_is_cut_ = false;
 };
 

@@ -115,7 +115,8 @@ std::vector<Option> output_options() {
        .type = OptionType::choice,
        .default_value = "interleaved",
        .help = "With several hosts: interleaved shows lines as they come, each with its host in "
-               "front; grouped shows each host's output as one block when it has ended",
+               "front; grouped shows each host's output as one block when it has ended: its first "
+               "16 MiB, and its last lines if there were more",
        .choices = {"interleaved", "grouped"},
        .group = group},
       {.name = "capture",

@@ -1,7 +1,9 @@
 #include "tunnel-ssh/host_output.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <optional>
 
 namespace pca::tunnel_ssh {
@@ -56,6 +58,81 @@ TEST_F(HostOutputTest, AGroupComesAsOneBlockAtTheEnd) {
   EXPECT_EQ(log_, "meanwhile\n");
   output.finish();
   EXPECT_EQ(log_, "meanwhile\nweb1\none\ntwo\n");
+}
+
+TEST_F(HostOutputTest, NoLineOfAGroupLandsInTheMiddleOfAnother) {
+  settings_.grouped = true;
+  HostOutput output = make(false);
+  output.sinks().out("start-1");
+  output.sinks().err("err-1\n");
+  output.sinks().out("-end-1\r");
+  output.sinks().err("no end");
+  output.sinks().out("\nlast");
+  output.finish();
+  EXPECT_EQ(log_, "web1\nerr-1\nstart-1-end-1\nlast\nno end\n");
+}
+
+TEST_F(HostOutputTest, AnEndlessLineOfAGroupIsCutOnceAndHeldInBoundedMemory) {
+  settings_.grouped = true;
+  settings_.capture_out = false;
+  HostOutput output = make(false);
+  const std::string chunk(std::size_t{32} * 1024, 'x');
+  for (int i = 0; i < 64; ++i) output.sinks().out(chunk);
+  output.sinks().out("\nnext\n");
+  output.finish();
+  EXPECT_EQ(log_, "web1\n" + std::string(std::size_t{64} * 1024 - 64, 'x') +
+                      " [line cut at 64 KiB]\nnext\n");
+}
+
+TEST_F(HostOutputTest, AGroupSaysHowMuchOfItIsLeftOut) {
+  settings_.grouped = true;
+  settings_.group_limit = 10;
+  HostOutput output = make(false);
+  output.sinks().out("one\ntwo\nthree\n");
+  output.sinks().out("4\n");  // would fit, but would then seem to follow on two
+  output.finish();
+  EXPECT_EQ(log_,
+            "web1\none\ntwo\n[8B more are left out: a group holds 10B; the last lines were:]\n"
+            "one\ntwo\nthree\n4\n");
+}
+
+// A limit of this process's files stands for a full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : old_handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &old_);
+    const rlimit limit{bytes, old_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &old_);
+    std::signal(SIGXFSZ, old_handler_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit old_{};
+  void (*old_handler_)(int);
+};
+
+TEST_F(HostOutputTest, AGroupThatCannotBeKeptIsTold) {
+  settings_.grouped = true;
+  {
+    const FileSizeLimit full_disk(6);
+    HostOutput output = make(false);
+    output.sinks().out("one\n");
+    output.sinks().out("two\n");
+    output.sinks().out("three\n");
+    output.finish();
+  }
+  EXPECT_EQ(
+      log_,
+      "web1\none\ntw\n[8B more are left out: file too large; the last lines were:]\n"
+      "one\ntwo\nthree\n"
+      "warning: web1: 8B of its output are missing from the log: they could not be kept until "
+      "its end: file too large. Make room in the folder for temporary files, or use `output: "
+      "interleaved`.\n");
 }
 
 TEST_F(HostOutputTest, SecretsAreBlankedEverywhere) {

@@ -55,6 +55,13 @@ struct Output {
   std::vector<OutputValue> values = {};  // empty = any text
 };
 
+// What a command's stdout is without --json (with it, a result).
+enum class StdoutUse : std::uint8_t {
+  log,     // of what was done elsewhere: that is not undone when the log cannot be written
+  result,  // what the command was called for: it fails when that cannot be written
+  data,    // (a ProxyCommand) so all log text goes to stderr
+};
+
 // One subcommand: its own options and the shared tables it includes.
 struct CommandSpec {
   std::string name = {};  // one word, or two ("session open"); empty for a tool's only one
@@ -66,8 +73,7 @@ struct CommandSpec {
   // The option that the words behind "--" make up: items of a list, or a verbatim text of the words
   // each quoted for a shell. Empty: nothing special stands behind "--".
   std::string words = {};
-  // Its stdout carries data (a ProxyCommand), so all log text goes to stderr.
-  bool owns_stdout = false;
+  StdoutUse stdout_use = StdoutUse::log;
   std::vector<Output> outputs = {};
   std::vector<Example> examples = {};
 };

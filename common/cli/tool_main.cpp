@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 
+#include "base/system_error.hpp"
 #include "base/text.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/help.hpp"
@@ -31,12 +33,19 @@ void open_missing_standard_streams() {
   if (fd >= 0) ::close(fd);
 }
 
-void print(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written <= 0) return;  // nobody reads on
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
+void complain(std::string_view text) { (void)write_all(STDERR_FILENO, text); }
+
+// The exit code after stdout did not take all that was to be shown there. Told on stderr in plain
+// words, because what the runner obeys may go to that same stdout.
+int code_without_stdout(int code, int error, StdoutUse use) {
+  const bool is_result = use == StdoutUse::result;
+  complain(fmt::format("{}: cannot write to stdout: {}\n  {}\n", is_result ? "error" : "warning",
+                       errno_text(error),
+                       is_result ? "What was to be read there is lost: make room, or send it "
+                                   "elsewhere."
+                                 : "A part of the log is lost, and nothing else: the exit code "
+                                   "says how it ended."));
+  return is_result && code == 0 ? exit_code_for(ErrorKind::failed) : code;
 }
 
 std::string answer(const ToolSpec& tool, const CommandLine& line) {
@@ -78,9 +87,9 @@ void forget_secret_variables(const ToolSpec& tool, Environment& environment) {
 
 // An exception that leaves a thread comes here instead of to tool_main.
 [[noreturn]] void end_as_bug() {
-  print(STDERR_FILENO,
-        "error: a thread stopped by an unexpected error\n"
-        "  This is a bug in the tool: please report it.\n");
+  complain(
+      "error: a thread stopped by an unexpected error\n"
+      "  This is a bug in the tool: please report it.\n");
   ::_exit(exit_bug);
 }
 
@@ -126,7 +135,10 @@ int live(const ToolSpec& tool, const CommandLine& line, BadInputs& bad, const Ru
   ReporterSettings settings = ReporterSettings::from_environment();
   const CommandSpec* command = find_command(tool, line.command);
   const bool has_inputs = command != nullptr;
-  settings.json_on_stdout = has_inputs && (inputs.flag("json") || command->owns_stdout);
+  const StdoutUse use = has_inputs && inputs.flag("json") ? StdoutUse::result
+                        : has_inputs                      ? command->stdout_use
+                                                          : StdoutUse::log;
+  settings.json_on_stdout = has_inputs && (inputs.flag("json") || use == StdoutUse::data);
   settings.debug = settings.debug || (has_inputs && inputs.flag("debug"));
   settings.is_coloured = settings.is_coloured && !(has_inputs && inputs.flag("no-color"));
   Reporter reporter(std::move(settings), redactor);
@@ -144,7 +156,9 @@ int live(const ToolSpec& tool, const CommandLine& line, BadInputs& bad, const Ru
   }
   if (!result) reporter.error(with_help(result.error(), tool, line));
   reporter.finish();
-  return result ? *result : exit_code(result.error(), signals.signal());
+  const int code = result ? *result : exit_code(result.error(), signals.signal());
+  const int error = reporter.stdout_error();
+  return error == 0 ? code : code_without_stdout(code, error, use);
 }
 
 }  // namespace
@@ -157,15 +171,16 @@ int tool_main(int argc, char** argv, const ToolSpec& tool, const RunCommand& run
     BadInputs bad;
     const CommandLine line = parse_command_line(tool, arguments, bad);
     if (line.kind != CommandLine::Kind::run) {
-      print(STDOUT_FILENO, answer(tool, line));
-      return 0;
+      const int error = write_all(STDOUT_FILENO, answer(tool, line));
+      const bool is_told = error == 0 || error == EPIPE;
+      return is_told ? 0 : code_without_stdout(0, error, StdoutUse::result);
     }
     early_init();
     return live(tool, line, bad, run);
   } catch (const std::exception& error) {
     // No Reporter is there; such a text comes from a library and holds no input.
     const Error bug = unexpected(error.what());
-    print(STDERR_FILENO, fmt::format("error: {}\n  {}\n", visible(bug.message), bug.hint));
+    complain(fmt::format("error: {}\n  {}\n", visible(bug.message), bug.hint));
     return exit_bug;
   }
 }

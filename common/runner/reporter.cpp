@@ -1,7 +1,6 @@
 #include "runner/reporter.hpp"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +11,7 @@
 
 #include "base/digest.hpp"
 #include "base/environment.hpp"
+#include "base/system_error.hpp"
 #include "base/text.hpp"
 #include "runner/file_command.hpp"
 #include "runner/remote_text.hpp"
@@ -28,22 +28,6 @@ constexpr std::string_view clear_line = "\r\x1b[K";
 constexpr std::string_view short_secret_notice =
     "A secret is shorter than 4 characters, so it is not blanked out of the log: that would ruin "
     "every line and still show it. Use a longer one.";
-
-// Waits out a full pipe whose other end made it non-blocking. A reader that is gone is no reason to
-// stop a deployment half way, so other errors end the text, not the tool.
-void write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written >= 0) {
-      text.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      pollfd waiting{fd, POLLOUT, 0};
-      ::poll(&waiting, 1, -1);
-    } else if (errno != EINTR) {
-      return;
-    }
-  }
-}
 
 // Our own text may quote a host, so it is made safe the same way; no line end at its end.
 std::string clean(std::string_view text) {
@@ -127,8 +111,8 @@ std::string without_commands(std::string_view json) {
 
 ReporterSettings ReporterSettings::from_environment() {
   ReporterSettings settings;
-  settings.out = [](std::string_view text) { write_all(STDOUT_FILENO, text); };
-  settings.err = [](std::string_view text) { write_all(STDERR_FILENO, text); };
+  settings.out = [](std::string_view text) { return write_all(STDOUT_FILENO, text); };
+  settings.err = [](std::string_view text) { (void)write_all(STDERR_FILENO, text); };
   settings.in_actions = environment_variable("GITHUB_ACTIONS") == "true";
   settings.is_terminal = ::isatty(STDOUT_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1;
   settings.is_coloured = ::isatty(STDERR_FILENO) == 1 && environment_variable("NO_COLOR").empty() &&
@@ -152,13 +136,22 @@ struct Reporter::Impl {
   bool group_open = false;
   bool line_is_open = false;  // the log's last line has no end yet: a drawn progress
   std::optional<Clock::time_point> last_progress;
+  int out_error = 0;  // the first
 
   [[nodiscard]] std::string prepared(std::string_view text) const {
     return clean(redactor.redact(text));
   }
 
-  void log(std::string_view text) const {
-    if (!text.empty()) (settings.json_on_stdout ? settings.err : settings.out)(text);
+  void log(std::string_view text) {
+    if (text.empty()) return;
+    settings.json_on_stdout ? settings.err(text) : show(text);
+  }
+
+  // A reader that is gone is no reason to stop a deployment half way: it wanted no more. Nor is a
+  // full disk, but whoever comes to read should be told.
+  void show(std::string_view text) {
+    const int error = settings.out(text);
+    if (error != EPIPE && error != ECONNRESET && out_error == 0) out_error = error;
   }
 
   // What has to stand before any other text: new masks, and a cleared progress line.
@@ -364,7 +357,7 @@ void Reporter::report(const Json& json) {
   std::string out;
   impl_->begin(out);
   impl_->log(out);
-  impl_->settings.out(without_commands(text) + "\n");
+  impl_->show(without_commands(text) + "\n");
 }
 
 std::unique_ptr<RemoteOutput> Reporter::remote(const std::string& prefix) {
@@ -373,6 +366,11 @@ std::unique_ptr<RemoteOutput> Reporter::remote(const std::string& prefix) {
 }
 
 void Reporter::finish() { impl_->finish(); }
+
+int Reporter::stdout_error() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->out_error;
+}
 
 std::string Reporter::redact(std::string_view text) const { return impl_->redactor.redact(text); }
 

@@ -15,7 +15,7 @@ namespace pca {
 
 // Where a Reporter writes; everything injected so that tests see it.
 struct ReporterSettings {
-  std::function<void(std::string_view)> out;  // stdout
+  std::function<int(std::string_view)> out;   // stdout: 0, or the errno of a failed write
   std::function<void(std::string_view)> err;  // stderr
   bool in_actions = false;      // GITHUB_ACTIONS=true: workflow commands, groups, masks
   bool json_on_stdout = false;  // --json: all log text goes to err, the report to out
@@ -75,6 +75,10 @@ class Reporter {
   // All log text so far was written; commands that were stopped are resumed. Called by tool_main on
   // every way out.
   void finish();
+
+  // Why stdout did not take all that was to be shown there, as errno value; else 0. A reader that
+  // went away is no reason.
+  [[nodiscard]] int stdout_error() const;
 
   // With all secrets blanked, for what others write (JSON files, captured outputs).
   [[nodiscard]] std::string redact(std::string_view text) const;

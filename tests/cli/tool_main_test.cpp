@@ -178,6 +178,53 @@ TEST(ToolMain, AReaderThatGoesAwayDoesNotEndTheWork) {
   EXPECT_EQ(done.err, "code 0\n");
 }
 
+TEST(ToolMain, AStdoutThatCannotBeWrittenIsTold) {
+  struct Case {
+    const char* command;
+    const char* code;
+    const char* err;
+  };
+  const char* const result =
+      "error: cannot write to stdout: no space left on device\n"
+      "  What was to be read there is lost: make room, or send it elsewhere.\n";
+  const char* const log =
+      "warning: cannot write to stdout: no space left on device\n"
+      "  A part of the log is lost, and nothing else: the exit code says how it ended.\n";
+  for (const Case& c : std::initializer_list<Case>{{"cli_probe --help", "1", result},
+                                                   {"cli_probe --help --json", "1", result},
+                                                   {"cli_probe --version", "1", result},
+                                                   {"cli_probe echo", "1", result},
+                                                   {"cli_probe flood", "0", log},
+                                                   {"tunnel-ssh session status", "1", result}}) {
+    ProcessSpec spec;
+    spec.argv = {"sh", "-c",
+                 std::string("cd " PCA_BIN "; ./") + c.command + " >/dev/full; echo $?"};
+    const Finished done = test::run_process(spec, enough);
+    EXPECT_EQ(done.out, std::string(c.code) + "\n") << c.command;
+    EXPECT_EQ(done.err, c.err) << c.command;
+  }
+}
+
+TEST(ToolMain, OnlyAReportIsAResultWithJson) {
+  ProcessSpec spec;
+  spec.argv = {"sh", "-c", PCA_BIN "/cli_probe echo --json >/dev/full 2>/dev/null; echo $?"};
+  EXPECT_EQ(test::run_process(spec, enough).out, "1\n");
+  spec.argv.back() = PCA_BIN "/cli_probe flood --json >/dev/full 2>/dev/null; echo $?";
+  EXPECT_EQ(test::run_process(spec, enough).out, "0\n");
+}
+
+TEST(ToolMain, AReaderThatGoesAwayFromAResultIsNoFailure) {
+  for (const char* arguments : {"echo", "echo --json"}) {
+    ProcessSpec spec;
+    spec.argv = {"bash", "-c",
+                 std::string("exec 3> >(exec true); wait $!; " PCA_BIN "/cli_probe ") + arguments +
+                     " >&3; echo $?"};
+    const Finished done = test::run_process(spec, enough);
+    EXPECT_EQ(done.out, "0\n") << arguments;
+    EXPECT_EQ(done.err.find("cannot write"), std::string::npos) << done.err;
+  }
+}
+
 TEST(ToolMain, AClosedStdoutLeavesItsNumberToNobody) {
   ProcessSpec spec = probe({"descriptor"});
   spec.close_stdout = true;

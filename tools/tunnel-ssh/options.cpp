@@ -1,5 +1,8 @@
 #include "tunnel-ssh/options.hpp"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
 
 #include "tunnel-ssh/contract.hpp"
@@ -274,7 +277,7 @@ CommandSpec stdio_command() {
           "git, ansible",
       .options = connection_options(Hosts::one),
       .positionals = {"host", "port"},
-      .owns_stdout = true,
+      .stdout_use = StdoutUse::data,
       .examples =
           {
               {"Your own ssh through Cloudflare Access",
@@ -451,6 +454,13 @@ CommandSpec check_command() {
   };
 }
 
+// Commands that are called for what they print, and change nothing.
+bool is_question(std::string_view name) {
+  constexpr std::array<std::string_view, 6> questions{
+      "release list", "release log", "guard status", "session status", "pin", "check"};
+  return std::find(questions.begin(), questions.end(), name) != questions.end();
+}
+
 }  // namespace
 
 ToolSpec tool_spec() {
@@ -461,6 +471,9 @@ ToolSpec tool_spec() {
            stdio_command(), forward_command(), session_open_command(), session_close_command(),
            session_status_command(), pin_command(), check_command()}) {
     commands.push_back(std::move(command));
+  }
+  for (CommandSpec& command : commands) {
+    if (is_question(command.name)) command.stdout_use = StdoutUse::result;
   }
   return {
       .name = "tunnel-ssh",

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -26,7 +27,10 @@ class ReporterTest : public ::testing::Test {
  protected:
   ReporterSettings settings(bool in_actions = true) {
     ReporterSettings settings;
-    settings.out = [this](std::string_view text) { out_ += text; };
+    settings.out = [this](std::string_view text) {
+      out_ += text;
+      return out_error_;
+    };
     settings.err = [this](std::string_view text) { err_ += text; };
     settings.in_actions = in_actions;
     settings.now = [this] { return now_; };
@@ -46,6 +50,7 @@ class ReporterTest : public ::testing::Test {
 
   std::string out_;
   std::string err_;
+  int out_error_ = 0;
   Clock::time_point now_{};
   Redactor redactor_;
 };
@@ -87,6 +92,33 @@ TEST_F(ReporterTest, OutsideActionsThereAreNoCommands) {
             "debug: detail\n"
             "warning: title: two\n  lines\n"
             "error: no such host\n  Check the name.\n");
+}
+
+TEST_F(ReporterTest, KnowsWhyStdoutDidNotTakeEverything) {
+  Reporter reporter(settings(false), redactor_);
+  reporter.info("written");
+  EXPECT_EQ(reporter.stdout_error(), 0);
+  out_error_ = EPIPE;  // the reader wants no more
+  reporter.info("not wanted");
+  EXPECT_EQ(reporter.stdout_error(), 0);
+  out_error_ = ENOSPC;
+  reporter.remote("")->feed("lost\n");
+  out_error_ = EIO;
+  reporter.info("lost too");
+  out_error_ = 0;
+  reporter.info("written again");
+  EXPECT_EQ(reporter.stdout_error(), ENOSPC);
+}
+
+TEST_F(ReporterTest, AReportThatStdoutDidNotTakeIsKnownToo) {
+  auto json = settings(false);
+  json.json_on_stdout = true;
+  Reporter reporter(json, redactor_);
+  out_error_ = ENOSPC;
+  reporter.info("goes to stderr");
+  EXPECT_EQ(reporter.stdout_error(), 0);
+  reporter.report(Json::object());
+  EXPECT_EQ(reporter.stdout_error(), ENOSPC);
 }
 
 TEST_F(ReporterTest, GroupsDoNotNest) {

@@ -13,7 +13,10 @@ class HostOutputTest : public testing::Test {
  protected:
   HostOutputTest() {
     ReporterSettings settings;
-    settings.out = [this](std::string_view text) { log_ += text; };
+    settings.out = [this](std::string_view text) {
+      log_ += text;
+      return 0;
+    };
     settings.err = [this](std::string_view text) { log_ += text; };
     reporter_.emplace(std::move(settings), redactor_);
   }

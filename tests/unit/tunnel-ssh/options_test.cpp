@@ -23,6 +23,17 @@ TEST(OptionsTest, EveryCommandHasEachNameOnceAndAGroupAndASentence) {
   }
 }
 
+TEST(OptionsTest, WhatOnlyAsksFailsWithoutStdoutAndWhatChangesHostsDoesNot) {
+  const std::set<std::string> questions{"release list",   "release log", "guard status",
+                                        "session status", "pin",         "check"};
+  std::set<std::string> found;
+  for (const CommandSpec& command : tool_spec().commands) {
+    if (command.stdout_use == StdoutUse::result) found.insert(command.name);
+    EXPECT_EQ(command.stdout_use == StdoutUse::data, command.name == "stdio") << command.name;
+  }
+  EXPECT_EQ(found, questions);
+}
+
 TEST(PinTest, AsksForEachTypeOnceAndForNothingItCannotCheck) {
   EXPECT_EQ(methods_to_ask({"rsa-sha2-512", "rsa-sha2-256", "ecdsa-sha2-nistp256", "ssh-ed25519",
                             "ssh-ed25519-cert-v01@openssh.com", "ssh-dss", "evil\x1b"}),

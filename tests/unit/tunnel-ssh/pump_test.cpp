@@ -175,6 +175,15 @@ TEST(StandardStreamTest, APipeIsMadeWide) {
   EXPECT_EQ(::fcntl(ends.first.get(), F_GETPIPE_SZ), ::fcntl(widest.first.get(), F_GETPIPE_SZ));
 }
 
+TEST(StandardStreamTest, AFullDiskIsAnError) {
+  const FileDescriptor full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
+  StandardStream stream(full.get());
+  const auto written = stream.write(std::string_view("data"));
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().kind, ErrorKind::failed);
+  EXPECT_EQ(written.error().message, "cannot write stdout: no space left on device");
+}
+
 TEST(StandardStreamTest, AFileIsReadToItsEnd) {
   std::FILE* file = std::tmpfile();
   ASSERT_NE(file, nullptr);

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -14,6 +16,7 @@
 #include "base/system_error.hpp"
 #include "base/text.hpp"
 #include "runner/file_command.hpp"
+#include "runner/markdown.hpp"
 #include "runner/remote_text.hpp"
 #include "runner/workflow_command.hpp"
 
@@ -24,6 +27,8 @@ namespace {
 constexpr std::size_t token_bytes = 16;  // nobody guesses 128 bits
 constexpr Milliseconds terminal_pace{1000};
 constexpr Milliseconds log_pace{10'000};
+constexpr std::size_t most_warnings = 1000;  // remembered until the end
+constexpr std::size_t most_of_annotation = 4000;
 constexpr std::string_view clear_line = "\r\x1b[K";
 constexpr std::string_view short_secret_notice =
     "A secret is shorter than 4 characters, so it is not blanked out of the log: that would ruin "
@@ -59,7 +64,7 @@ std::string_view colour_of(std::string_view level) {
   return level == "warning" ? "1;33" : "1;34";
 }
 
-// "label: first line", the others indented.
+// "label: first line", the others indented; no line end at its end.
 std::string labelled(std::string_view label, std::string_view text, bool is_coloured) {
   std::string out = is_coloured ? fmt::format("\x1b[{}m{}:\x1b[0m ", colour_of(label), label)
                                 : fmt::format("{}: ", label);
@@ -67,7 +72,24 @@ std::string labelled(std::string_view label, std::string_view text, bool is_colo
     out += c;
     if (c == '\n') out += "  ";
   }
-  return out + "\n";
+  return out;
+}
+
+std::string lost_summary(const Error& error) {
+  return fmt::format("The summary is lost: {}. {}", error.message, error.hint);
+}
+
+// The runner cuts an annotation at 4,096 characters (its ExecutionContext.cs, AddIssue).
+std::string shortened(const std::vector<std::string>& texts) {
+  std::string out;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (i > 0 && out.size() + texts[i].size() > most_of_annotation) {
+      return out + fmt::format("\nand {} more, in the log and in the summary", texts.size() - i);
+    }
+    if (i > 0) out += '\n';
+    out += texts[i];
+  }
+  return out;
 }
 
 Json redacted(const Redactor& redactor, const Json& json) {
@@ -136,7 +158,8 @@ struct Reporter::Impl {
   bool group_open = false;
   bool line_is_open = false;  // the log's last line has no end yet: a drawn progress
   std::optional<Clock::time_point> last_progress;
-  int out_error = 0;  // the first
+  int out_error = 0;              // the first
+  std::vector<Warning> warnings;  // that wait for finish(), safe to be shown
 
   [[nodiscard]] std::string prepared(std::string_view text) const {
     return clean(redactor.redact(text));
@@ -158,7 +181,7 @@ struct Reporter::Impl {
   void begin(std::string& out) {
     if (std::exchange(line_is_open, false)) out += clear_line;
     if (settings.in_actions) announce_masks(out);
-    if (redactor.take_short_secret_notice()) problem(out, "warning", {}, short_secret_notice);
+    if (redactor.take_short_secret_notice()) problem(out, "warning", short_secret_notice);
   }
 
   void announce_masks(std::string& out) {
@@ -198,26 +221,51 @@ struct Reporter::Impl {
   }
 
   // A message with a level: an annotation for the runner, else a labelled line for stderr.
-  void problem(std::string& out, std::string_view level, std::string_view title,
-               std::string_view text) {
+  void problem(std::string& out, std::string_view level, std::string_view text) {
     if (settings.in_actions) {
-      command(out, level, title, text);
+      command(out, level, {}, text);
     } else {
-      const std::string whole =
-          title.empty() ? std::string(text) : fmt::format("{}: {}", title, text);
-      settings.err(labelled(level, whole, settings.is_coloured));
+      settings.err(labelled(level, text, settings.is_coloured) + "\n");
     }
   }
 
-  void say_problem(std::string_view level, std::string_view title, std::string_view text) {
-    const std::string safe_title = visible(redactor.redact(title));
+  void say_problem(std::string_view level, std::string_view text) {
     const std::string safe_text = prepared(text);
     const std::lock_guard lock(mutex);
     std::string out;
     begin(out);
     if (!settings.in_actions) log(std::exchange(out, {}));  // keep the order on a terminal
-    problem(out, level, safe_title, safe_text);
+    problem(out, level, safe_text);
     log(out);
+  }
+
+  void one_of_its_kind(const Warning& warning) {
+    Warning safe{visible(redactor.redact(warning.title)), prepared(warning.text)};
+    const std::lock_guard lock(mutex);
+    std::string out;
+    begin(out);
+    lines(out, labelled("warning", safe.text, false));
+    log(out);
+    if (warnings.size() < most_warnings) warnings.push_back(std::move(safe));
+  }
+
+  // Kind by kind, in the order in which the first of each came.
+  void annotate_kinds(std::string& out) {
+    std::string markdown;
+    while (!warnings.empty()) {
+      const std::string title = warnings.front().title;
+      const auto others = std::stable_partition(
+          warnings.begin(), warnings.end(), [&](const Warning& one) { return one.title == title; });
+      std::vector<std::string> texts;
+      for (auto one = warnings.begin(); one != others; ++one) texts.push_back(std::move(one->text));
+      warnings.erase(warnings.begin(), others);
+      command(out, "warning", title, shortened(texts));
+      markdown += fmt::format("\n**Warning: {}**\n\n{}\n", markdown_cell(title),
+                              markdown_code(join(texts, "\n")));
+    }
+    if (markdown.empty()) return;
+    const auto written = append_step_summary(settings.summary_file, to_valid_utf8(markdown));
+    if (!written) command(out, "warning", {}, prepared(lost_summary(written.error())));
   }
 
   void end_open_group(std::string& out) {
@@ -241,6 +289,7 @@ struct Reporter::Impl {
     std::string out;
     begin(out);
     end_open_group(out);
+    annotate_kinds(out);
     resume_commands(out);
     finished = true;
     log(out);
@@ -269,19 +318,35 @@ void Reporter::info(std::string_view text) {
 }
 
 void Reporter::debug(std::string_view text) {
-  if (impl_->settings.debug) impl_->say_problem("debug", {}, text);
+  if (impl_->settings.debug) impl_->say_problem("debug", text);
 }
 
-void Reporter::notice(std::string_view text) { impl_->say_problem("notice", {}, text); }
+void Reporter::notice(std::string_view text) { impl_->say_problem("notice", text); }
 
-void Reporter::warning(std::string_view text, std::string_view title) {
-  impl_->say_problem("warning", title, text);
+void Reporter::warning(std::string_view text) { impl_->say_problem("warning", text); }
+
+void Reporter::warning(const Warning& warning) {
+  if (impl_->settings.in_actions) {
+    impl_->one_of_its_kind(warning);
+  } else {
+    impl_->say_problem("warning", warning.text);
+  }
+}
+
+std::vector<Warning> Reporter::take_warnings() {
+  const std::lock_guard lock(impl_->mutex);
+  return std::exchange(impl_->warnings, {});
+}
+
+void Reporter::keep_warnings(std::vector<Warning> warnings) {
+  const std::lock_guard lock(impl_->mutex);
+  std::move(warnings.begin(), warnings.end(), std::back_inserter(impl_->warnings));
 }
 
 void Reporter::error(const Error& error) {
   std::string text = error.message;
   if (!error.hint.empty()) text += "\n" + error.hint;
-  impl_->say_problem("error", {}, text);
+  impl_->say_problem("error", text);
 }
 
 void Reporter::group(std::string_view title) {
@@ -329,13 +394,14 @@ void Reporter::progress(std::string_view text) {
 void Reporter::output(std::string_view name, std::string_view value) {
   const std::string safe = impl_->redactor.redact(value);
   if (safe != value) {
-    warning(fmt::format("The output \"{}\" holds a secret, which was blanked out of it.", name));
+    warning({"Outputs with secrets",
+             fmt::format("The output \"{}\" holds a secret, which was blanked out of it.", name)});
   }
   const std::string record = file_command_record(name, to_valid_utf8(safe));
   const auto written = append_file_command(impl_->settings.output_file, record);
   if (!written) {
-    warning(fmt::format("The output \"{}\" is lost: {}. {}", name, written.error().message,
-                        written.error().hint));
+    warning({"Lost outputs", fmt::format("The output \"{}\" is lost: {}. {}", name,
+                                         written.error().message, written.error().hint)});
   }
 }
 
@@ -345,8 +411,7 @@ void Reporter::summary(std::string_view markdown) {
   const auto written = append_step_summary(impl_->settings.summary_file, safe);
   lock.unlock();
   if (!written) {
-    warning(
-        fmt::format("The summary is lost: {}. {}", written.error().message, written.error().hint));
+    warning(lost_summary(written.error()));
   }
 }
 

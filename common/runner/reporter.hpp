@@ -32,6 +32,12 @@ struct ReporterSettings {
 
 class RemoteOutput;
 
+// One of a kind of warnings that may come once a host; the title names the kind.
+struct Warning {
+  std::string title;
+  std::string text;
+};
+
 // The only thing that prints. Redacts everything; wraps remote text in stop-commands with a random
 // token; announces new secrets to the runner before anything else is written. Outside Actions plain
 // text: problems and notes on stderr, the rest on stdout. All that the runner reads goes to one
@@ -49,13 +55,21 @@ class Reporter {
   void info(std::string_view text);
   void debug(std::string_view text);
   void notice(std::string_view text);
-  void warning(std::string_view text, std::string_view title = {});
+  // One that comes at most a few times in a step: the runner keeps ten annotations of it.
+  void warning(std::string_view text);
+  // One that may come once a host: a line now; in Actions finish() makes one annotation of all with
+  // the same title, and lists them in the summary.
+  void warning(const Warning& warning);
   // One annotation: message, then the hint on a line of its own.
   void error(const Error& error);
   void group(std::string_view title);  // no nesting: an open group is ended first
   void end_group();
   // A step's progress; shown at most once a second on a terminal, once in 10 s elsewhere.
   void progress(std::string_view text);
+
+  // The warnings that wait for finish(), for the Reporter of another process of the same step.
+  [[nodiscard]] std::vector<Warning> take_warnings();
+  void keep_warnings(std::vector<Warning> warnings);  // of that other one: without a line now
 
   // Tells the runner of new secrets now, as each other call does first: before a fork, so that the
   // new process does not tell them to a log file.
@@ -72,8 +86,8 @@ class Reporter {
   // flushes. Several may be open at once from several threads.
   [[nodiscard]] std::unique_ptr<RemoteOutput> remote(const std::string& prefix);
 
-  // All log text so far was written; commands that were stopped are resumed. Called by tool_main on
-  // every way out.
+  // All log text so far was written, warnings of a kind included; commands that were stopped are
+  // resumed. Called by tool_main on every way out.
   void finish();
 
   // Why stdout did not take all that was to be shown there, as errno value; else 0. A reader that

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/text.hpp"
@@ -155,6 +156,55 @@ TEST_F(TunnelSshHosts, NoLineOfAGroupLandsInTheMiddleOfAnother) {
   for (const char* line : {"start-1-end-1", "err-1", "start-2-end-2", "err-2"}) {
     EXPECT_EQ(std::count(lines.begin(), lines.end(), line), 1) << step.out;
   }
+}
+
+// The runner keeps ten annotations of a step.
+TEST_F(TunnelSshHosts, WarningsOfManyHostsAreOneAnnotationOfEachKind) {
+  use_hosts(12);
+  step_->in_actions();
+  step_->inputs.erase("INPUT_HOST_KEY");
+  step_->inputs["INPUT_HOST_KEY_POLICY"] = "accept-new";
+  step_->inputs["INPUT_COMMAND"] = "true";
+  step_->variables["GITHUB_OUTPUT"] = "/nonexistent/output";
+  const StepResult step = step_->run({"exec"});
+  EXPECT_EQ(step.code, 0) << step.out << step.err;
+  RunnerModel runner;
+  runner.feed(step.out);
+  runner.finish();
+  std::map<std::string, std::string> warnings;
+  for (const RunnerModel::Command& command : runner.commands()) {
+    if (command.name != "warning") continue;
+    EXPECT_TRUE(warnings.emplace(command.properties.at("title"), command.data).second) << step.out;
+  }
+  ASSERT_EQ(warnings.size(), 2U) << step.out;
+  EXPECT_TRUE(warnings.at("Host keys").starts_with("The host key of "));
+  EXPECT_TRUE(warnings.at("Lost outputs").starts_with("The output \"stdout\" is lost: "));
+  for (int number = 1; number <= 12; ++number) {
+    const std::string pin = "known-hosts: [" + name(number) + "]:";
+    EXPECT_NE(step.summary.find(pin), std::string::npos) << step.summary;
+    EXPECT_NE(step.out.find(pin), std::string::npos) << step.out;
+  }
+}
+
+TEST_F(TunnelSshHosts, SessionsOfManyHostsWarnOnceToo) {
+  use_hosts(3);
+  step_->in_actions();
+  step_->inputs.erase("INPUT_HOST_KEY");
+  step_->inputs["INPUT_HOST_KEY_POLICY"] = "accept-new";
+  const StepResult step = step_->run({"session", "open"});
+  EXPECT_EQ(step.code, 0) << step.out << step.err;
+  step_->inputs.clear();
+  const StepResult closed = step_->run({"session", "close"});
+  EXPECT_EQ(closed.code, 0) << closed.err;
+  RunnerModel runner;
+  runner.feed(step.out);
+  runner.finish();
+  std::vector<std::string> warnings;
+  for (const RunnerModel::Command& command : runner.commands()) {
+    if (command.name == "warning") warnings.push_back(command.data);
+  }
+  ASSERT_EQ(warnings.size(), 1U) << step.out;
+  EXPECT_EQ(split_lines(warnings.front()).size(), 3U) << warnings.front();
 }
 
 TEST_F(TunnelSshHosts, HostileOutputOfFailedHostsIsNoCommandAndNoMarkup) {

@@ -124,7 +124,7 @@ ProcessSpec StepForTests::spec_of(const std::vector<std::string>& arguments,
   for (const auto& [name, value] : variables) spec.environment[name] = value;
   for (const auto& [name, value] : inputs) spec.environment[name] = value;
   spec.environment.emplace("RUNNER_TEMP", folder_.path());
-  spec.environment["GITHUB_OUTPUT"] = folder_.write("output", "");
+  spec.environment.emplace("GITHUB_OUTPUT", folder_.write("output", ""));
   spec.environment["GITHUB_STEP_SUMMARY"] = folder_.write("summary", "");
   spec.input = input;
   return spec;

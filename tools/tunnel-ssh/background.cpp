@@ -65,6 +65,34 @@ Error to_error(const Json& json) {
   return error;
 }
 
+// What the first process tells at the step's end.
+Json last_words(Reporter& reporter) {
+  Json list = Json::array();
+  for (const Warning& warning : reporter.take_warnings()) {
+    Json entry = Json::object();
+    entry.set("title", warning.title);
+    entry.set("text", warning.text);
+    list.push(std::move(entry));
+  }
+  reporter.finish();
+  Json message = Json::object();
+  message.set("warnings", std::move(list));
+  return message;
+}
+
+std::vector<Warning> warnings_in(const Json& message) {
+  std::vector<Warning> warnings;
+  const Json* list = message.find("warnings");
+  if (list == nullptr || list->as_array() == nullptr) return warnings;
+  for (const Json& entry : *list->as_array()) {
+    const Json* title = entry.find("title");
+    const Json* text = entry.find("text");
+    if (title == nullptr || text == nullptr || !title->as_string() || !text->as_string()) continue;
+    warnings.push_back({*title->as_string(), *text->as_string()});
+  }
+  return warnings;
+}
+
 // The whole life of the new process. It ends here: the threads and objects of the first one are not
 // its own to end.
 [[noreturn]] void live_in_background(FileDescriptor pipe, const FileDescriptor& log,
@@ -77,16 +105,16 @@ Error to_error(const Json& json) {
   try {
     const SignalWatcher signals;
     const auto ready = [&](Json facts) {
+      Json message = last_words(reporter);  // to the step; what follows goes to the log file
       for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
         ::dup2(log.is_open() ? log.get() : nowhere.get(), stream);
       }
-      Json message = Json::object();
       message.set("ready", std::move(facts));
       tell(pipe, message);
     };
     const Result<> ended = work(signals.token(), ready);
     if (!ended && pipe.is_open()) {
-      Json message = Json::object();
+      Json message = last_words(reporter);
       message.set("error", to_json(ended.error()));
       tell(pipe, message);
     } else if (!ended && ended.error().kind != ErrorKind::cancelled) {
@@ -141,6 +169,7 @@ Result<Json> start_in_background(const Budget& budget, const FileDescriptor& log
   }
   const auto message = parse_json(*text);
   if (message) {
+    reporter.keep_warnings(warnings_in(*message));
     if (const Json* facts = message->find("ready"); facts != nullptr) return *facts;
   }
   ::waitpid(pid, nullptr, 0);

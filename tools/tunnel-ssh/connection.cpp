@@ -30,7 +30,9 @@ ConnectObserver log_observer(Reporter& reporter, const ConnectionSettings& setti
   observer.on_phase = [&reporter](const ConnectEvent& event) {
     reporter.debug(fmt::format("{}: {} ({:.0f} ms)", event.phase, visible(event.detail), event.ms));
   };
-  observer.on_warning = [&reporter](const std::string& warning) { reporter.warning(warning); };
+  observer.on_warning = [&reporter](const std::string& text) {
+    reporter.warning({"Host keys", text});
+  };
   observer.on_note = [&reporter](const std::string& note) { reporter.info(note); };
   observer.on_retry = [&reporter, tries = settings.retry.tries](const Error& error, int next_try,
                                                                 Milliseconds pause) {

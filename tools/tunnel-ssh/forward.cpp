@@ -95,7 +95,8 @@ class ForwardWork {
       session.reset();
       if (budget.is_cancelled()) return ended;
       if (budget.is_over()) return {};
-      context_.reporter.warning(fmt::format("{}; connecting again", ended.message));
+      context_.reporter.warning(
+          {"Lost connections", fmt::format("{}; connecting again", ended.message)});
       PCA_TRY(session, connect_again(budget, forwarder));
       context_.reporter.info("connected again");
     }

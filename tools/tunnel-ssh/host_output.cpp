@@ -53,7 +53,7 @@ RunSinks HostOutput::sinks() {
     if (settings_.capture_err) err_.feed(text);
     show(err_stream_, text);
   };
-  sinks.warning = [this](const std::string& text) { reporter_.warning(text); };
+  sinks.warning = [this](const std::string& text) { reporter_.warning({"Left running", text}); };
   return sinks;
 }
 
@@ -101,10 +101,12 @@ void HostOutput::finish_group() {
   }
   show_group();
   if (spool_error_ != 0) {
-    reporter_.warning(fmt::format(
-        "{}: {} of its output are missing from the log: they could not be kept until its end: {}. "
-        "Make room in the folder for temporary files, or use `output: interleaved`.",
-        host_, format_size(left_out_), errno_text(spool_error_)));
+    reporter_.warning(
+        {"Lost output",
+         fmt::format("{}: {} of its output are missing from the log: they could not be kept until "
+                     "its end: {}. Make room in the folder for temporary files, or use `output: "
+                     "interleaved`.",
+                     host_, format_size(left_out_), errno_text(spool_error_))});
   }
 }
 

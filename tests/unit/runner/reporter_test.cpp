@@ -16,6 +16,7 @@
 #include "net/file_descriptor.hpp"
 #include "support/canned_server.hpp"
 #include "support/runner_model.hpp"
+#include "support/temp_folder.hpp"
 
 namespace pca {
 namespace {
@@ -59,13 +60,13 @@ TEST_F(ReporterTest, InActionsProblemsAreAnnotations) {
   Reporter reporter(settings(), redactor_);
   reporter.info("50% done");
   reporter.notice("note");
-  reporter.warning("two\nlines", "a title: x");
+  reporter.warning("two\nlines");
   reporter.error(failed("no such host", "Check the name."));
   reporter.debug("not shown");
   EXPECT_EQ(out_,
             "50% done\n"
             "::notice::note\n"
-            "::warning title=a title%3A x::two%0Alines\n"
+            "::warning::two%0Alines\n"
             "::error::no such host%0ACheck the name.\n");
   EXPECT_EQ(err_, "");
 }
@@ -81,7 +82,8 @@ TEST_F(ReporterTest, OutsideActionsThereAreNoCommands) {
     reporter.end_group();
     reporter.notice("note");
     reporter.debug("detail");
-    reporter.warning("two\nlines", "title");
+    reporter.warning({"a kind", std::string("two\nlines")});
+    EXPECT_TRUE(reporter.take_warnings().empty());
     reporter.error(failed("no such host", "Check the name."));
     const auto output = reporter.remote("web1: ");
     output->feed("::error::x\ny");
@@ -90,7 +92,7 @@ TEST_F(ReporterTest, OutsideActionsThereAreNoCommands) {
   EXPECT_EQ(err_,
             "notice: note\n"
             "debug: detail\n"
-            "warning: title: two\n  lines\n"
+            "warning: two\n  lines\n"
             "error: no such host\n  Check the name.\n");
 }
 
@@ -119,6 +121,81 @@ TEST_F(ReporterTest, AReportThatStdoutDidNotTakeIsKnownToo) {
   EXPECT_EQ(reporter.stdout_error(), 0);
   reporter.report(Json::object());
   EXPECT_EQ(reporter.stdout_error(), ENOSPC);
+}
+
+// The runner keeps ten annotations of a step, and its 4,096 characters of each.
+TEST_F(ReporterTest, WarningsOfAKindAreOneAnnotationAndLinesOfLogAndSummary) {
+  const Secret secret = redactor_.protect("hunter2hunter2");
+  const test::TempFolder folder;
+  auto with_summary = settings();
+  with_summary.summary_file = folder.write("summary", "");
+  Reporter reporter(with_summary, redactor_);
+  for (const char* host : {"web1", "web2", "web3"}) {
+    reporter.warning(Warning{"Host: keys", std::string(host) + " | hunter2hunter2\n::error::x"});
+    reporter.warning(Warning{"Left running", std::string(host) + " goes on"});
+  }
+  RunnerModel during;
+  during.feed(out_);
+  during.finish();
+  EXPECT_EQ(during.commands().size(), 1U) << "the mask only";
+  EXPECT_NE(out_.find("warning: web1 | ***\n  ::error::x\n"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("warning: web3 goes on\n"), std::string::npos) << out_;
+
+  reporter.finish();
+  reporter.finish();
+  RunnerModel runner;
+  runner.feed(out_);
+  runner.finish();
+  ASSERT_EQ(runner.commands().size(), 3U);
+  EXPECT_EQ(runner.commands()[1].name, "warning");
+  EXPECT_EQ(runner.commands()[1].properties.at("title"), "Host: keys");
+  EXPECT_EQ(runner.commands()[1].data,
+            "web1 | ***\n::error::x\nweb2 | ***\n::error::x\nweb3 | ***\n::error::x");
+  EXPECT_EQ(runner.commands()[2].properties.at("title"), "Left running");
+  EXPECT_EQ(runner.commands()[2].data, "web1 goes on\nweb2 goes on\nweb3 goes on");
+  const std::string summary = folder.read("summary");
+  EXPECT_NE(summary.find("**Warning: Left running**\n\n    web1 goes on\n    web2 goes on\n"),
+            std::string::npos)
+      << summary;
+  EXPECT_NE(summary.find("    web3 | ***\n    ::error::x\n"), std::string::npos) << summary;
+}
+
+TEST_F(ReporterTest, AnAnnotationStaysBelowWhatTheRunnerKeepsOfIt) {
+  Reporter reporter(settings(), redactor_);
+  const std::string text(390, 'x');
+  for (int i = 0; i < 20; ++i) reporter.warning(Warning{"Host keys", text});
+  reporter.finish();
+  RunnerModel runner;
+  runner.feed(out_);
+  runner.finish();
+  ASSERT_EQ(runner.commands().size(), 1U);
+  const std::string& data = runner.commands()[0].data;
+  EXPECT_LT(data.size(), 4096U);
+  EXPECT_TRUE(data.ends_with("xxx\nand 10 more, in the log and in the summary")) << data;
+}
+
+TEST_F(ReporterTest, WarningsOfAnotherProcessAreAnnotatedHere) {
+  Reporter reporter(settings(), redactor_);
+  reporter.warning(Warning{"Host keys", "web1"});
+  const std::vector<Warning> taken = reporter.take_warnings();
+  ASSERT_EQ(taken.size(), 1U);
+  out_.clear();
+  reporter.keep_warnings(taken);
+  EXPECT_EQ(out_, "") << "the other one has shown it";
+  reporter.finish();
+  EXPECT_EQ(out_, "::warning title=Host keys::web1\n");
+}
+
+TEST_F(ReporterTest, ASummaryOfWarningsThatIsLostIsTold) {
+  auto lost = settings();
+  lost.summary_file = "/nonexistent/summary";
+  Reporter reporter(lost, redactor_);
+  reporter.warning(Warning{"Host keys", "web1"});
+  reporter.finish();
+  EXPECT_TRUE(
+      out_.starts_with("warning: web1\n::warning title=Host keys::web1\n"
+                       "::warning::The summary is lost: "))
+      << out_;
 }
 
 TEST_F(ReporterTest, GroupsDoNotNest) {
@@ -241,14 +318,14 @@ TEST_F(ReporterTest, OutsideActionsASecretIsNeverWritten) {
   reporter.info("hunter2-hunter2");
   reporter.error(failed("hunter2-hunter2", "hunter2-hunter2"));
   reporter.group("hunter2-hunter2");
-  reporter.warning("hunter2-hunter2", "hunter2-hunter2");
+  reporter.warning("hunter2-hunter2");
   reporter.progress("hunter2-hunter2");
   const auto output = reporter.remote("hunter2-hunter2: ");
   output->feed("hunter2-");
   output->feed("hunter2\n");
   output->finish();
   EXPECT_EQ(out_, "***\n***\n***\n***: ***\n");
-  EXPECT_EQ(err_, "error: ***\n  ***\nwarning: ***: ***\n");
+  EXPECT_EQ(err_, "error: ***\n  ***\nwarning: ***\n");
 }
 
 TEST_F(ReporterTest, AShortSecretIsToldOnce) {
@@ -420,7 +497,7 @@ TEST_F(ReporterFiles, AnOutputThatHoldsASecretIsRedactedWithAWarning) {
   EXPECT_NE(content(output_file_).find("\nit is ***\n"), std::string::npos);
   EXPECT_EQ(out_,
             "::add-mask::hunter2-hunter2\n"
-            "::warning::The output \"stdout\" holds a secret, which was blanked out of it.\n");
+            "warning: The output \"stdout\" holds a secret, which was blanked out of it.\n");
 }
 
 TEST_F(ReporterFiles, ALostOutputIsTold) {
@@ -428,7 +505,7 @@ TEST_F(ReporterFiles, ALostOutputIsTold) {
   broken.output_file = (directory_ / "absent").string();
   Reporter reporter(broken, redactor_);
   reporter.output("code", "0");
-  EXPECT_EQ(out_, "::warning::The output \"code\" is lost: cannot open " + broken.output_file +
+  EXPECT_EQ(out_, "warning: The output \"code\" is lost: cannot open " + broken.output_file +
                       ": no such file or directory. The runner makes this file for each step; "
                       "check that the variable naming it was not changed and that the file is "
                       "writable.\n");

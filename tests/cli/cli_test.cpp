@@ -20,9 +20,11 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <regex>
 #include <sstream>
 
 #include "base/json.hpp"
+#include "base/text.hpp"
 #include "support/loopback.hpp"
 #include "support/output_file.hpp"
 #include "support/process.hpp"
@@ -115,6 +117,22 @@ std::string replace_all(std::string text, const std::string& from, const std::st
   return text;
 }
 
+// "input: problem. Cure." for each mistake: which input, and what to do. At the end stands that
+// nothing was contacted.
+void check_form(const std::string& err) {
+  static const std::regex form(R"((\S.*: .+|[A-Z_]+ .+|no command was given)\. \S.+)");
+  std::vector<std::string> lines = split_lines(err);
+  if (!lines.empty() && lines.front().starts_with("warning: ")) lines.erase(lines.begin());
+  ASSERT_GE(lines.size(), 2U) << err;
+  EXPECT_TRUE(lines.front().starts_with("error: ")) << err;
+  EXPECT_TRUE(lines.back().starts_with("  Nothing was contacted. ")) << err;
+  lines.front().erase(0, std::string_view("error: ").size());
+  lines.pop_back();
+  for (const std::string& line : lines) {
+    EXPECT_TRUE(std::regex_match(std::string(trim(line)), form)) << line;
+  }
+}
+
 class CommandLineCase : public ::testing::TestWithParam<Case> {
  protected:
   CommandLineCase() : folder_(::testing::TempDir() + "cli-" + std::to_string(::getpid())) {
@@ -189,6 +207,7 @@ TEST_P(CommandLineCase, EndsAsItSays) {
   if (code == 2) {
     EXPECT_FALSE(was_contacted());
     EXPECT_FALSE(c.texts("stderr_has").empty()) << "a case of bad input checks its message";
+    check_form(done.err);
   }
 }
 

@@ -26,11 +26,14 @@ using boost::system::error_code;
 
 namespace {
 
-Result<std::string> read_file(const std::string& path) {
+Result<std::string> read_file(const char* input, const std::string& path) {
   std::ifstream file(path);
   std::ostringstream text;
   text << file.rdbuf();
-  if (!file) return bad_input(fmt::format("cannot read {}: {}", path, errno_text(errno)));
+  if (!file) {
+    return bad_input(fmt::format("{}: cannot read {}: {}. Name a file that exists and can be read.",
+                                 input, path, errno_text(errno)));
+  }
   return text.str();
 }
 
@@ -45,8 +48,8 @@ Result<> write_file(const std::string& path, const std::string& text) {
 Result<ServerCertificate> find_certificate(const EdgeSettings& settings) {
   if (settings.certificate_file.empty()) return make_server_certificate(settings.names);
   ServerCertificate certificate;
-  PCA_TRY(certificate.chain, read_file(settings.certificate_file));
-  PCA_TRY(certificate.key, read_file(settings.key_file));
+  PCA_TRY(certificate.chain, read_file("certificate-file", settings.certificate_file));
+  PCA_TRY(certificate.key, read_file("key-file", settings.key_file));
   return certificate;
 }
 

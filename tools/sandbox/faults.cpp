@@ -123,7 +123,10 @@ Result<Fault> parse_fault(std::string_view text) {
   }
   const bool has_argument = colon != std::string_view::npos;
   if (fault->argument == Argument::none) {
-    if (has_argument) return bad_input(fmt::format("the fault {} takes no argument", name));
+    if (has_argument) {
+      return bad_input(fmt::format("the fault {} takes no argument", name),
+                       fmt::format("Write {}.", name));
+    }
     return Fault{fault->kind, 0};
   }
   const std::string_view argument = has_argument ? text.substr(colon + 1) : fault->fallback;

@@ -61,10 +61,12 @@ Result<TlsServer> TlsServer::from_pem(const std::string& chain, const std::strin
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_default_read_buffer_len(context, read_ahead);
   if (!use_chain(context, chain)) {
-    return bad_input("the certificate is no PEM certificate: " + last_problem());
+    return bad_input("certificate-file: no PEM certificate can be read (" + last_problem() +
+                     "). Name a file with -----BEGIN CERTIFICATE----- in it.");
   }
   if (!use_key(context, key)) {
-    return bad_input("the private key does not fit the certificate: " + last_problem());
+    return bad_input("key-file: the private key does not fit the certificate (" + last_problem() +
+                     "). Name the PEM file of the one that belongs to it.");
   }
   return server;
 }

@@ -21,6 +21,7 @@ constexpr std::size_t total = std::size_t{256} << 20U;
 constexpr std::size_t record = 16'384;  // one TLS record
 constexpr double most_of_plain = 1.3;
 constexpr const char* name = "edge.example";
+bool is_too_dear = false;  // a run was an error: main() says so, Google Benchmark's own would not
 
 double thread_cpu_seconds() {
   timespec time{};
@@ -173,7 +174,9 @@ void report(benchmark::State& state, double plain, double tunnel) {
   state.counters["plain_cpu_s"] = plain / rounds;
   state.counters["tunnel_cpu_s"] = tunnel / rounds;
   state.counters["ratio"] = tunnel / plain;
-  if (tunnel > most_of_plain * plain) state.SkipWithError("more than 1.3 of the CPU of plain TLS");
+  if (tunnel <= most_of_plain * plain) return;
+  is_too_dear = true;
+  state.SkipWithError("more than 1.3 of the CPU of plain TLS");
 }
 
 void Upload256MiB(benchmark::State& state) {
@@ -206,3 +209,11 @@ BENCHMARK(Handshake)->Unit(benchmark::kMillisecond)->Iterations(50);
 
 }  // namespace
 }  // namespace pca
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return pca::is_too_dear ? 1 : 0;
+}

@@ -117,10 +117,22 @@ cloudflared_proxy() { # edge name, edge port
 }
 peer() { command -v cloudflared >/dev/null; }
 
+# What the next table has to show: tunnel-ssh's wall time or CPU is at most this part of a peer's.
+targets=()
+target() { targets+=("--target=$1,$2,$3"); } # wall or cpu, at most, peer
+
 compare() { # title, then NAME=COMMAND...
-  printf '\n### %s\n\n' "$1"
+  local title=$1
+  printf '\n### %s\n\n' "$title"
   shift
-  "$bin/measure" "$rounds" "$@"
+  "$bin/measure" "$rounds" "${targets[@]}" "$@" | tee "$work/table"
+  targets=()
+  sed -n "s!^| \(wall\|cpu\): !| $title | \1: !p" "$work/table" >>"$work/verdicts"
+}
+
+verdict() { # title, what, figure, at most: of a figure that is not a ratio
+  awk -v title="$1" -v what="$2" -v figure="$3" -v most="$4" \
+    'BEGIN {printf "| %s | %s | %s | %s | %s |\n", title, what, figure, most, figure + 0 <= most + 0 ? "met" : "MISSED"}' >>"$work/verdicts"
 }
 
 # The least of three, because whatever else the machine does only adds.
@@ -136,11 +148,13 @@ milliseconds_of() { # command
 }
 
 # How often a command waits for the other side: what a delay adds, divided by the delay. One is TCP's own.
-trips_row() { # name, command without delay, the same through a delay of trip_ms
-  local near far
+trips_row() { # name, command without delay, the same through a delay of trip_ms, the most it may be
+  local near far trips
   near=$(milliseconds_of "$2")
   far=$(milliseconds_of "$3")
-  awk -v name="$1" -v added=$((far - near)) -v trip="$trip_ms" 'BEGIN {printf "| %s | %.1f |\n", name, added / trip - 1}'
+  trips=$(awk -v added=$((far - near)) -v trip="$trip_ms" 'BEGIN {printf "%.1f", added / trip - 1}')
+  echo "| $1 | $trips |"
+  [ -z "${4:-}" ] || verdict "round trips" "$1" "$trips" "$4"
 }
 
 printf 'bench-secret' >"$work/secret"
@@ -160,13 +174,13 @@ near_port=$edge_port
 start_edge far --rtt 50ms
 far_port=$edge_port
 
-exec_rows() { # title, direct port, edge name, edge port
+exec_rows() { # title, direct port, edge name, edge port, the most of the peer's time
   compare "exec of true, $1" "tunnel-ssh=$bin/tunnel-ssh exec $(ours "$2") --command true >/dev/null" "ssh=ssh $(theirs "$2") true"
   local rows=("tunnel-ssh, edge=$bin/tunnel-ssh exec $(ours "$sshd_port") $(through "$3" "$4") --command true >/dev/null"
     "ssh, direct=ssh $(theirs "$2") true")
   if peer; then rows+=("ssh + cloudflared, edge=ssh $(cloudflared_proxy "$3" "$4") $(theirs "$sshd_port") true"); fi
+  target wall "$5" "ssh + cloudflared, edge"
   compare "exec of true through the edge, $1" "${rows[@]}"
-  peer || echo "ssh + cloudflared: no peer here"
 }
 
 bulk_rows() { # title, what to do with ssh's arguments %s
@@ -174,18 +188,19 @@ bulk_rows() { # title, what to do with ssh's arguments %s
   local rows=("ssh + tunnel-ssh stdio=${row//%s/ssh $stdio $(theirs "$sshd_port")}"
     "ssh, direct=${row//%s/ssh $(theirs "$sshd_port")}")
   if peer; then rows+=("ssh + cloudflared=${row//%s/ssh $(cloudflared_proxy near "$near_port") $(theirs "$sshd_port")}"); fi
+  target cpu 0.7 "ssh + cloudflared"
+  target wall 0.909 "ssh + cloudflared" # 1.1 times the throughput
   compare "$1" "${rows[@]}"
-  peer || echo "ssh + cloudflared: no peer here"
 }
 
 echo "On $(date -u +%F), $(nproc) cores, load average $(cut -d' ' -f1 /proc/loadavg)."
 echo
 echo "## tunnel-ssh beside its peers, $rounds rounds, medians; ratios pair by pair against the first row"
-exec_rows "no delay" "$sshd_port" near "$near_port"
-exec_rows "50 ms round trip" "$near_delay_port" far "$far_port"
+exec_rows "no delay" "$sshd_port" near "$near_port" 0.8
+exec_rows "50 ms round trip" "$near_delay_port" far "$far_port" 0.9
 
 printf '\n### Round trips of one exec, the TCP handshake apart\n\n| | trips |\n|---|---|\n'
-trips_row "tunnel-ssh, direct" "$bin/tunnel-ssh exec $(ours "$sshd_port") --command true >/dev/null" "$bin/tunnel-ssh exec $(ours "$delay_port") --command true >/dev/null"
+trips_row "tunnel-ssh, direct" "$bin/tunnel-ssh exec $(ours "$sshd_port") --command true >/dev/null" "$bin/tunnel-ssh exec $(ours "$delay_port") --command true >/dev/null" 7
 trips_row "ssh, direct" "ssh $(theirs "$sshd_port") true" "ssh $(theirs "$delay_port") true"
 
 compare "five execs one after the other" \
@@ -194,9 +209,11 @@ compare "five execs one after the other" \
 
 # Each with the login, all five and the goodbye.
 mux="-o ControlPath=$work/mux"
+target wall 1 "ssh ControlMaster"
 compare "five execs in a job with a session" \
   "tunnel-ssh session=export RUNNER_TEMP=$work; $bin/tunnel-ssh session open $(ours "$sshd_port") >/dev/null && for i in 1 2 3 4 5; do $bin/tunnel-ssh exec $(ours "$sshd_port") --command true >/dev/null || exit 1; done && $bin/tunnel-ssh session close >/dev/null" \
   "ssh ControlMaster=ssh -o ControlMaster=yes -fN $mux $(theirs "$sshd_port") && for i in 1 2 3 4 5; do ssh $mux $(theirs "$sshd_port") true || exit 1; done && ssh $mux -O exit $(theirs "$sshd_port") 2>/dev/null"
+target wall 1 "ssh ControlMaster"
 compare "five execs in a job with a session, 50 ms round trip" \
   "tunnel-ssh session=export RUNNER_TEMP=$work; $bin/tunnel-ssh session open $(ours "$near_delay_port") >/dev/null && for i in 1 2 3 4 5; do $bin/tunnel-ssh exec $(ours "$near_delay_port") --command true >/dev/null || exit 1; done && $bin/tunnel-ssh session close >/dev/null" \
   "ssh ControlMaster=ssh -o ControlMaster=yes -fN $mux $(theirs "$near_delay_port") && for i in 1 2 3 4 5; do ssh $mux $(theirs "$near_delay_port") true || exit 1; done && ssh $mux -O exit $(theirs "$near_delay_port") 2>/dev/null"
@@ -242,6 +259,8 @@ sync_to() { # what it goes to, port
 }
 ssh_for_rsync="ssh -F none -i $work/key -o UserKnownHostsFile=$work/known_hosts -o BatchMode=yes -p"
 
+target wall 1.1 "tar to tar by ssh"
+target wall 0.8 "rsync -a"
 compare "5,000 files, 30 MiB, into a new folder" \
   "tunnel-ssh sync=to=$store/fresh/\$(date +%N); $(sync_to "$store/tree -> \$to" "$sshd_port")" \
   "tar to tar by ssh=to=$store/fresh/\$(date +%N); tar -cf - -C $store/tree . | ssh $(theirs "$sshd_port") \"mkdir \$to && tar -xf - -C \$to\"" \
@@ -249,23 +268,31 @@ compare "5,000 files, 30 MiB, into a new folder" \
 rm -rf "$store/fresh"
 sh -c "$(sync_to "$store/tree -> $store/mine" "$sshd_port")"
 rsync -a -e "$ssh_for_rsync $sshd_port" "$store/tree/" "$me@127.0.0.1:$store/theirs/"
+target wall 0.8 "rsync -a"
 compare "10 of them changed (sync never looks at our times, rsync may trust them)" \
   "tunnel-ssh sync=$change_ten; $(sync_to "$store/tree -> $store/mine" "$sshd_port")" \
   "rsync -a=$change_ten; rsync -a -e '$ssh_for_rsync $sshd_port' $store/tree/ $me@127.0.0.1:$store/theirs/"
 head -c 67108864 "$work/blob" >"$work/64m"
+target wall 0.5 scp
 compare "64 MiB at 50 ms round trip" \
   "tunnel-ssh sync=rm -f $store/there; $(sync_to "$work/64m -> $store/there" "$near_delay_port")" \
   "scp=scp -q -F none -i $work/key -o UserKnownHostsFile=$work/known_hosts -o BatchMode=yes -P $near_delay_port $work/64m $me@127.0.0.1:$store/there2"
 printf '\n### Round trips of one 1 KiB file that is new, the TCP handshake apart\n\n| | trips |\n|---|---|\n'
 head -c 1024 "$work/blob" >"$work/1k"
 one() { echo "rm -f $store/there; $(sync_to "$work/1k -> $store/there" "$1")"; }
-trips_row "tunnel-ssh sync" "$(one "$sshd_port")" "$(one "$delay_port")"
+trips_row "tunnel-ssh sync" "$(one "$sshd_port")" "$(one "$delay_port")" 8
 trips_row "scp" "scp -q -F none -i $work/key -o UserKnownHostsFile=$work/known_hosts -P $sshd_port $work/1k $me@127.0.0.1:$store/there2" \
   "scp -q -F none -i $work/key -o UserKnownHostsFile=$work/known_hosts -P $delay_port $work/1k $me@127.0.0.1:$store/there2"
 
 compare "start-up" "tunnel-ssh --version=$bin/tunnel-ssh --version >/dev/null" "ssh -V=ssh -V 2>/dev/null" "true=true"
 printf '\n### Size\n\n| executable | bytes |\n|---|---|\n'
 for file in "$bin/tunnel-ssh" "$(command -v ssh)"; do printf '| %s | %s |\n' "$(basename "$file")" "$(stat -c %s "$file")"; done
+verdict "size" "tunnel-ssh, bytes" "$(stat -c %s "$bin/tunnel-ssh")" 8000000
 printf '\n### Micro benchmarks\n\n```\n'
-for bench in "$bin"/*_bench; do [ -x "$bench" ] && "$bench" --benchmark_min_time=0.2 2>/dev/null; done
+tunnel_cost=met
+"$bin/access_tunnel_bench" 2>/dev/null || tunnel_cost=MISSED
 echo '```'
+echo "| 256 MiB each way, CPU of the client's thread | Access tunnel / plain TLS | see above | 1.30 | $tunnel_cost |" >>"$work/verdicts"
+
+printf '\n## All targets\n\n| | tunnel-ssh / peer | is | at most | |\n|---|---|---|---|---|\n'
+cat "$work/verdicts"

@@ -1,7 +1,10 @@
 // Times whole commands side by side: each in turn, round by round, so that a machine that slows
 // down slows all of them. Ratios are taken pair by pair within a round, against the first command.
-// usage: measure ROUNDS NAME=COMMAND [NAME=COMMAND ...]   commands are given to sh -c
-// Prints a Markdown table. Exit 1 when a command fails: a failed run has no time.
+// usage: measure ROUNDS [--target=FIGURE,MOST,PEER ...] NAME=COMMAND [NAME=COMMAND ...]
+//   Commands are given to sh -c. A target is what the first command's wall or cpu may at most be of
+//   its peer's; a peer that is not among the names is told as "no peer here".
+// Prints a Markdown table, and one of the targets. Exit 1 when a command fails: a failed run has no
+// time. A target that is missed is told, and no failure.
 
 #include <fmt/format.h>
 #include <sys/prctl.h>
@@ -30,6 +33,12 @@ struct Contender {
   std::string name;
   std::string command;
   std::vector<Figures> rounds;
+};
+
+struct Target {
+  std::string_view figure;  // "wall" or "cpu"
+  double most = 0;
+  std::string_view peer;
 };
 
 double milliseconds(const timeval& time) {
@@ -107,12 +116,53 @@ void print_table(const std::vector<Contender>& contenders) {
   }
 }
 
+void print_targets(const std::vector<Contender>& contenders, const std::vector<Target>& targets) {
+  if (targets.empty()) return;
+  std::fputs("\n| target | ratio | at most | |\n|---|---|---|---|\n", stdout);
+  for (const Target& target : targets) {
+    const Contender& ours = contenders.front();
+    const auto peer = std::find_if(contenders.begin(), contenders.end(),
+                                   [&](const Contender& one) { return one.name == target.peer; });
+    std::string ratio = "-";
+    const char* verdict = "no peer here";
+    if (peer != contenders.end()) {
+      const double measured =
+          median_ratio(ours, *peer, target.figure == "cpu" ? &Figures::cpu_ms : &Figures::wall_ms);
+      ratio = fmt::format("{:.2f}", measured);
+      verdict = measured <= target.most ? "met" : "MISSED";
+    }
+    std::fputs(fmt::format("| {}: {} / {} | {} | {:.2f} | {} |\n", target.figure, ours.name,
+                           target.peer, ratio, target.most, verdict)
+                   .c_str(),
+               stdout);
+  }
+}
+
+bool add_target(std::string_view text, std::vector<Target>& targets) {
+  const std::size_t first = text.find(',');
+  const std::size_t second = text.find(',', first == std::string_view::npos ? first : first + 1);
+  if (second == std::string_view::npos) return false;
+  Target target;
+  target.figure = text.substr(0, first);
+  target.most =
+      std::strtod(std::string(text.substr(first + 1, second - first - 1)).c_str(), nullptr);
+  target.peer = text.substr(second + 1);
+  targets.push_back(target);
+  return (target.figure == "wall" || target.figure == "cpu") && target.most > 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  constexpr std::string_view target_flag = "--target=";
   std::vector<Contender> contenders;
+  std::vector<Target> targets;
   for (int i = 2; i < argc; ++i) {
     const std::string_view argument = argv[i];
+    if (argument.starts_with(target_flag)) {
+      if (!add_target(argument.substr(target_flag.size()), targets)) contenders.clear();
+      continue;
+    }
     const std::size_t split = argument.find('=');
     if (split == std::string_view::npos) break;
     contenders.push_back(
@@ -120,7 +170,9 @@ int main(int argc, char** argv) {
   }
   const long rounds = argc > 1 ? std::strtol(argv[1], nullptr, 10) : 0;
   if (rounds < 1 || contenders.empty()) {
-    std::fputs("usage: measure ROUNDS NAME=COMMAND [NAME=COMMAND ...]\n", stderr);
+    std::fputs(
+        "usage: measure ROUNDS [--target=FIGURE,MOST,PEER ...] NAME=COMMAND [NAME=COMMAND ...]\n",
+        stderr);
     return 2;
   }
   prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -137,5 +189,6 @@ int main(int argc, char** argv) {
     }
   }
   print_table(contenders);
+  print_targets(contenders, targets);
   return 0;
 }

@@ -54,6 +54,7 @@ if $full; then
   tests/full/tidy.sh
   tests/full/fuzz.sh
   tests/full/chaos.sh
+  tests/full/bench.sh
   tests/full/other_debian.sh
 fi
 

@@ -166,11 +166,14 @@ class Guard {
     PCA_TRY(second_, GuardLine::open(context_, inputs_, connecting(limit_)));
     GuardHost& host = second_->host();
     if (!applied) PCA_CHECK(show(host.wait_applied(limit_)));
-    PCA_TRY(evidence_, wait_until_healthy(
-                           limit_, second_->session(),
-                           [&](const Budget& budget, const std::string& command,
-                               Milliseconds most) { return host.check(budget, command, most); },
-                           inputs_.health));
+    PCA_TRY(HealthEvidence evidence,
+            wait_until_healthy(
+                limit_, second_->session(),
+                [&](const Budget& budget, const std::string& command, Milliseconds most) {
+                  return host.check(budget, command, most);
+                },
+                inputs_.health));
+    evidence_ = std::move(evidence.text);
     is_confirming_ = true;
     return host.confirm(limit_);
   }

@@ -126,18 +126,24 @@ Result<HostAddress> host_of_url(const std::string& url) {
                    "Write it as seen from the host: http://127.0.0.1:8080/healthz");
 }
 
-Result<std::string> wait_until_healthy(const Budget& budget, SshSession& session,
-                                       const RunCheck& run_check, const HealthCheck& health) {
-  if (!health.is_needed()) return std::string("not checked");
+Result<HealthEvidence> wait_until_healthy(const Budget& budget, SshSession& session,
+                                          const RunCheck& run_check, const HealthCheck& health) {
   const auto began = Clock::now();
+  if (!health.is_needed()) return HealthEvidence{"not checked", began};
+  Clock::time_point since;
   const Budget limit = budget.at_most(health.timeout);
   Probe probe(budget, session, run_check, health);
   std::string complaint = "no check came to its end";
   for (int in_a_row = 0;;) {
     auto looked = probe.look(limit);
     if (!looked && (!limit.is_over() || budget.is_over())) return std::move(looked).error();
-    if (looked && !*looked && ++in_a_row == health.successes) {
-      return fmt::format("{} checks in a row after {:.1f} s", in_a_row, ms_since(began) / 1000);
+    if (looked && !*looked) {
+      if (in_a_row++ == 0) since = Clock::now();
+      if (in_a_row == health.successes) {
+        return HealthEvidence{
+            fmt::format("{} checks in a row after {:.1f} s", in_a_row, ms_since(began) / 1000),
+            since};
+      }
     }
     if (looked && *looked) {
       complaint = **looked;

@@ -33,11 +33,17 @@ struct CommandCheck {
 using RunCheck = std::function<Result<CommandCheck>(const Budget&, const std::string& command,
                                                     Milliseconds limit)>;
 
+// Why something counts as healthy: "2 checks in a row after 1.4 s".
+struct HealthEvidence {
+  std::string text;
+  Clock::time_point since;  // the end of the first of these checks
+};
+
 // Waits until all is healthy as `health` says, asking again and again; the command by `run_check`.
-// Gives the evidence: "2 checks in a row after 1.4 s". Errors: failed (not in time; the message has
+// Errors: failed (not in time; the message has
 // what the last check said), and those of the session.
-[[nodiscard]] Result<std::string> wait_until_healthy(const Budget& budget, SshSession& session,
-                                                     const RunCheck& run_check,
-                                                     const HealthCheck& health);
+[[nodiscard]] Result<HealthEvidence> wait_until_healthy(const Budget& budget, SshSession& session,
+                                                        const RunCheck& run_check,
+                                                        const HealthCheck& health);
 
 }  // namespace pca::tunnel_ssh

@@ -48,6 +48,7 @@ Json report_json(std::string_view command, const ReleaseRun& run) {
     entry.set("unchanged", std::uint64_t{host.difference.unchanged});
     entry.set("bytes", host.difference.bytes);
     entry.set("health", host.health);
+    if (host.gap_ms >= 0) entry.set("gap-ms", std::round(host.gap_ms));
     entry.set("error", host.error ? Json(host.error->message) : Json());
     entry.set("hint", host.error ? Json(host.error->hint) : Json());
     entry.set("last-log-lines", host.last_log_lines);

@@ -95,7 +95,7 @@ clean_up() {
   for left in "$deploy"/armed/*; do
     case $left in *.sh | *.fired) fire "${left%.fired}" >/dev/null 2>&1 ;; esac
   done
-  rm -f -- "$deploy"/armed/*.new "$deploy"/armed/*.off
+  rm -f -- "$deploy"/armed/*.new "$deploy"/armed/*.off "$deploy"/route.*
   rm -rf -- "$path"/releases/.*.part "$deploy"/manifests/.*.part
   for left in "$deploy"/secrets/*; do
     [ -d "$path/releases/${left##*/}" ] || rm -rf -- "$left"
@@ -142,11 +142,14 @@ look() {
 )sh";
 
 // Which release is current, told by nothing but the revert itself: it runs when nobody is there.
-std::string revert_script(const std::string& environment, const Switch& how) {
-  std::string code = "path=$P\n" + environment + assignment("restart", how.restart) +
-                     assignment("hook", how.rollback_hook) +
-                     assignment("record", how.record.dump()) +
-                     fmt::format("limit={}\n", how.hook_limit.count() / 1000);
+std::string revert_script(const std::string& environment, const std::string& token,
+                          const Switch& how) {
+  std::string code =
+      "path=$P\n" + environment + assignment("restart", how.restart) +
+      assignment("hook", how.rollback_hook) + assignment("record", how.record.dump()) +
+      fmt::format("limit={}\n", how.hook_limit.count() / 1000) + assignment("port", how.port) +
+      assignment("stop", how.stop) + assignment("route", how.route.file) +
+      assignment("reload", how.route.reload) + fmt::format("saved=$path/.deploy/route.{}\n", token);
   code += "unshare() {\n  :\n";  // what the release before has no secret for
   for (const SecretFile& secret : how.secrets) {
     code += fmt::format("  [ -e \"$path/shared\"/{0} ] || rm -f -- \"$path/shared\"/{0}\n",
@@ -158,14 +161,41 @@ run() {
   cd "$path/current" 2>/dev/null || cd "$path" || return
   RELEASE_HOOK=$2 timeout -k 5 "$1" sh -c 'eval "$RELEASE_HOOK"' </dev/null || code=$?
 }
-[ "$(readlink -- "$path/current")" = "releases/$RELEASE" ] || { unshare; exit 0; }
+is_current=
+[ "$(readlink -- "$path/current")" != "releases/$RELEASE" ] || is_current=yes
+is_beside=
+[ -z "$port" ] || [ "$(readlink -- "$path/ports/$port")" != "../releases/$RELEASE" ] || is_beside=yes
+[ -n "$is_current$is_beside" ] || { unshare; exit 0; }
 code=0
-if [ -n "$RELEASE_PREVIOUS" ]; then
+if [ -z "$is_current" ]; then
+  :
+elif [ -n "$RELEASE_PREVIOUS" ]; then
   ln -s -f -n -- "releases/$RELEASE_PREVIOUS" "$path/.current.revert" &&
     mv -T -- "$path/.current.revert" "$path/current" || exit
   [ -z "$restart" ] || run 60 "$restart"
 else
   rm -f -- "$path/current"
+fi
+if [ -n "$route" ]; then
+  [ ! -L "$route" ] || route=$(readlink -f -- "$route")
+  new=$(dirname -- "$route")/.$(basename -- "$route").new
+  rm -f -- "$new"
+  if [ -e "$saved" ]; then
+    cp -p -- "$saved" "$new" && mv -f -- "$new" "$route" || code=1
+  elif [ -e "$saved.none" ]; then
+    rm -f -- "$route" || code=1
+  else
+    reload=
+  fi
+  [ -z "$reload" ] || run 60 "$reload"
+  [ $code != 0 ] || rm -f -- "$saved" "$saved.none"
+fi
+if [ -n "$is_beside" ]; then
+  before=$code
+  run 60 "$stop"  # it may have ended by itself; the next deploy sees whether its port is silent
+  code=$before
+  rm -f -- "$path/ports/$port"
+  rmdir -- "$path/ports" 2>/dev/null
 fi
 unshare
 [ -z "$hook" ] || run "$limit" "$hook"
@@ -475,12 +505,10 @@ if [ $code = 0 ]; then staged=$path/releases/$id; fi
   return {};
 }
 
-Result<> ReleaseFolder::switch_to(const Budget& budget, const Switch& how) {
-  std::string code = assignment("id", how.release) + assignment("previous", how.previous);
-  code += "revert=" + shell_quote(revert_script(environment_, how)) + "\n";
-  code += fmt::format("patience={}\n", how.patience.count() / 1000);
-  code += "share_secrets() {\n  :\n" + share_secrets(how.secrets) + "}\n";
-  PCA_CHECK(run(budget, code + R"sh(
+namespace {
+
+// Arms the revert that is in $revert.
+constexpr std::string_view arm = R"sh(
 arm() {
   holds_lock || { echo 'the lock was lost meanwhile' >&2; return 1; }
   { printf 'P=%s\n' "'$(printf %s "$path" | sed "s/'/'\\''/g")'"; printf %s "$revert"; } >"$armed.new" &&
@@ -488,8 +516,69 @@ arm() {
   apart 'sleep "$2"; mv "$1" "$1.fired" && sh "$1.fired" && rm -f "$1.fired"' "$armed" "$patience"
   timer=$!
 }
-arm && share_secrets &&
-  ln -s -f -n -- "releases/$id" "$path/.current.new" && mv -T -- "$path/.current.new" "$path/current"
+arm)sh";
+
+}  // namespace
+
+std::string ReleaseFolder::arming(const Switch& how) const {
+  return "revert=" + shell_quote(revert_script(environment_, token_, how)) + "\n" +
+         fmt::format("patience={}\n{}", how.patience.count() / 1000, arm);
+}
+
+Result<ReleaseFolder::Ports> ReleaseFolder::look_at_ports(const Budget& budget,
+                                                          std::span<const std::string> ports) {
+  Ports found;
+  std::string code;
+  for (const std::string& port : ports) {
+    code += fmt::format("printf '%s\\n' \"$(readlink -- \"$path/ports/{}\")\"\n", port);
+  }
+  PCA_TRY(const std::string text, run(budget, code + "printf '../releases/%s\\n' \"$current\"\n"));
+  const std::vector<std::string> lines = split_lines(text);
+  if (lines.size() != ports.size() + 1) return broken();
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    if (lines[i] == lines.back()) {
+      found.live = ports[i];
+    } else if (found.free.empty()) {
+      found.free = ports[i];
+      found.has_left_over = !lines[i].empty();
+    }
+  }
+  return found;
+}
+
+Result<> ReleaseFolder::arm_beside(const Budget& budget, const Switch& how) {
+  environment_ += "export " + assignment("PORT", how.port);
+  PCA_CHECK(
+      run(budget, arming(how) + fmt::format(" && mkdir -p -- \"$path/ports\" && ln -s -f -n -- "
+                                            "../releases/{} \"$path/ports/{}\"\n",
+                                            how.release, how.port)));
+  return {};
+}
+
+Result<> ReleaseFolder::switch_to(const Budget& budget, const Switch& how) {
+  std::string code = assignment("id", how.release) + assignment("port", how.port) +
+                     assignment("route", how.route.file) + assignment("template", how.route.text) +
+                     "share_secrets() {\n  :\n" + share_secrets(how.secrets) + "}\n";
+  code += R"sh(
+reroute() {
+  [ -n "$route" ] || return 0
+  [ ! -L "$route" ] || route=$(readlink -f -- "$route") || return
+  new=$(dirname -- "$route")/.$(basename -- "$route").new
+  saved=$deploy/route.$token
+  if [ -e "$route" ]; then
+    cp -p -- "$route" "$saved.part" && mv -f -- "$saved.part" "$saved" && cp -p -- "$route" "$new" || return
+  else
+    : >"$saved.none" || return
+  fi
+  here=$(printf %s "$path" | sed 's/[&\|]/\\&/g')
+  printf '%s\n' "$template" |
+    sed "s|@port@|$port|g; s|@release@|$id|g; s|@path@|$here|g" >"$new" && mv -f -- "$new" "$route"
+}
+)sh";
+  code += how.port.empty() ? arming(how) : std::string(":");
+  PCA_CHECK(run(budget, code + R"sh( && share_secrets &&
+  ln -s -f -n -- "releases/$id" "$path/.current.new" && mv -T -- "$path/.current.new" "$path/current" &&
+  reroute
 )sh"));
   return {};
 }
@@ -545,6 +634,7 @@ if mv -- "$armed" "$armed.off" 2>/dev/null; then
   end_of "$timer"
   timer=
   staged=
+  rm -f -- "$deploy/route.$token"*
   history "$record" || echo "$deploy/history.jsonl cannot be written: this release will not count as good" >&2
 )sh" + hold_code(hold) + delete_code(dispensable) +
                                                   R"sh(

@@ -67,6 +67,13 @@ struct NewRelease {
   std::span<const SecretFile> secrets;
 };
 
+// A file of the host that sends requests to one of two instances.
+struct Route {
+  std::string file;    // a whole path; empty = none
+  std::string text;    // with @port@, @release@ and @path@ for what is different each time
+  std::string reload;  // shell command; empty = none
+};
+
 // How a release becomes the current one, and how that is taken back.
 struct Switch {
   std::string release;
@@ -77,6 +84,9 @@ struct Switch {
   Milliseconds patience{};    // after which the host goes back by itself
   Milliseconds hook_limit{};  // of the rollback hook
   Json record;                // history's line of the revert
+  std::string port;  // of an instance beside that of the release before; empty = it replaces it
+  std::string stop;  // shell command that ends the instance on $PORT
+  Route route;
 };
 
 // The folder of a host that holds releases, looked after by POSIX sh, coreutils, findutils and tar:
@@ -109,7 +119,19 @@ class ReleaseFolder {
   // Makes a whole and lasting release beside the others. Nobody sees it yet.
   Result<> stage(const Budget& budget, const NewRelease& release,
                  const std::function<void(std::uint64_t sent, std::uint64_t all)>& progress);
-  // Arms the revert and makes the release the current one by rename.
+  // Which of `ports` the current release's instance has ("" = none), and the other one; whether
+  // something of a deploy that was cut off may be left there. ports/PORT leads to a release.
+  struct Ports {
+    std::string live;
+    std::string free;
+    bool has_left_over = false;
+  };
+  Result<Ports> look_at_ports(const Budget& budget, std::span<const std::string> ports);
+  // Arms the revert, and makes ports/PORT lead to the release. PORT is in the environment of the
+  // user's commands from then on.
+  Result<> arm_beside(const Budget& budget, const Switch& how);
+  // Arms the revert, unless arm_beside() did, and makes the release the current one by rename, and
+  // the route lead to its port.
   Result<> switch_to(const Budget& budget, const Switch& how);
   // Runs `command` of the user's in a folder of this one, "current" or "releases/ID"; gives how it
   // ended within `limit`, and what it printed.
@@ -131,6 +153,7 @@ class ReleaseFolder {
   // With the functions of ours in front, the first time.
   Result<std::string> run(const Budget& budget, const std::string& code,
                           const RemoteInput& input = {});
+  [[nodiscard]] std::string arming(const Switch& how) const;
 
   RemoteShell& shell_;
   const std::string path_;

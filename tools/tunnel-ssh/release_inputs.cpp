@@ -115,6 +115,13 @@ bool is_unit_name(std::string_view text) {
   return !text.empty() && text.front() != '-' && std::all_of(text.begin(), text.end(), is_good);
 }
 
+// With two instances a unit is a template's, and its instance the port.
+std::string unit_word(const std::string& unit, bool is_one_of_two) {
+  const std::size_t at = unit.find('@');
+  if (!is_one_of_two || at == std::string::npos) return shell_quote(unit);
+  return shell_quote(unit.substr(0, at + 1)) + "\"$PORT\"" + shell_quote(unit.substr(at + 1));
+}
+
 void read_restart(const Inputs& inputs, ReleaseInputs& release, BadInputs& bad) {
   release.restart = trim(inputs.text("restart"));
   release.log_command = trim(inputs.text("log-command"));
@@ -126,10 +133,54 @@ void read_restart(const Inputs& inputs, ReleaseInputs& release, BadInputs& bad) 
     bad.add("unit", fmt::format("\"{}\" is no name of a systemd unit", visible(unit)),
             "Write it like app.service.");
   } else {
-    release.restart = "systemctl restart -- " + shell_quote(unit);
+    const std::string word = unit_word(unit, inputs.has("ports"));
+    release.restart = "systemctl restart -- " + word;
     if (release.log_command.empty()) {
-      release.log_command = "journalctl --no-pager --lines 20 --unit " + shell_quote(unit);
+      release.log_command = "journalctl --no-pager --lines 20 --unit " + word;
     }
+  }
+}
+
+void read_blue_green(const Inputs& inputs, ReleaseInputs& release, BadInputs& bad) {
+  BlueGreen& two = release.blue_green;
+  const std::string& strategy = inputs.text("strategy");
+  two.stop = trim(inputs.text("stop"));
+  two.drain = inputs.duration("drain");
+  two.route = {inputs.text("route"), inputs.text("route-template"),
+               std::string(trim(inputs.text("route-reload")))};
+  if (inputs.has("ports") && strategy != "restart") {
+    for (const std::string& port : split(inputs.text("ports"), ',')) {
+      const auto number = parse_integer(trim(port), 1, 65535);
+      if (number) two.ports.push_back(std::to_string(*number));
+    }
+    if (two.ports.size() != 2 || two.ports[0] == two.ports[1]) {
+      bad.add("ports", "these are not two ports", "Write them like 8081,8082.");
+    }
+  }
+  const bool is_on = !two.ports.empty();
+  if (strategy == "blue-green" && !inputs.has("ports")) {
+    bad.add("strategy", "blue-green needs two ports", "Give ports, like 8081,8082.");
+  }
+  const bool has_unit = !inputs.text("unit").empty();
+  if (is_on && has_unit && inputs.text("unit").find("@.") == std::string::npos) {
+    bad.add("unit", "two instances need a template unit", "Write it like app@.service.");
+  } else if (is_on && !has_unit && (release.restart.empty() || two.stop.empty())) {
+    bad.add("ports", "nothing says how an instance starts and ends",
+            "Give unit, or restart and stop, which find the port in $PORT.");
+  } else if (is_on && has_unit && two.stop.empty()) {
+    two.stop = "systemctl stop -- " + unit_word(inputs.text("unit"), true);
+  }
+  if (two.route.file.empty() != two.route.text.empty() || (!two.route.file.empty() && !is_on)) {
+    bad.add("route", "route, route-template and ports belong together", "Give all of them.");
+  } else if (!two.route.file.empty()) {
+    if (const auto checked = check_host_path(two.route.file);
+        !checked || !two.route.file.starts_with('/') || two.route.file.ends_with('/')) {
+      bad.add("route", fmt::format("\"{}\" is no whole path of a file", visible(two.route.file)),
+              "Write it like /etc/nginx/conf.d/app.conf.");
+    }
+  }
+  if (!is_on && release.health.url.find(port_mark) != std::string::npos) {
+    bad.add("health-url", "holds @port@, but there are no ports", "Give ports, or the port.");
   }
 }
 
@@ -205,6 +256,13 @@ Result<> check_places(const FileTree& tree, const ReleaseInputs& inputs) {
   return {};
 }
 
+std::string with_port(std::string text, std::string_view port) {
+  for (std::size_t at = text.find(port_mark); at != std::string::npos; at = text.find(port_mark)) {
+    text.replace(at, port_mark.size(), port);
+  }
+  return text;
+}
+
 HealthCheck read_health(const Inputs& inputs, BadInputs& bad) {
   HealthCheck health;
   health.command = trim(inputs.text("health-command"));
@@ -212,7 +270,9 @@ HealthCheck read_health(const Inputs& inputs, BadInputs& bad) {
   health.url = inputs.text("health-url");
   health.timeout = inputs.duration("health-timeout");
   if (!health.url.empty()) {
-    if (const auto host = host_of_url(health.url); !host) bad.add("health-url", host.error());
+    if (const auto host = host_of_url(with_port(health.url, "80")); !host) {
+      bad.add("health-url", host.error());
+    }
   }
   if (health.timeout < std::chrono::seconds(1)) {
     bad.add("health-timeout", "less than a second", "Write 30s, or another time.");
@@ -251,6 +311,7 @@ ReleaseInputs read_release_inputs(ToolContext& context, Inputs& inputs, BadInput
     read_restart(inputs, release, bad);
     release.hooks = read_hooks(inputs, bad);
     release.health = read_health(inputs, bad);
+    read_blue_green(inputs, release, bad);
     release.lock_wait = inputs.duration("lock-wait");
   }
   if (is_deploy || command == "release prune") {

@@ -22,6 +22,16 @@ struct Provenance {
   std::string run_url;
 };
 
+// Two instances beside each other, of which a route leads to one.
+struct BlueGreen {
+  std::vector<std::string> ports;  // two; none = one instance that is restarted
+  std::string stop;                // shell command that ends the instance on $PORT
+  Milliseconds drain{};            // between the switch and the end of the old instance
+  Route route;
+};
+// What stands for the port in health-url and route-template.
+inline constexpr std::string_view port_mark = "@port@";
+
 // What all release commands are told, checked. What a command has no input for keeps its default.
 struct ReleaseInputs {
   ConnectionSettings connection;
@@ -40,6 +50,7 @@ struct ReleaseInputs {
 
   std::string restart;  // a shell command; empty = none
   Hooks hooks;
+  BlueGreen blue_green;
   std::string log_command;  // shows the application's last log lines
   HealthCheck health;
   std::size_t keep = 5;  // good releases
@@ -50,6 +61,9 @@ struct ReleaseInputs {
 
 // Whether shared and secret files have their places to themselves; bad_input when not.
 [[nodiscard]] Result<> check_places(const FileTree& tree, const ReleaseInputs& inputs);
+
+// `text` with the port in place of its mark.
+[[nodiscard]] std::string with_port(std::string text, std::string_view port);
 
 // The inputs health-command, health-port, health-url and health-timeout.
 [[nodiscard]] HealthCheck read_health(const Inputs& inputs, BadInputs& bad);

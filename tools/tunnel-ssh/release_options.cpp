@@ -112,6 +112,49 @@ std::vector<Option> hook_options() {
   return options;
 }
 
+std::vector<Option> blue_green_options() {
+  const std::string group = "Blue-green";
+  return {
+      {.name = "strategy",
+       .type = OptionType::choice,
+       .help =
+           "restart replaces the running instance; blue-green starts a second one, switches the "
+           "route when it is healthy and ends the first; default: by whether there are ports",
+       .choices = {"restart", "blue-green"},
+       .group = group},
+      {.name = "ports",
+       .help =
+           "The two ports that instances take in turns: 8081,8082. An instance finds its own in "
+           "PORT and its release in ports/PORT of path",
+       .placeholder = "A,B",
+       .group = group},
+      {.name = "stop",
+       .type = OptionType::verbatim,
+       .help = "Shell command that ends the instance on $PORT; with unit systemctl's by default",
+       .placeholder = "COMMAND",
+       .group = group},
+      {.name = "drain",
+       .type = OptionType::duration,
+       .default_value = "10s",
+       .help = "How long the old instance may still answer what it was asked before it is ended",
+       .group = group},
+      {.name = "route",
+       .help = "File of the host's proxy that leads to the instance: /etc/nginx/conf.d/app.conf",
+       .placeholder = "PATH",
+       .group = group},
+      {.name = "route-template",
+       .type = OptionType::verbatim,
+       .help = "Its text, with @port@, @release@ and @path@ in place of what changes",
+       .placeholder = "TEXT",
+       .group = group},
+      {.name = "route-reload",
+       .type = OptionType::verbatim,
+       .help = "Shell command that makes the proxy read it: systemctl reload nginx",
+       .placeholder = "COMMAND",
+       .group = group},
+  };
+}
+
 CommandSpec release_command(std::string name, std::string summary,
                             std::vector<std::vector<Option>> groups, std::string example) {
   std::vector<Option> own{path_option()};
@@ -171,7 +214,8 @@ CommandSpec release_deploy_command() {
       "deploy",
       "Makes a folder the current release on all hosts, or on none: staged everywhere, switched "
       "by rename, checked, and taken back where it is not healthy",
-      {std::move(source), provenance_options(), life_options(), hook_options(), health_options()},
+      {std::move(source), provenance_options(), life_options(), blue_green_options(),
+       hook_options(), health_options()},
       " --source dist --unit app.service --health-url http://127.0.0.1:8080/healthz");
   command.outputs = release_outputs();
   return command;
@@ -195,7 +239,8 @@ CommandSpec release_rollback_command() {
   CommandSpec command = release_command(
       "rollback",
       "Makes an earlier release the current one again on all hosts, checked the same way",
-      {std::move(target), life_options(), hook_options(), health_options()}, " --unit app.service");
+      {std::move(target), life_options(), blue_green_options(), hook_options(), health_options()},
+      " --unit app.service");
   command.outputs = release_outputs();
   return command;
 }

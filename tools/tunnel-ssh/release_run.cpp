@@ -339,7 +339,10 @@ class Worker {
       return go_back(folder, std::move(alive).error());
     }
     auto confirmed = phase("confirm", [&] { return confirm(folder); });
-    if (confirmed) return end("deployed");
+    if (confirmed) {
+      if (!ports_.live.empty()) end_old_instance(folder);
+      return end("deployed");
+    }
     if (confirmed.error().kind != ErrorKind::unreachable) return confirmed;
     return outcome_unknown(
         fmt::format("{}: the connection broke when {} was confirmed: {}", result_.host, release_,
@@ -388,14 +391,29 @@ class Worker {
   Result<> become_healthy(ReleaseFolder& folder) {
     const ReleaseInputs& inputs = shared_.inputs;
     const Budget limit = budget_.at_most(inputs.health.timeout + restart_allowance);
+    constexpr const char* ill = "another host was not healthy";
+    if (is_blue_green()) {
+      PCA_CHECK(start_beside(folder, limit));
+      PCA_CHECK(all_or_none(Meeting::started, {}, ill));
+    }
     PCA_CHECK(phase("switch", [&] { return folder.switch_to(limit, how_to_switch()); }));
     PCA_CHECK(hook(folder, Moment::switched, "current", limit));
-    PCA_CHECK(command(folder, "restart", "current", inputs.restart, limit, limit.left()));
-    constexpr const char* ill = "another host was not healthy";
+    const auto restarted = Clock::now();
+    if (is_blue_green()) {
+      PCA_CHECK(command(folder, "route-reload", "current", inputs.blue_green.route.reload, limit,
+                        limit.left()));
+    } else {
+      PCA_CHECK(command(folder, "restart", "current", inputs.restart, limit, limit.left()));
+    }
     if (!inputs.hooks.runner_at(Moment::switched).empty()) {
       PCA_CHECK(all_or_none(Meeting::switched, Moment::switched, ill));
     }
-    PCA_CHECK(phase("health", [&] { return wait_for_health(folder, limit); }));
+    PCA_CHECK(wait_for_health(folder, "health", health_through_route(), limit));
+    if (!is_blue_green() && !inputs.restart.empty() && inputs.health.is_needed()) {
+      result_.gap_ms =
+          std::chrono::duration<double, std::milli>(healthy_since_ - restarted).count();
+      result_.health += fmt::format("; a gap of {:.1f} s at most", result_.gap_ms / 1000);
+    }
     PCA_CHECK(all_or_none(Meeting::healthy, {}, ill));
     PCA_CHECK(hook(folder, Moment::healthy, "current", limit));
     return all_or_none(Meeting::settled, Moment::healthy, ill);
@@ -406,32 +424,110 @@ class Worker {
     return {.release = release_,
             .previous = state_.current,
             .secrets = inputs.secrets,
-            .restart = inputs.restart,
+            .restart = is_blue_green() ? std::string() : inputs.restart,  // the old one still runs
             .rollback_hook = inputs.hooks.host_at(Moment::rollback),
             .patience = patience(),
             .hook_limit = inputs.hooks.limit,
-            .record = record("revert", "rolled-back")};
+            .record = record("revert", "rolled-back"),
+            .port = ports_.free,
+            .stop = inputs.blue_green.stop,
+            .route = inputs.blue_green.route};
   }
 
-  Result<> wait_for_health(ReleaseFolder& folder, const Budget& limit) {
+  [[nodiscard]] bool is_blue_green() const { return !shared_.inputs.blue_green.ports.empty(); }
+
+  // Starts an instance on the port that the current one has not, and waits until it is healthy.
+  Result<> start_beside(ReleaseFolder& folder, const Budget& limit) {
+    const BlueGreen& two = shared_.inputs.blue_green;
+    PCA_TRY(ports_, folder.look_at_ports(limit, two.ports));
+    if (ports_.has_left_over) {
+      const auto stopped = stop_on(folder, ports_.free, limit);  // unless it has ended by itself
+      if (!stopped && stopped.error().kind != ErrorKind::failed) return stopped;
+    }
+    PCA_CHECK(await_silence(limit));
+    PCA_CHECK(folder.arm_beside(limit, how_to_switch()));
+    PCA_CHECK(command(folder, "restart", "releases/" + release_, shared_.inputs.restart, limit,
+                      limit.left()));
+    HealthCheck health = shared_.inputs.health;
+    health.port = static_cast<std::uint16_t>(std::stoi(ports_.free));
+    const bool is_its_own = health.url.find(port_mark) != std::string::npos;
+    health.url = is_its_own ? with_port(health.url, ports_.free) : std::string();
+    return wait_for_health(folder, "start", health, limit);
+  }
+
+  // What is left to check when all is switched.
+  [[nodiscard]] HealthCheck health_through_route() const {
+    HealthCheck health = shared_.inputs.health;
+    if (!is_blue_green()) return health;
+    health.command.clear();
+    if (health.url.find(port_mark) != std::string::npos) health.url.clear();
+    return health;
+  }
+
+  // The checks must not meet what somebody else has there.
+  Result<> await_silence(const Budget& limit) {
+    const Budget patience = limit.at_most(restart_allowance / 3);
+    const auto port = static_cast<std::uint16_t>(std::stoi(ports_.free));
+    for (;;) {
+      const auto taken = session_->open_tcp(patience, "127.0.0.1", port);
+      if (!taken && taken.error().kind == ErrorKind::failed) return {};
+      if (patience.is_over()) break;
+      if (!taken) return taken.error();
+      const auto next = std::min(patience.deadline(), Clock::now() + Milliseconds{200});
+      while (Clock::now() < next) PCA_CHECK(session_->wait(limit, {}, next, "waiting for a port"));
+    }
+    PCA_CHECK(limit.check("waiting for a port"));
+    return failed(fmt::format("{}: port {} is taken", result_.host, ports_.free),
+                  "It is one of ports, and nothing of this application is known there.");
+  }
+
+  Result<> stop_on(ReleaseFolder& folder, const std::string& port, const Budget& budget) {
+    const std::string code = fmt::format("export PORT={0}\n({1}\n) && rm -f -- ports/{0}", port,
+                                         shared_.inputs.blue_green.stop);
+    return command(folder, "stop", "", code, budget, restart_allowance);
+  }
+
+  // Too late to go back for; what is left over is ended by the next deploy.
+  void end_old_instance(ReleaseFolder& folder) {
+    const auto drained = Clock::now() + shared_.inputs.blue_green.drain;
+    Result<> ended;
+    while (ended && Clock::now() < drained) {
+      const auto waited = session_->wait(budget_, {}, drained, "draining the old instance");
+      if (!waited) ended = waited.error();
+    }
+    if (ended) ended = stop_on(folder, ports_.live, budget_);
+    if (!ended) {
+      shared_.context.reporter.warning(
+          fmt::format("{}: the old instance on port {} may still run: {}", result_.host,
+                      ports_.live, ended.error().message));
+    }
+  }
+
+  Result<> wait_for_health(ReleaseFolder& folder, const char* name, const HealthCheck& health,
+                           const Budget& limit) {
+    return phase(name, [&] { return wait_for_health(folder, health, limit); });
+  }
+  Result<> wait_for_health(ReleaseFolder& folder, const HealthCheck& health, const Budget& limit) {
+    if (is_blue_green() && !health.is_needed()) return {};  // it was before the switch
     auto evidence = wait_until_healthy(
         limit, *session_,
         [&](const Budget& budget, const std::string& code, Milliseconds most) {
-          return folder.command(budget, "current", code, most);
+          return folder.command(budget, "releases/" + release_, code, most);
         },
-        shared_.inputs.health);
+        health);
     if (!evidence) {
       Error error = std::move(evidence).error();
       if (error.kind == ErrorKind::failed) error.message = result_.host + ": " + error.message;
       return error;
     }
-    result_.health = *std::move(evidence);
+    result_.health = std::move(evidence->text);
+    healthy_since_ = evidence->since;
     return {};
   }
 
   void show_log(ReleaseFolder& folder) {
     if (shared_.inputs.log_command.empty()) return;
-    auto shown = folder.command(budget_.at_most(Milliseconds{5000}), "current",
+    auto shown = folder.command(budget_.at_most(Milliseconds{5000}), "releases/" + release_,
                                 shared_.inputs.log_command, Milliseconds{3000});
     if (!shown) return;
     result_.last_log_lines = shown->said;
@@ -551,6 +647,8 @@ class Worker {
   const Budget budget_;
   std::unique_ptr<SshSession> session_;
   ReleaseState state_;
+  ReleaseFolder::Ports ports_;  // with blue-green
+  Clock::time_point healthy_since_;
   std::size_t next_meeting_ = 0;
 };
 

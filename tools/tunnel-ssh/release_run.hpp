@@ -23,6 +23,7 @@ struct HostRelease {
   SyncPlan difference;           // to what is current there
   std::vector<std::string> changes;
   std::string health;          // why it counts as healthy
+  double gap_ms = -1;          // how long the restart kept it from answering at most; -1 = unknown
   std::string last_log_lines;  // of the application, when it does not
   std::vector<Phase> phases;
 };

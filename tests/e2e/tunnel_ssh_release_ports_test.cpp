@@ -1,0 +1,260 @@
+// tunnel-ssh release with two instances, each on a port of its own, behind Debian's nginx.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <set>
+#include <thread>
+
+#include "base/text.hpp"
+#include "net/tcp.hpp"
+#include "support/loopback.hpp"
+#include "support/release.hpp"
+
+namespace pca::test {
+namespace {
+
+namespace fs = std::filesystem;
+using pca::testing::Listener;
+
+// What the server at `port` answers to one request; empty when it does not.
+std::string answer_of(std::uint16_t port) {
+  const auto socket = connect_tcp_socket(Budget::of(Milliseconds{5000}), "127.0.0.1", port);
+  if (!socket) return {};
+  constexpr std::string_view request = "GET / HTTP/1.0\r\nHost: app\r\n\r\n";
+  timeval limit{5, 0};
+  ::setsockopt(socket->get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  const int flags = ::fcntl(socket->get(), F_GETFL);
+  ::fcntl(socket->get(), F_SETFL, flags & ~O_NONBLOCK);
+  if (::send(socket->get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return {};
+  std::string answer;
+  std::array<char, 4096> buffer{};
+  for (;;) {
+    const ssize_t size = ::recv(socket->get(), buffer.data(), buffer.size(), 0);
+    if (size <= 0) break;
+    answer.append(buffer.data(), static_cast<std::size_t>(size));
+  }
+  const std::size_t body = answer.find("\r\n\r\n");
+  if (body == std::string::npos || answer.find(" 200 ") > 12) return {};
+  return answer.substr(body + 4);
+}
+
+// A port that nobody has now.
+std::string free_port() { return std::to_string(Listener().port()); }
+
+class TunnelSshReleasePorts : public ReleaseForTests {
+ protected:
+  void SetUp() override {
+    ReleaseForTests::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    ours_.write("server.js",
+                "const http = require('http'), fs = require('fs');\n"
+                "const version = fs.readFileSync(__dirname + '/version', 'utf8');\n"
+                "if (version === 'dead') process.exit(1);\n"
+                "http.createServer((request, answer) => {\n"
+                "  answer.statusCode = version === 'ill' ? 503 : 200;\n"
+                "  setTimeout(() => answer.end(version), 20);\n"
+                "}).listen(Number(process.env.PORT), '127.0.0.1');\n");
+    ports_ = {free_port(), free_port()};
+    fs::create_directories(theirs_.path("run"));
+    fs::create_directories(theirs_.path("nginx/conf.d"));
+    front_ = Listener().port();
+    theirs_.write("nginx/nginx.conf",
+                  "daemon off;\nworker_processes 1;\npid " + theirs_.path("nginx/pid") +
+                      ";\nerror_log " + theirs_.path("nginx/errors") +
+                      ";\nevents {}\nhttp {\n  access_log off;\n"
+                      "  client_body_temp_path " +
+                      theirs_.path("nginx/body") + ";\n  proxy_temp_path " +
+                      theirs_.path("nginx/proxy") + ";\n  fastcgi_temp_path " +
+                      theirs_.path("nginx/f") + ";\n  uwsgi_temp_path " + theirs_.path("nginx/u") +
+                      ";\n  scgi_temp_path " + theirs_.path("nginx/s") + ";\n  include " +
+                      theirs_.path("nginx/conf.d/*.conf") + ";\n}\n");
+  }
+  void TearDown() override {
+    nginx_.reset();
+    for (const std::string& port : ports_) {
+      const std::string pid = theirs_.path("run/" + port);
+      if (fs::exists(pid)) ::kill(std::stoi(theirs_.read("run/" + port)), SIGKILL);
+    }
+  }
+
+  void start_nginx() {
+    PCA_REQUIRE(fs::exists("/usr/sbin/nginx") ? "" : "there is no nginx");
+    nginx_ = std::make_unique<Process>(ProcessSpec{.argv = nginx({})});
+    ASSERT_TRUE(comes_true([&] {
+      (void)nginx_->wait_for("never said", std::chrono::milliseconds(1));
+      return fs::exists(theirs_.path("nginx/pid")) && !theirs_.read("nginx/pid").empty();
+    })) << nginx_->err();
+  }
+  [[nodiscard]] std::vector<std::string> nginx(std::vector<std::string> more) const {
+    more.insert(more.begin(),
+                {"/usr/sbin/nginx", "-p", theirs_.path("nginx"), "-c",
+                 theirs_.path("nginx/nginx.conf"), "-e", theirs_.path("nginx/errors")});
+    return more;
+  }
+  // The pid file is also how a test ends what it started.
+  [[nodiscard]] std::vector<std::string> instance_options() const {
+    const std::string pid = theirs_.path("run") + "/$PORT";
+    return {"--ports",   ports_[0] + "," + ports_[1],
+            "--restart", "setsid node server.js >/dev/null 2>&1 & echo $! >" + pid,
+            "--stop",    "kill $(cat " + pid + ") && rm " + pid,
+            "--drain",   "1s"};
+  }
+  [[nodiscard]] std::vector<std::string> options(const std::string& reload = "") const {
+    std::vector<std::string> all = instance_options();
+    const std::string usual = join(nginx({"-s", "reload"}), " ");
+    all.insert(all.end(), {"--route", route(), "--route-template",
+                           "server {\n  listen 127.0.0.1:" + std::to_string(front_) +
+                               ";\n  location / { proxy_pass http://127.0.0.1:@port@; }\n}",
+                           "--route-reload", reload.empty() ? usual : reload});
+    return all;
+  }
+  [[nodiscard]] std::string route() const { return theirs_.path("nginx/conf.d/app.conf"); }
+  StepResult deploy_version(char commit, const std::string& version,
+                            std::vector<std::string> arguments) {
+    ours_.write("version", version);
+    arguments.insert(arguments.end(), {"--health-url", "http://127.0.0.1:@port@/"});
+    return deploy(commit, std::move(arguments));
+  }
+  [[nodiscard]] std::string answer_at(std::size_t port) const {
+    return answer_of(static_cast<std::uint16_t>(std::stoi(ports_[port])));
+  }
+  [[nodiscard]] bool is_silent(std::size_t port) const {
+    return comes_true([&] { return answer_at(port).empty(); });
+  }
+
+  std::vector<std::string> ports_;
+  std::uint16_t front_ = 0;
+  std::unique_ptr<Process> nginx_;
+};
+
+TEST_F(TunnelSshReleasePorts, AStreamOfRequestsSeesNoFailureOverADeployAndARollback) {
+  start_nginx();
+  if (IsSkipped()) return;
+  ASSERT_EQ(deploy_version('a', "one", options()).code, 0);
+  ASSERT_TRUE(comes_true([&] { return answer_of(front_) == "one"; }));
+  std::atomic<int> failures = 0;
+  std::atomic<int> requests = 0;
+  std::set<std::string> versions;
+  std::jthread clients([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      const std::string version = answer_of(front_);
+      if (version.empty()) ++failures;
+      versions.insert(version);
+      ++requests;
+    }
+  });
+  const StepResult two = deploy_version('b', "two", options());
+  EXPECT_EQ(two.code, 0) << two.err;
+  EXPECT_TRUE(comes_true([&] { return answer_of(front_) == "two"; }));
+  EXPECT_TRUE(is_silent(0)) << "the old instance was ended";
+  const StepResult back = release("rollback", options());
+  EXPECT_EQ(back.code, 0) << back.err;
+  EXPECT_TRUE(comes_true([&] { return answer_of(front_) == "one"; }));
+  EXPECT_TRUE(is_silent(1));
+  clients.request_stop();
+  clients.join();
+  EXPECT_EQ(failures, 0) << "of " << requests;
+  EXPECT_EQ(versions, (std::set<std::string>{"one", "two"}));
+  EXPECT_GT(requests, 20);
+  EXPECT_EQ(fs::read_symlink(app("ports/" + ports_[0])), "../releases/" + current());
+  expect_nothing_pending();
+}
+
+TEST_F(TunnelSshReleasePorts, WhatIsNotHealthyNeverGetsARequest) {
+  ASSERT_EQ(deploy_version('a', "one", instance_options()).code, 0);
+  const auto before = picture();
+  for (const char* version : {"ill", "dead"}) {
+    const StepResult step = deploy_version('b', version, instance_options());
+    EXPECT_EQ(step.code, 3) << step.err;
+    EXPECT_EQ(answer_at(0), "one");
+    EXPECT_TRUE(is_silent(1));
+    EXPECT_EQ(picture(), before);
+  }
+  const StepResult next = deploy_version('c', "three", instance_options());
+  EXPECT_EQ(next.code, 0) << next.err;
+  EXPECT_EQ(answer_at(1), "three");
+}
+
+TEST_F(TunnelSshReleasePorts, ARouteThatCannotBeReadIsPutBack) {
+  start_nginx();
+  if (IsSkipped()) return;
+  ASSERT_EQ(deploy_version('a', "one", options()).code, 0);
+  const auto before = picture();
+  const std::string route_before = theirs_.read("nginx/conf.d/app.conf");
+  std::vector<std::string> broken = options();
+  *(std::find(broken.begin(), broken.end(), "--route-template") + 1) = "server { what; }";
+  const StepResult step = deploy_version('b', "two", broken);
+  EXPECT_EQ(step.code, 3) << step.err;
+  EXPECT_NE(step.err.find("route-reload ended with exit code 1"), std::string::npos) << step.err;
+  EXPECT_EQ(theirs_.read("nginx/conf.d/app.conf"), route_before);
+  EXPECT_EQ(answer_of(front_), "one");
+  EXPECT_EQ(picture(), before);
+  EXPECT_TRUE(is_silent(1));
+}
+
+TEST_F(TunnelSshReleasePorts, AFirstRouteThatCannotBeReadIsRemoved) {
+  const StepResult step = deploy_version('a', "one", options("false"));
+  EXPECT_EQ(step.code, 4) << "nothing reloads, so the proxy may have read it: " << step.err;
+  EXPECT_TRUE(fs::is_empty(theirs_.path("nginx/conf.d")));
+  EXPECT_FALSE(fs::exists(fs::symlink_status(app("current"))));
+  EXPECT_TRUE(is_silent(0));
+}
+
+TEST_F(TunnelSshReleasePorts, ThatAreTakenByOthersAreLeftAlone) {
+  Listener other;
+  std::vector<std::string> taken = instance_options();
+  taken[1] = std::to_string(other.port()) + "," + ports_[1];
+  const StepResult step = deploy_version('a', "one", taken);
+  EXPECT_EQ(step.code, 3) << step.err;
+  EXPECT_NE(step.err.find("port " + std::to_string(other.port()) + " is taken"), std::string::npos)
+      << step.err;
+  EXPECT_FALSE(fs::exists(app("ports")));
+}
+
+TEST_F(TunnelSshReleasePorts, AKilledDeployEndsTheNewInstance) {
+  ASSERT_EQ(deploy_version('a', "one", instance_options()).code, 0);
+  const auto before = picture();
+  ours_.write("version", "two");
+  std::vector<std::string> arguments{"release",
+                                     "deploy",
+                                     "--path",
+                                     app(),
+                                     "--source",
+                                     ours_.path(),
+                                     "--commit",
+                                     std::string(40, 'b'),
+                                     "--hook-switch",
+                                     "touch " + theirs_.path("switched"),
+                                     "--runner-hook-switch",
+                                     "exec sleep 60"};
+  const std::vector<std::string> own = instance_options();
+  arguments.insert(arguments.end(), own.begin(), own.end());
+  Process process = step_->start(arguments);
+  ASSERT_TRUE(comes_true([&] {
+    (void)process.wait_for("never said", std::chrono::milliseconds(1));
+    return fs::exists(theirs_.path("switched"));
+  })) << process.err();
+  EXPECT_EQ(answer_at(1), "two");
+  process.send(SIGKILL);
+  EXPECT_TRUE(comes_true([&] { return picture() == before; }));
+  EXPECT_EQ(picture(), before);
+  EXPECT_EQ(answer_at(0), "one");
+  EXPECT_TRUE(is_silent(1));
+}
+
+TEST_F(TunnelSshReleasePorts, ARestartSaysItsGap) {
+  const StepResult step = deploy('a', {"--restart", "true", "--health-command", "true"});
+  ASSERT_EQ(step.code, 0) << step.err;
+  EXPECT_NE(step.summary.find("; a gap of 0."), std::string::npos) << step.summary;
+}
+
+}  // namespace
+}  // namespace pca::test

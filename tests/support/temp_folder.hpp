@@ -1,5 +1,7 @@
 #pragma once
 
+#include <poll.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -18,8 +20,13 @@ class TempFolder {
     path_ = pattern;
   }
   ~TempFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
+    // What a host still ends may make a file while they are removed.
+    std::error_code left;
+    for (int tries = 0; tries < 100; ++tries) {
+      std::filesystem::remove_all(path_, left);
+      if (!left) return;
+      ::poll(nullptr, 0, 20);
+    }
   }
   TempFolder(const TempFolder&) = delete;
   TempFolder& operator=(const TempFolder&) = delete;

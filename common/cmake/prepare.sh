@@ -38,6 +38,11 @@ is_installed() { # package
   dpkg-query --show --showformat '${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^.i'
 }
 
+# The tests start an nginx of their own.
+keep_nginx_off() {
+  [ ! -d /run/systemd/system ] || "${as_root[@]}" systemctl mask nginx.service
+}
+
 # A newcomer who tries the demo has not asked for a listening SSH server.
 keep_sshd_off() {
   if [ -d /run/systemd/system ]; then
@@ -67,6 +72,7 @@ install_packages() { # set...
     "Install them as root, then run this again."
   say "Installing Debian packages that are missing: ${missing[*]}"
   [[ " ${missing[*]} " != *" openssh-server "* ]] || keep_sshd_off
+  [[ " ${missing[*]} " != *" nginx-light "* ]] || keep_nginx_off
   "${as_root[@]}" apt-get update -qq
   # Stay inside this release, also where a newer one is listed: its libraries would be linked in.
   local release

@@ -78,7 +78,10 @@ class TunnelSshReleasePorts : public ReleaseForTests {
                       theirs_.path("nginx/conf.d/*.conf") + ";\n}\n");
   }
   void TearDown() override {
-    nginx_.reset();
+    if (nginx_) {
+      nginx_->send(SIGTERM);  // its workers outlive one that is killed
+      EXPECT_TRUE(nginx_->wait(patience));
+    }
     for (const std::string& port : ports_) {
       const std::string pid = theirs_.path("run/" + port);
       if (fs::exists(pid)) ::kill(std::stoi(theirs_.read("run/" + port)), SIGKILL);

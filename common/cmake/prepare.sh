@@ -38,7 +38,7 @@ is_installed() { # package
   dpkg-query --show --showformat '${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^.i'
 }
 
-# The tests start an nginx of their own.
+# The tests start an nginx of their own; Debian would start another one that listens.
 keep_nginx_off() {
   [ ! -d /run/systemd/system ] || "${as_root[@]}" systemctl mask nginx.service
 }

@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t chunk_size = std::size_t{64} * 1024;
 constexpr std::size_t answer_limit = 4096;  // of what a helper command on the host says
 constexpr std::size_t noise_tail = 512;     // kept to explain why nothing started
+constexpr Milliseconds longest_gap{500};    // between two parts of output after the command's end
 constexpr Milliseconds after_end{500};      // for output that is on its way when the group is gone
 constexpr Milliseconds holder_limit{3000};
 
@@ -60,13 +61,15 @@ class RemoteRun {
     while (!(channel_->exit() && channel_->is_at_end())) {
       if (channel_->exit() && !linger_until_) start_lingering();
       PCA_CHECK(budget_.check("running the command"));
+      PCA_TRY(const bool sent, send_input());
+      PCA_TRY(const bool received, receive());
+      if (received && linger_until_) keep_lingering();
+      const bool flows_too_long = linger_until_ && Clock::now() >= backlog_until_;
+      if ((sent || received) && !flows_too_long) continue;
       if (linger_until_ && Clock::now() >= *linger_until_) {
         name_holders();
         break;
       }
-      PCA_TRY(const bool sent, send_input());
-      PCA_TRY(const bool received, receive());
-      if (sent || received) continue;
       // Some servers close the channel without a word; writing nothing shows it.
       if (channel_->is_at_end() && !channel_->exit() && !channel_->write({})) return {};
       const Clock::time_point wake_at = linger_until_.value_or(budget_.deadline());
@@ -79,7 +82,14 @@ class RemoteRun {
   // The command itself was in time, so what may follow is not measured by its time limit.
   void start_lingering() {
     linger_until_ = Clock::now() + limits_.linger;
-    budget_ = Budget(*linger_until_ + holder_limit + after_end, budget_.stop());
+    backlog_until_ = std::max(*linger_until_, Clock::now() + limits_.backlog);
+    budget_ = Budget(backlog_until_ + holder_limit + after_end, budget_.stop());
+  }
+
+  // What was written before the end may take longer than that to come here and to be shown.
+  void keep_lingering() {
+    const Clock::time_point next = Clock::now() + std::min(limits_.linger, longest_gap);
+    linger_until_ = std::min(std::max(*linger_until_, next), backlog_until_);
   }
 
   Result<bool> send_input() {
@@ -331,9 +341,10 @@ class RemoteRun {
   RunEnd end_;
   std::string noise_;
   std::size_t sent_ = 0;
-  bool input_sent_ = false;   // the host may have all of it
-  bool input_ended_ = false;  // and knows that nothing follows
-  std::optional<Clock::time_point> linger_until_;
+  bool input_sent_ = false;                        // the host may have all of it
+  bool input_ended_ = false;                       // and knows that nothing follows
+  std::optional<Clock::time_point> linger_until_;  // unless more output comes
+  Clock::time_point backlog_until_{};              // whatever comes
   std::vector<char> buffer_ = std::vector<char>(chunk_size);
   std::array<char, answer_limit> helper_buffer_{};
   std::array<char, answer_limit> drop_buffer_{};

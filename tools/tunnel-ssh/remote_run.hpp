@@ -14,8 +14,9 @@ namespace pca::tunnel_ssh {
 // How long things may take on one host.
 struct RunLimits {
   Milliseconds timeout{std::chrono::minutes(30)};  // of the command, from its start request
-  Milliseconds linger{2000};    // for a child that holds the channel after the command's end
-  Milliseconds patience{4000};  // between TERM and KILL
+  Milliseconds linger{2000};     // for a child that holds the channel after the command's end
+  Milliseconds backlog{60'000};  // for output that goes on to come then: a slow way or reader
+  Milliseconds patience{4000};   // between TERM and KILL
   // For all of it; a cancelled process has 7 s (SignalWatcher), of which one is for its goodbye.
   Milliseconds cleanup{5500};
 };

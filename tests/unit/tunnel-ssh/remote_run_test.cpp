@@ -256,6 +256,35 @@ TEST_F(RemoteRunTest, AChildThatHoldsTheChannelIsNamedAndLeft) {
   EXPECT_TRUE(main_.closed);
 }
 
+TEST_F(RemoteRunTest, OutputThatIsSlowToComeAfterTheEndIsNotCutOff) {
+  main_.out = {started("0"), "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+  main_.exit = SshChannel::Exit{0, {}};
+  main_.at_end = true;
+  limits_.linger = Milliseconds{1};
+  sinks_.out = [this](std::string_view text) {  // a reader slower than that
+    const auto until = Clock::now() + Milliseconds{2};
+    while (Clock::now() < until) continue;
+    out_ += text;
+  };
+  EXPECT_FALSE(run().error);
+  EXPECT_EQ(out_, "0123456789");
+  EXPECT_EQ(warnings_, "");
+}
+
+TEST_F(RemoteRunTest, AChildWhoseOutputNeverStopsIsLeftToo) {
+  main_.out = {started("done\n")};
+  main_.endless_out = "more\n";
+  main_.exit = SshChannel::Exit{0, {}};
+  limits_.linger = Milliseconds{1};
+  limits_.backlog = Milliseconds{20};
+  helper_.out = {"4712 (yes)\n"};
+  helper_.at_end = true;
+  const RunEnd end = run();
+  EXPECT_FALSE(end.error);
+  EXPECT_FALSE(end.timed_out);
+  EXPECT_NE(warnings_.find("still held open by 4712 (yes)"), std::string::npos) << warnings_;
+}
+
 TEST_F(RemoteRunTest, OutputAfterTheExitStatusStillCounts) {
   main_.out = {started("first\n")};
   main_.exit = SshChannel::Exit{0, {}};

@@ -140,6 +140,8 @@ class SharedChannel : public SshChannel {
   }
   // Takes in what has come, as far as somebody reads.
   void receive();
+  // Sends on what did not fit into the socket: whoever has written all calls nothing else for it.
+  void flush();
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
   [[nodiscard]] const std::string& what() const { return what_; }
 
@@ -182,7 +184,6 @@ class SharedChannel : public SshChannel {
   Result<bool> send_control(SessionFrameType type, std::string_view payload);
   [[nodiscard]] bool has_room() const { return out_.size() + err_.size() < buffer_limit; }
   void watch();
-  void flush();
   bool take(const SessionFrame& frame);
   void fail(Error error);
 
@@ -384,7 +385,10 @@ Result<std::unique_ptr<SshChannel>> SharedSession::accept(std::uint16_t listenin
 }
 
 void SharedSession::receive_all() {
-  for (SharedChannel* channel : channels_) channel->receive();
+  for (SharedChannel* channel : channels_) {
+    channel->flush();
+    channel->receive();
+  }
 }
 
 Result<> SharedSession::check_presence() {

@@ -140,8 +140,9 @@ class SharedChannel : public SshChannel {
   }
   // Takes in what has come, as far as somebody reads.
   void receive();
-  // Sends on what did not fit into the socket: whoever has written all calls nothing else for it.
-  void flush();
+  // Sends on what did not fit into the socket: whoever has written all calls nothing else for it,
+  // and who could not write yet can now.
+  void send_rest();
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
   [[nodiscard]] const std::string& what() const { return what_; }
 
@@ -184,6 +185,7 @@ class SharedChannel : public SshChannel {
   Result<bool> send_control(SessionFrameType type, std::string_view payload);
   [[nodiscard]] bool has_room() const { return out_.size() + err_.size() < buffer_limit; }
   void watch();
+  void flush();
   bool take(const SessionFrame& frame);
   void fail(Error error);
 
@@ -203,6 +205,12 @@ void SharedChannel::fail(Error error) {
   if (!error_) error_ = std::move(error);
   if (socket_) socket_.reset();  // and the epoll descriptor forgets it
   session_.note_news();
+}
+
+void SharedChannel::send_rest() {
+  if (!socket_ || !socket_->is_congested()) return;
+  flush();
+  if (socket_ && !socket_->is_congested()) session_.note_news();
 }
 
 void SharedChannel::receive() {
@@ -386,7 +394,7 @@ Result<std::unique_ptr<SshChannel>> SharedSession::accept(std::uint16_t listenin
 
 void SharedSession::receive_all() {
   for (SharedChannel* channel : channels_) {
-    channel->flush();
+    channel->send_rest();
     channel->receive();
   }
 }

@@ -121,6 +121,9 @@ std::vector<Action> all_actions() {
        "taken back where it is not healthy"},
       {"host-rollback", "release rollback", "host-rollback",
        "Makes an earlier release the current one again on all hosts over SSH"},
+      {"host-preview-reap", "preview reap", "host-preview-reap",
+       "Removes previews of branches from hosts over SSH: of closed branches, expired ones, and "
+       "those beyond a cap"},
       {"guarded-apply", "guard apply", "guarded-apply",
        "Changes a firewall, a network or storage over SSH so that the host takes it back by itself "
        "unless a new connection proves that all is well"},

@@ -219,6 +219,7 @@ TEST_P(TunnelSshReleaseHook, ThatIsCancelledLeavesAllAsItWas) {
   const std::string canary = "a-canary-in-a-hook";
   step_->inputs[variable()] = ": " + canary + "; " + noted("hangs") + "; " + sleep_;
   step_->inputs["INPUT_HEALTH_TIMEOUT"] = "60s";
+  step_->inputs["INPUT_RUNNER_HOOK_ROLLBACK"] = noted("back here");
   Process process = step_->start({"release", "deploy", "--path", app(), "--source", ours_.path(),
                                   "--commit", std::string(40, 'b')});
   ASSERT_TRUE(comes_true([&] {
@@ -229,6 +230,7 @@ TEST_P(TunnelSshReleaseHook, ThatIsCancelledLeavesAllAsItWas) {
   process.interrupt();
   EXPECT_EQ(process.wait(patience), 130) << process.err();
   EXPECT_TRUE(HostForTests::stops_running(sleep_));
+  EXPECT_EQ(is_noted("back here"), !GetParam().is_before_the_switch);
   expect_as_before();
   expect_it_is_known();
 }

@@ -1,12 +1,8 @@
 // tunnel-ssh release with two instances, each on a port of its own, behind Debian's nginx.
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <csignal>
 #include <filesystem>
@@ -14,9 +10,8 @@
 #include <thread>
 
 #include "base/text.hpp"
-#include "net/tcp.hpp"
-#include "support/loopback.hpp"
 #include "support/release.hpp"
+#include "support/small_web.hpp"
 
 namespace pca::test {
 namespace {
@@ -24,44 +19,12 @@ namespace {
 namespace fs = std::filesystem;
 using pca::testing::Listener;
 
-// What the server at `port` answers to one request; empty when it does not.
-std::string answer_of(std::uint16_t port) {
-  const auto socket = connect_tcp_socket(Budget::of(Milliseconds{5000}), "127.0.0.1", port);
-  if (!socket) return {};
-  constexpr std::string_view request = "GET / HTTP/1.0\r\nHost: app\r\n\r\n";
-  timeval limit{5, 0};
-  ::setsockopt(socket->get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  const int flags = ::fcntl(socket->get(), F_GETFL);
-  ::fcntl(socket->get(), F_SETFL, flags & ~O_NONBLOCK);
-  if (::send(socket->get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return {};
-  std::string answer;
-  std::array<char, 4096> buffer{};
-  for (;;) {
-    const ssize_t size = ::recv(socket->get(), buffer.data(), buffer.size(), 0);
-    if (size <= 0) break;
-    answer.append(buffer.data(), static_cast<std::size_t>(size));
-  }
-  const std::size_t body = answer.find("\r\n\r\n");
-  if (body == std::string::npos || answer.find(" 200 ") > 12) return {};
-  return answer.substr(body + 4);
-}
-
-// A port that nobody has now.
-std::string free_port() { return std::to_string(Listener().port()); }
-
 class TunnelSshReleasePorts : public ReleaseForTests {
  protected:
   void SetUp() override {
     ReleaseForTests::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
-    ours_.write("server.js",
-                "const http = require('http'), fs = require('fs');\n"
-                "const version = fs.readFileSync(__dirname + '/version', 'utf8');\n"
-                "if (version === 'dead') process.exit(1);\n"
-                "http.createServer((request, answer) => {\n"
-                "  answer.statusCode = version === 'ill' ? 503 : 200;\n"
-                "  setTimeout(() => answer.end(version), 20);\n"
-                "}).listen(Number(process.env.PORT), '127.0.0.1');\n");
+    ours_.write("server.js", std::string(small_web_app));
     ports_ = {free_port(), free_port()};
     fs::create_directories(theirs_.path("run"));
     fs::create_directories(theirs_.path("nginx/conf.d"));
@@ -220,6 +183,22 @@ TEST_F(TunnelSshReleasePorts, ThatAreTakenByOthersAreLeftAlone) {
   EXPECT_NE(step.err.find("port " + std::to_string(other.port()) + " is taken"), std::string::npos)
       << step.err;
   EXPECT_FALSE(fs::exists(app("ports")));
+}
+
+TEST_F(TunnelSshReleasePorts, AnInstanceThatDoesNotStopNeedsSomeone) {
+  ASSERT_EQ(deploy_version('a', "one", instance_options()).code, 0);
+  std::vector<std::string> stubborn = instance_options();
+  *(std::find(stubborn.begin(), stubborn.end(), "--stop") + 1) = "echo I stay; exit 9";
+  const StepResult step = deploy_version('b', "ill", stubborn);
+  EXPECT_EQ(step.code, 4) << step.err;
+  EXPECT_NE(
+      step.err.find("stop ended with exit code 9, and port " + ports_[1] + " is still in use"),
+      std::string::npos)
+      << step.err;
+  EXPECT_EQ(answer_at(0), "one");
+  const StepResult next = deploy_version('c', "three", instance_options());
+  EXPECT_EQ(next.code, 0) << next.err;
+  EXPECT_EQ(answer_at(1), "three");
 }
 
 TEST_F(TunnelSshReleasePorts, AKilledDeployEndsTheNewInstance) {

@@ -1,7 +1,9 @@
 // What a host says about its releases: whatever it is, what is taken of it is safe in a path, and a
 // manifest that was read is written as it was meant.
 
+#include "base/slug.hpp"
 #include "fuzz/fuzz.hpp"
+#include "tunnel-ssh/preview.hpp"
 #include "tunnel-ssh/release_folder.hpp"
 #include "tunnel-ssh/release_manifest.hpp"
 
@@ -33,6 +35,15 @@ void check_manifest(std::string_view text) {
   require(again && write_manifest(*again) == written, "what is written is read again");
 }
 
+void check_previews(std::string_view text) {
+  const auto previews = parse_previews(text);
+  if (!previews) return;
+  for (const Preview& preview : previews->all) {
+    require(is_slug(preview.slug), "a preview's name is safe in a path");
+  }
+  require(choose_doomed(*previews, {}).empty(), "nothing goes that nobody asked for");
+}
+
 }  // namespace
 }  // namespace pca::fuzz
 
@@ -40,5 +51,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text = pca::fuzz::text_of(data, size);
   pca::fuzz::check_state(text);
   pca::fuzz::check_manifest(text);
+  pca::fuzz::check_previews(text);
   return 0;
 }

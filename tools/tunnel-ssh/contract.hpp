@@ -21,6 +21,7 @@ inline constexpr const char* changed = "changed";
 // Outputs of release.
 inline constexpr const char* release = "release";
 inline constexpr const char* previous = "previous";
+inline constexpr const char* preview = "preview";
 
 // Outputs of guard.
 inline constexpr const char* reverts_at = "reverts-at";

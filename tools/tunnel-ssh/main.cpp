@@ -5,6 +5,7 @@
 #include "tunnel-ssh/guard.hpp"
 #include "tunnel-ssh/options.hpp"
 #include "tunnel-ssh/pin.hpp"
+#include "tunnel-ssh/previews.hpp"
 #include "tunnel-ssh/release.hpp"
 #include "tunnel-ssh/session.hpp"
 #include "tunnel-ssh/stdio.hpp"
@@ -20,6 +21,7 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (command == "sync") return run_sync(context, std::move(inputs), bad);
   if (command.starts_with("guard ")) return run_guard(context, std::move(inputs), bad);
   if (command.starts_with("release ")) return run_release(context, std::move(inputs), bad);
+  if (command.starts_with("preview ")) return run_preview(context, std::move(inputs), bad);
   if (command == "stdio") return run_stdio(context, std::move(inputs), bad);
   if (command == "forward") return run_forward(context, std::move(inputs), bad);
   if (command == "session open") return run_session_open(context, std::move(inputs), bad);

@@ -456,8 +456,9 @@ CommandSpec check_command() {
 
 // Commands that are called for what they print, and change nothing.
 bool is_question(std::string_view name) {
-  constexpr std::array<std::string_view, 6> questions{
-      "release list", "release log", "guard status", "session status", "pin", "check"};
+  constexpr std::array<std::string_view, 7> questions{
+      "release list",   "release log", "preview list", "guard status",
+      "session status", "pin",         "check"};
   return std::find(questions.begin(), questions.end(), name) != questions.end();
 }
 

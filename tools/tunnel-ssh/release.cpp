@@ -15,6 +15,7 @@
 #include "tunnel-ssh/release_folder.hpp"
 #include "tunnel-ssh/release_inputs.hpp"
 #include "tunnel-ssh/release_manifest.hpp"
+#include "tunnel-ssh/release_records.hpp"
 #include "tunnel-ssh/release_run.hpp"
 #include "tunnel-ssh/report_file.hpp"
 
@@ -22,7 +23,6 @@ namespace pca::tunnel_ssh {
 
 namespace {
 
-constexpr Milliseconds goodbye_limit{1000};
 constexpr std::size_t id_hash_size = 7;
 constexpr std::size_t most_lines = 200;  // of changes in the job summary
 
@@ -42,6 +42,7 @@ Json report_json(std::string_view command, const ReleaseRun& run) {
     entry.set("host", host.host);
     entry.set("outcome", host.outcome);
     entry.set("previous", host.previous);
+    if (!host.port.empty()) entry.set("port", host.port);
     entry.set("added", std::uint64_t{host.difference.added});
     entry.set("updated", std::uint64_t{host.difference.updated});
     entry.set("deleted", std::uint64_t{host.difference.deleted()});
@@ -64,6 +65,7 @@ Json report_json(std::string_view command, const ReleaseRun& run) {
   report.set("command", command);
   report.set("outcome", run.outcome());
   report.set("release", run.release);
+  if (!run.preview.empty()) report.set("preview", run.preview);
   report.set("duration-ms", std::round(run.duration_ms));
   report.set("hosts", std::move(hosts));
   return report;
@@ -72,15 +74,16 @@ Json report_json(std::string_view command, const ReleaseRun& run) {
 std::string summary_of(std::string_view command, const ReleaseRun& run, const Redactor& redactor) {
   const auto cell = [&](std::string_view text) { return markdown_cell(redactor.redact(text)); };
   std::string text = fmt::format(
-      "### tunnel-ssh {}: {}\n\nRelease `{}`\n\n"
-      "| host | outcome | before | new | changed | deleted | sent | health | error |\n"
-      "|---|---|---|---:|---:|---:|---:|---|---|\n",
-      command, run.outcome(), run.release);
+      "### tunnel-ssh {}: {}\n\nRelease `{}`{}\n\n"
+      "| host | outcome | before | new | changed | deleted | sent | port | health | error |\n"
+      "|---|---|---|---:|---:|---:|---:|---:|---|---|\n",
+      command, run.outcome(), run.release,
+      run.preview.empty() ? std::string() : fmt::format(", preview `{}`", run.preview));
   for (const HostRelease& host : run.hosts) {
-    text += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", cell(host.host),
+    text += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", cell(host.host),
                         host.outcome, cell(host.previous), host.difference.added,
                         host.difference.updated, host.difference.deleted(),
-                        rounded_size(host.difference.bytes), cell(host.health),
+                        rounded_size(host.difference.bytes), host.port, cell(host.health),
                         cell(host.error ? host.error->message : std::string()));
   }
   std::vector<HostPhases> phases;
@@ -130,6 +133,8 @@ Result<int> tell(ToolContext& context, std::string_view command, const ReleaseRu
   reporter.output(contract::outcome, run.outcome());
   reporter.output(contract::release, run.release);
   reporter.output(contract::previous, run.hosts.front().previous);
+  reporter.output(contract::preview, run.preview);
+  reporter.output(contract::port, run.hosts.front().port);
   reporter.output(contract::changed, std::to_string(most_changes(run)));
   reporter.output(contract::duration_ms, std::to_string(std::llround(run.duration_ms)));
   reporter.output(contract::report, write_report(context, report));
@@ -160,48 +165,21 @@ Result<int> rollback(ToolContext& context, const ReleaseInputs& inputs) {
               run_release_everywhere(context, inputs, std::nullopt, inputs.to));
 }
 
-// What the commands that need no run on all hosts at once do with one.
-using OnFolder = std::function<Result<Json>(const Budget&, ReleaseFolder&)>;
-
-// One host after the other; what failed on one does not keep the others from it.
+// All other commands: one host after the other.
 Result<int> for_each_host(ToolContext& context, const ReleaseInputs& inputs,
-                          std::string_view command, const OnFolder& work) {
-  const Budget budget = Budget::of(inputs.timeout, context.stop);
-  Json hosts = Json::array();
-  std::optional<Error> first;
-  for (const HostAddress& host : inputs.connection.hosts) {
-    const auto done = [&]() -> Result<Json> {
-      PCA_TRY(const auto session,
-              connect_ssh(connect_budget(inputs.connection, context.stop), inputs.connection, host,
-                          log_observer(context.reporter, inputs.connection)));
-      PCA_TRY(RemoteShell shell, RemoteShell::start(budget, *session, inputs.become, host.text()));
-      ReleaseFolder folder(shell, inputs.path, inputs.timeout);
-      PCA_TRY(Json answer, work(budget, folder));
-      PCA_CHECK(shell.end(budget));
-      (void)session->close(Budget::of(goodbye_limit));
-      return answer;
-    }();
-    Json entry = Json::object();
-    entry.set("host", host.text());
-    if (done) {
-      entry.set("answer", *done);
-    } else {
-      entry.set("error", done.error().message);
-      if (!first) {
-        first = done.error();
-      } else {
-        context.reporter.error(done.error());
-      }
-    }
-    hosts.push(std::move(entry));
-  }
-  Json report = Json::object();
-  report.set("command", command);
-  report.set("hosts", std::move(hosts));
-  context.reporter.output(contract::report, write_report(context, report));
-  context.reporter.report(report);
-  if (first) return *std::move(first);
-  return 0;
+                          std::string_view command, const OnFolder& work,
+                          const std::function<std::string()>& summary = {}) {
+  if (!inputs.preview) return for_each_folder(context, inputs, command, work, summary);
+  const std::string& slug = inputs.preview->preview.slug;
+  return for_each_folder(
+      context, inputs, command,
+      [&](const Budget& budget, const HostFolder& on) -> Result<Json> {
+        PCA_TRY(const auto there, on.folder.preview(budget));
+        if (there) return work(budget, on);
+        return failed(fmt::format("{}: there is no preview {}", on.host, slug),
+                      "\"tunnel-ssh preview list\" shows them.");
+      },
+      summary);
 }
 
 std::string state_of(const ReleaseState& state, const std::string& release) {
@@ -209,42 +187,62 @@ std::string state_of(const ReleaseState& state, const std::string& release) {
   return state.is_good(release) ? "good" : "bad";
 }
 
+// When a release became what it is, and by whom.
+TextTable list_table(const ReleaseState& state) {
+  TextTable table{{"release", "state", "deployed", "commit", "branch", "by"}, {}};
+  for (const std::string& release : state.releases) {
+    const HistoryEntry* made = state.entry_of(release);
+    table.rows.push_back({release, state_of(state, release), made == nullptr ? "" : made->time,
+                          made == nullptr ? "" : short_commit(made->commit),
+                          made == nullptr ? "" : json_text(made->json, "branch"),
+                          made == nullptr ? "" : json_text(made->json, "actor")});
+  }
+  return table;
+}
+
 Result<int> list(ToolContext& context, const ReleaseInputs& inputs) {
-  return for_each_host(
-      context, inputs, "release list",
-      [&](const Budget& budget, ReleaseFolder& folder) -> Result<Json> {
-        PCA_TRY(const ReleaseState state, folder.look(budget));
-        Json releases = Json::array();
-        for (const std::string& release : state.releases) {
-          context.reporter.info(fmt::format("{}  {}", release, state_of(state, release)));
-          Json entry = Json::object();
-          entry.set("release", release);
-          entry.set("state", state_of(state, release));
-          releases.push(std::move(entry));
-        }
-        if (state.hold) context.reporter.info("on hold: " + visible(state.hold->dump()));
-        if (!state.lock.empty()) context.reporter.info("locked: " + visible(state.lock));
-        Json answer = Json::object();
-        answer.set("current", state.current);
-        answer.set("releases", std::move(releases));
-        answer.set("hold", state.hold.value_or(Json()));
-        return answer;
-      });
+  std::string summary = "### tunnel-ssh release list\n";
+  const auto work = [&](const Budget& budget, const HostFolder& on) -> Result<Json> {
+    PCA_TRY(const ReleaseState state, on.folder.look(budget));
+    const TextTable table = list_table(state);
+    std::vector<std::string> notes;
+    if (table.rows.empty()) notes.emplace_back("no releases");
+    if (state.hold) notes.push_back(describe_hold(*state.hold));
+    if (!state.lock.empty()) notes.push_back("locked by " + describe_lock(state.lock));
+    show(context, on.host, table, notes, summary);
+    Json releases = Json::array();
+    for (const std::string& release : state.releases) {
+      Json entry = Json::object();
+      entry.set("release", release);
+      entry.set("state", state_of(state, release));
+      if (const HistoryEntry* made = state.entry_of(release)) entry.set("history", made->json);
+      releases.push(std::move(entry));
+    }
+    Json answer = Json::object();
+    answer.set("current", state.current);
+    answer.set("releases", std::move(releases));
+    answer.set("hold", state.hold.value_or(Json()));
+    return answer;
+  };
+  return for_each_host(context, inputs, "release list", work, [&] { return summary; });
 }
 
 Result<int> log(ToolContext& context, const ReleaseInputs& inputs) {
-  return for_each_host(
-      context, inputs, "release log",
-      [&](const Budget& budget, ReleaseFolder& folder) -> Result<Json> {
-        PCA_TRY(const ReleaseState state, folder.look(budget));
-        Json entries = Json::array();
-        for (const HistoryEntry& entry : state.history) {
-          context.reporter.info(visible(fmt::format("{}  {}  {}  {}", entry.time, entry.action,
-                                                    entry.release, entry.result)));
-          entries.push(entry.json);
-        }
-        return entries;
-      });
+  std::string summary = "### tunnel-ssh release log\n";
+  const auto work = [&](const Budget& budget, const HostFolder& on) -> Result<Json> {
+    PCA_TRY(const ReleaseState state, on.folder.look(budget));
+    TextTable table{{"time", "action", "release", "result", "commit", "by", "why"}, {}};
+    Json entries = Json::array();
+    for (const HistoryEntry& entry : state.history) {
+      table.rows.push_back({entry.time, entry.action, entry.release, entry.result,
+                            short_commit(entry.commit), json_text(entry.json, "actor"),
+                            reason_of(entry.json)});
+      entries.push(entry.json);
+    }
+    show(context, on.host, table, {}, summary);
+    return entries;
+  };
+  return for_each_host(context, inputs, "release log", work, [&] { return summary; });
 }
 
 Json record_of(std::string_view action, const ReleaseInputs& inputs) {
@@ -260,17 +258,20 @@ Result<int> set_hold(ToolContext& context, const ReleaseInputs& inputs, bool is_
   const char* action = is_on ? "hold" : "unhold";
   const Json record = record_of(action, inputs);
   return for_each_host(context, inputs, fmt::format("release {}", action),
-                       [&](const Budget& budget, ReleaseFolder& folder) -> Result<Json> {
-                         PCA_CHECK(folder.record(budget, record, is_on ? record : Json()));
+                       [&](const Budget& budget, const HostFolder& on) -> Result<Json> {
+                         PCA_CHECK(on.folder.record(budget, record, is_on ? record : Json()));
+                         context.reporter.info(on.host + (is_on ? ": " + describe_hold(record)
+                                                                : ": no longer on hold"));
                          return Json(true);
                        });
 }
 
 Result<int> unlock(ToolContext& context, const ReleaseInputs& inputs) {
   return for_each_host(context, inputs, "release unlock",
-                       [&](const Budget& budget, ReleaseFolder& folder) -> Result<Json> {
-                         PCA_CHECK(folder.clean(budget, {}, true));
-                         PCA_CHECK(folder.record(budget, record_of("unlock", inputs), {}));
+                       [&](const Budget& budget, const HostFolder& on) -> Result<Json> {
+                         PCA_CHECK(on.folder.clean(budget, {}, true));
+                         PCA_CHECK(on.folder.record(budget, record_of("unlock", inputs), {}));
+                         context.reporter.info(on.host + ": unlocked");
                          return Json(true);
                        });
 }
@@ -278,18 +279,19 @@ Result<int> unlock(ToolContext& context, const ReleaseInputs& inputs) {
 Result<int> prune(ToolContext& context, const ReleaseInputs& inputs) {
   return for_each_host(
       context, inputs, "release prune",
-      [&](const Budget& budget, ReleaseFolder& folder) -> Result<Json> {
-        PCA_TRY(const ReleaseState state, folder.lock(budget, record_of("prune", inputs)));
+      [&](const Budget& budget, const HostFolder& on) -> Result<Json> {
+        PCA_TRY(const ReleaseState state, on.folder.lock(budget, record_of("prune", inputs)));
         if (!state.is_locked) {
-          return conflict("locked by a deploy: " + visible(state.lock), "Wait for it.");
+          return conflict(on.host + ": locked by " + describe_lock(state.lock), "Wait for it.");
         }
         const auto old = state.dispensable(inputs.keep, state.current, state.rollback_target());
-        PCA_CHECK(folder.clean(budget, old, false));
+        PCA_CHECK(on.folder.clean(budget, old, false));
         Json deleted = Json::array();
         for (const std::string& release : old) {
-          context.reporter.info("deleted " + release);
+          context.reporter.info(fmt::format("{}: deleted {}", on.host, release));
           deleted.push(release);
         }
+        if (old.empty()) context.reporter.info(on.host + ": nothing to delete");
         return deleted;
       });
 }

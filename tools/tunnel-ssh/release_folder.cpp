@@ -8,7 +8,9 @@
 
 #include "base/digest.hpp"
 #include "base/text.hpp"
+#include "tunnel-ssh/release_code.hpp"
 #include "tunnel-ssh/release_manifest.hpp"
+#include "tunnel-ssh/release_records.hpp"
 #include "tunnel-ssh/remote_code.hpp"
 #include "tunnel-ssh/tar_stream.hpp"
 
@@ -37,6 +39,7 @@ armed=$deploy/armed/$token.sh
 staged=
 renewer=
 timer=
+is_preview=  # then nothing is left of what nobody claimed
 holds_lock() { [ -e "$mine" ] && [ "$deploy/lock" -ef "$mine" ]; }
 fire() {
   mv "$1" "$1.fired" 2>/dev/null || [ -e "$1.fired" ] || return 0
@@ -44,6 +47,10 @@ fire() {
 }
 history() {
   printf '{"time":"%s",%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "${1#?}" >>"$deploy/history.jsonl"
+}
+# A script that knows in P which folder this is.
+keep_script() {
+  { printf 'P=%s\n' "'$(printf %s "$path" | sed "s/'/'\\\\''/g")'"; printf %s "$1"; } >"$2.new" && mv -f -- "$2.new" "$2"
 }
 working=
 attend() {
@@ -66,6 +73,10 @@ leave() {
   end_of "$renewer"
   if holds_lock; then rm -f "$deploy/lock"; fi
   rm -f "$mine"
+  if [ -n "$is_preview" ] && [ ! -e "$deploy/preview" ]; then
+    rmdir -- "$path/releases" "$path/shared" "$deploy/manifests" "$deploy/armed" "$deploy" "$path" \
+      "${path%/*}" 2>/dev/null
+  fi
   rm -rf -- "$tmp"
   exit $undone
 }
@@ -147,34 +158,33 @@ std::string revert_script(const std::string& environment, const std::string& tok
   std::string code =
       "path=$P\n" + environment + assignment("restart", how.restart) +
       assignment("hook", how.rollback_hook) + assignment("record", how.record.dump()) +
-      fmt::format("limit={}\n", how.hook_limit.count() / 1000) + assignment("port", how.port) +
-      assignment("stop", how.stop) + assignment("route", how.route.file) +
-      assignment("reload", how.route.reload) + fmt::format("saved=$path/.deploy/route.{}\n", token);
+      fmt::format("limit={}\n", how.hook_limit.count() / 1000) +
+      assignment("port", how.is_beside ? how.port : std::string()) + assignment("stop", how.stop) +
+      assignment("route", how.route.file) + assignment("reload", how.route.reload) +
+      fmt::format("saved=$path/.deploy/route.{}\n", token);
   code += "unshare() {\n  :\n";  // what the release before has no secret for
   for (const SecretFile& secret : how.secrets) {
     code += fmt::format("  [ -e \"$path/shared\"/{0} ] || rm -f -- \"$path/shared\"/{0}\n",
                         shell_quote(secret.path));
   }
   code += "}\n";
-  return code + R"sh(
-run() {
-  cd "$path/current" 2>/dev/null || cd "$path" || return
-  RELEASE_HOOK=$2 timeout -k 5 "$1" sh -c 'eval "$RELEASE_HOOK"' </dev/null || code=$?
-}
+  return code + std::string(script_functions) + R"sh(
 is_current=
 [ "$(readlink -- "$path/current")" != "releases/$RELEASE" ] || is_current=yes
 is_beside=
 [ -z "$port" ] || [ "$(readlink -- "$path/ports/$port")" != "../releases/$RELEASE" ] || is_beside=yes
 [ -n "$is_current$is_beside" ] || { unshare; exit 0; }
 code=0
+must_end=$is_beside
 if [ -z "$is_current" ]; then
   :
 elif [ -n "$RELEASE_PREVIOUS" ]; then
   ln -s -f -n -- "releases/$RELEASE_PREVIOUS" "$path/.current.revert" &&
     mv -T -- "$path/.current.revert" "$path/current" || exit
-  [ -z "$restart" ] || run 60 "$restart"
+  [ -z "$restart" ] || run 60 "$restart" || code=$?
 else
   rm -f -- "$path/current"
+  [ -z "$stop" ] || must_end=yes  # there is nothing that could be restarted
 fi
 if [ -n "$route" ]; then
   [ ! -L "$route" ] || route=$(readlink -f -- "$route")
@@ -187,18 +197,19 @@ if [ -n "$route" ]; then
   else
     reload=
   fi
-  [ -z "$reload" ] || run 60 "$reload"
+  [ -z "$reload" ] || run 60 "$reload" || code=$?
   [ $code != 0 ] || rm -f -- "$saved" "$saved.none"
 fi
-if [ -n "$is_beside" ]; then
-  before=$code
-  run 60 "$stop"  # it may have ended by itself; the next deploy sees whether its port is silent
-  code=$before
-  rm -f -- "$path/ports/$port"
-  rmdir -- "$path/ports" 2>/dev/null
+if [ -n "$must_end" ]; then
+  if ! end_instance; then
+    code=1  # by its link the next deploy finds that something is left over
+  elif [ -n "$is_beside" ]; then
+    rm -f -- "$path/ports/$port"
+    rmdir -- "$path/ports" 2>/dev/null
+  fi
 fi
 unshare
-[ -z "$hook" ] || run "$limit" "$hook"
+[ -z "$hook" ] || run "$limit" "$hook" || code=$?
 printf '{"time":"%s",%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "${record#?}" >>"$path/.deploy/history.jsonl"
 exit $code
 )sh";
@@ -210,20 +221,15 @@ Error broken() {
                 "not be written to by hand.");
 }
 
-std::string text_of(const Json& json, std::string_view key) {
-  const Json* value = json.find(key);
-  return value == nullptr || value->as_string() == nullptr ? std::string() : *value->as_string();
-}
-
 // Lines that are none of ours are passed over: a line cut by a full disk must not end all deploys.
 std::vector<HistoryEntry> parse_history(std::string_view text) {
   std::vector<HistoryEntry> history;
   for (const std::string& line : split_lines(text)) {
     auto json = parse_json(line);
     if (!json || json->as_object() == nullptr) continue;
-    history.push_back({text_of(*json, "time"), text_of(*json, "action"), text_of(*json, "release"),
-                       text_of(*json, "previous"), text_of(*json, "result"),
-                       text_of(*json, "commit"), *json});
+    history.push_back({json_text(*json, "time"), json_text(*json, "action"),
+                       json_text(*json, "release"), json_text(*json, "previous"),
+                       json_text(*json, "result"), json_text(*json, "commit"), *json});
   }
   return history;
 }
@@ -326,6 +332,13 @@ bool is_release_id(std::string_view text) {
          std::all_of(text.begin(), text.end(), is_good);
 }
 
+const HistoryEntry* ReleaseState::entry_of(std::string_view release) const {
+  for (auto entry = history.rbegin(); entry != history.rend(); ++entry) {
+    if (entry->release == release && entry->action == "deploy") return &*entry;
+  }
+  return nullptr;
+}
+
 bool ReleaseState::is_good(std::string_view release) const {
   bool good = false;
   for (const HistoryEntry& entry : history) {
@@ -396,11 +409,16 @@ ReleaseFolder::ReleaseFolder(RemoteShell& shell, std::string path, Milliseconds 
 
 void ReleaseFolder::describe(const std::string& release, const std::string& previous,
                              const std::string& host, const std::string& commit) {
-  environment_ = "export " + assignment("RELEASE", release) + "export " +
-                 assignment("RELEASE_PREVIOUS", previous) + "export " +
-                 assignment("RELEASE_HOST", host) + "export " +
-                 assignment("RELEASE_COMMIT", commit) +
-                 "export RELEASE_PATH=\"$path/releases/$RELEASE\"\n";
+  environment_.clear();
+  set_variable("RELEASE", release);
+  set_variable("RELEASE_PREVIOUS", previous);
+  set_variable("RELEASE_HOST", host);
+  set_variable("RELEASE_COMMIT", commit);
+  environment_ += "export RELEASE_PATH=\"$path/releases/$RELEASE\"\n";
+}
+
+void ReleaseFolder::set_variable(const char* name, const std::string& value) {
+  environment_ += "export " + assignment(name, value);
 }
 
 Result<std::string> ReleaseFolder::run(const Budget& budget, const std::string& code,
@@ -511,8 +529,7 @@ namespace {
 constexpr std::string_view arm = R"sh(
 arm() {
   holds_lock || { echo 'the lock was lost meanwhile' >&2; return 1; }
-  { printf 'P=%s\n' "'$(printf %s "$path" | sed "s/'/'\\''/g")'"; printf %s "$revert"; } >"$armed.new" &&
-    mv -f -- "$armed.new" "$armed" || return
+  keep_script "$revert" "$armed" || return
   apart 'sleep "$2"; mv "$1" "$1.fired" && sh "$1.fired" && rm -f "$1.fired"' "$armed" "$patience"
   timer=$!
 }
@@ -536,6 +553,11 @@ Result<ReleaseFolder::Ports> ReleaseFolder::look_at_ports(const Budget& budget,
   const std::vector<std::string> lines = split_lines(text);
   if (lines.size() != ports.size() + 1) return broken();
   for (std::size_t i = 0; i < ports.size(); ++i) {
+    if (lines[i].starts_with("../previews/")) {
+      return failed(fmt::format("port {} belongs to the preview of {}", ports[i],
+                                visible(std::string_view(lines[i]).substr(12))),
+                    "Choose other ports, or other preview-ports.");
+    }
     if (lines[i] == lines.back()) {
       found.live = ports[i];
     } else if (found.free.empty()) {
@@ -547,7 +569,7 @@ Result<ReleaseFolder::Ports> ReleaseFolder::look_at_ports(const Budget& budget,
 }
 
 Result<> ReleaseFolder::arm_beside(const Budget& budget, const Switch& how) {
-  environment_ += "export " + assignment("PORT", how.port);
+  set_variable("PORT", how.port);
   PCA_CHECK(
       run(budget, arming(how) + fmt::format(" && mkdir -p -- \"$path/ports\" && ln -s -f -n -- "
                                             "../releases/{} \"$path/ports/{}\"\n",
@@ -575,7 +597,7 @@ reroute() {
     sed "s|@port@|$port|g; s|@release@|$id|g; s|@path@|$here|g" >"$new" && mv -f -- "$new" "$route"
 }
 )sh";
-  code += how.port.empty() ? arming(how) : std::string(":");
+  code += how.is_beside ? std::string(":") : arming(how);
   PCA_CHECK(run(budget, code + R"sh( && share_secrets &&
   ln -s -f -n -- "releases/$id" "$path/.current.new" && mv -T -- "$path/.current.new" "$path/current" &&
   reroute
@@ -636,7 +658,7 @@ if mv -- "$armed" "$armed.off" 2>/dev/null; then
   staged=
   rm -f -- "$deploy/route.$token"*
   history "$record" || echo "$deploy/history.jsonl cannot be written: this release will not count as good" >&2
-)sh" + hold_code(hold) + delete_code(dispensable) +
+)sh" + hold_code(hold) + label_code_ + delete_code(dispensable) +
                                                   R"sh(
   echo done
 else

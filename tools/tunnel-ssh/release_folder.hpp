@@ -12,6 +12,7 @@
 #include "base/secret.hpp"
 #include "tunnel-ssh/file_tree.hpp"
 #include "tunnel-ssh/health.hpp"
+#include "tunnel-ssh/preview.hpp"
 #include "tunnel-ssh/remote_shell.hpp"
 
 namespace pca::tunnel_ssh {
@@ -38,6 +39,8 @@ struct ReleaseState {
   // Of the current release, as it was made. A file that has been written to since has no digest.
   FileTree tree;
 
+  // How it was deployed; nullptr when the history does not say.
+  [[nodiscard]] const HistoryEntry* entry_of(std::string_view release) const;
   // Whether `release` has been healthy and nothing bad is known of it since; by the history.
   [[nodiscard]] bool is_good(std::string_view release) const;
   // The newest good release there that is not the current one; empty when there is none.
@@ -84,14 +87,25 @@ struct Switch {
   Milliseconds patience{};    // after which the host goes back by itself
   Milliseconds hook_limit{};  // of the rollback hook
   Json record;                // history's line of the revert
-  std::string port;  // of an instance beside that of the release before; empty = it replaces it
-  std::string stop;  // shell command that ends the instance on $PORT
+  std::string port;           // of the instance; empty = nobody cares
+  bool is_beside = false;     // it runs beside that of the release before; else it replaces it
+  std::string stop;           // shell command that ends the instance on $PORT; empty = none
   Route route;
+};
+
+// That the folder is a branch's preview.
+struct PreviewPlan {
+  Preview preview;          // as it is when the release is healthy
+  std::uint16_t first = 1;  // of the ports that its instance may have
+  std::uint16_t last = 0;
+  Milliseconds lifetime{};  // from the last deploy on
 };
 
 // The folder of a host that holds releases, looked after by POSIX sh, coreutils, findutils and tar:
 //   releases/ID  shared/  current -> releases/ID
 //   .deploy/{lock,history.jsonl,hold,manifests/ID,secrets/ID/...}
+// and those of previews: previews/SLUG is such a folder again, with .deploy/{preview,reap.sh} and
+// ports/PORT -> ../previews/SLUG/current beside it.
 // A secret file P is kept with its release: releases/ID/P leads to secrets/ID/P, shared/P to
 // current/P, so that it is switched by the same rename as all else.
 // The lock is a lease of 60 s by the host's clock, renewed there every 15 s while the shell lives;
@@ -144,6 +158,25 @@ class ReleaseFolder {
   // Goes back to the previous release, if that has not been done yet; gives what the user's
   // commands printed. Ends the shell when it is busy: nothing else can be done here then.
   Result<std::string> revert(const Budget& budget);
+
+  // Which preview this folder is; nothing when it is none.
+  Result<std::optional<Preview>> preview(const Budget& budget);
+  // Makes it one that is reaped by what `how` has of it (nullptr: as it was said before); confirm()
+  // then says that it was deployed. Gives the port that is its own; PORT and RELEASE_PREVIEW are in
+  // the environment of the user's commands from then on.
+  Result<std::string> claim(const Budget& budget, const PreviewPlan& plan, const Switch* how);
+  // The preview is deployed as it is: it lives on.
+  Result<> renew(const Budget& budget, const PreviewPlan& plan);
+  // Removes the preview that this folder is: its route, its instance, its files, with a line in the
+  // history of the application's folder; gives what the
+  // user's commands printed. failed when this is no preview, or one of its commands fails: then
+  // the files stay. Safe to call twice.
+  Result<std::string> reap(const Budget& budget, const Json& record);
+  // The previews in this folder, of which those not deployed for `age` are old.
+  Result<Previews> previews(const Budget& budget, Milliseconds age);
+  // Deletes what a reap that was cut off left of them.
+  Result<> tidy_previews(const Budget& budget);
+
   // Without a switch: appends to the history, and sets (or with null ends) the hold when given.
   Result<> record(const Budget& budget, const Json& record, const std::optional<Json>& hold);
   // Deletes releases, and the lock of whoever has it when `break_lock`.
@@ -154,12 +187,15 @@ class ReleaseFolder {
   Result<std::string> run(const Budget& budget, const std::string& code,
                           const RemoteInput& input = {});
   [[nodiscard]] std::string arming(const Switch& how) const;
+  // For the user's commands.
+  void set_variable(const char* name, const std::string& value);
 
   RemoteShell& shell_;
   const std::string path_;
   const Milliseconds lease_;
   const std::string token_;
   std::string environment_;  // code that tells the user's commands what they are about
+  std::string label_code_;   // code that keeps a preview's label
   bool has_functions_ = false;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/slug.hpp"
 #include "base/text.hpp"
 #include "tunnel-ssh/exec_inputs.hpp"
 #include "tunnel-ssh/sync_inputs.hpp"
@@ -21,20 +22,6 @@ std::string variable(const ToolContext& context, const char* name) {
 bool has_parent_step(std::string_view path) {
   const std::vector<std::string> names = split(path, '/');
   return std::find(names.begin(), names.end(), "..") != names.end();
-}
-
-// A folder of its own on the host: the releases' user may delete in it.
-std::string read_path(const Inputs& inputs, BadInputs& bad) {
-  std::string path = inputs.text("path");
-  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
-  if (path.empty()) return path;  // missing, which was told
-  if (const auto checked = check_host_path(path); !checked) {
-    bad.add("path", checked.error());
-  } else if (is_precious(path)) {
-    bad.add("path", fmt::format("{} is no folder for the releases of one application", path),
-            "Give it a folder of its own, such as /srv/app.");
-  }
-  return path;
 }
 
 // Of a path within a release, also as the user may write it.
@@ -122,6 +109,73 @@ std::string unit_word(const std::string& unit, bool is_one_of_two) {
   return shell_quote(unit.substr(0, at + 1)) + "\"$PORT\"" + shell_quote(unit.substr(at + 1));
 }
 
+// The slug of this job's branch, or one that was given. Its end tells whose it is.
+std::string read_slug(const Inputs& inputs, const Provenance& from, BadInputs& bad) {
+  constexpr std::size_t room = 40;  // of the 63 that a label may have, which names more than this
+  const std::string& given = inputs.text("preview");
+  if (given == "auto") {
+    if (!from.repository.empty() && !from.branch.empty()) {
+      return make_slug(from.repository, from.branch, room).value_or(std::string());
+    }
+    bad.add("preview", "nothing says whose preview it is",
+            "Give branch, and the repository in GITHUB_REPOSITORY, or the slug itself.");
+  } else if (!is_slug(given)) {
+    bad.add("preview", fmt::format("{} is no slug", shown(given)),
+            "Write auto, or the slug of deploy-policy: feature-x-1a2b3c4d.");
+  } else if (!from.repository.empty() && !from.branch.empty() &&
+             !given.ends_with(slug_digest(from.repository, from.branch))) {
+    bad.add("preview",
+            fmt::format("{} is no slug of branch {} of {}", given, shown(from.branch),
+                        visible(from.repository)),
+            fmt::format("It must end in -{}; auto makes one.",
+                        slug_digest(from.repository, from.branch)));
+  }
+  return given;
+}
+
+void read_preview(const Inputs& inputs, ReleaseInputs& release, BadInputs& bad) {
+  Provenance& from = release.provenance;
+  if (inputs.has("branch")) from.branch = inputs.text("branch");
+  if (!inputs.has("preview")) return;
+  PreviewPlan plan;
+  plan.preview.slug = read_slug(inputs, from, bad);
+  plan.preview.repository = from.repository;
+  plan.preview.branch = from.branch;
+  release.path += "/previews/" + plan.preview.slug;
+  release.preview = plan;
+}
+
+void read_preview_plan(const Inputs& inputs, ReleaseInputs& release, BadInputs& bad) {
+  constexpr std::int64_t most_ports = 1000;
+  const std::vector<std::string> bounds = split(inputs.text("preview-ports"), '-');
+  const auto first = parse_integer(trim(bounds.front()), 1, 65535);
+  const auto last = parse_integer(trim(bounds.back()), 1, 65535);
+  if (bounds.size() != 2 || !first || !last || *first > *last || *last - *first >= most_ports) {
+    bad.add("preview-ports",
+            fmt::format("{} is no range of at most {} ports", shown(inputs.text("preview-ports")),
+                        most_ports),
+            "Write it like 20000-20099.");
+    return;
+  }
+  for (const std::string& port : split(inputs.text("ports"), ',')) {
+    if (const auto number = parse_integer(trim(port), *first, *last); !number) continue;
+    bad.add("preview-ports", fmt::format("holds {}, which is one of ports", trim(port)),
+            "Give previews ports of their own.");
+  }
+  if (!release.preview) return;
+  PreviewPlan& plan = *release.preview;
+  plan.first = static_cast<std::uint16_t>(*first);
+  plan.last = static_cast<std::uint16_t>(*last);
+  plan.lifetime = inputs.duration("preview-ttl");
+  plan.preview.commit = release.provenance.commit;
+  if (plan.preview.branch.empty() && inputs.command() == "release deploy") {
+    bad.add("preview", "nothing says which branch it is of", "Give branch.");
+  }
+  if (plan.lifetime < std::chrono::minutes(1)) {
+    bad.add("preview-ttl", "less than a minute", "Write 7d, or another time.");
+  }
+}
+
 void read_restart(const Inputs& inputs, ReleaseInputs& release, BadInputs& bad) {
   release.restart = trim(inputs.text("restart"));
   release.log_command = trim(inputs.text("log-command"));
@@ -133,7 +187,7 @@ void read_restart(const Inputs& inputs, ReleaseInputs& release, BadInputs& bad) 
     bad.add("unit", fmt::format("\"{}\" is no name of a systemd unit", visible(unit)),
             "Write it like app.service.");
   } else {
-    const std::string word = unit_word(unit, inputs.has("ports"));
+    const std::string word = unit_word(unit, inputs.has("ports") || inputs.has("preview"));
     release.restart = "systemctl restart -- " + word;
     if (release.log_command.empty()) {
       release.log_command = "journalctl --no-pager --lines 20 --unit " + word;
@@ -148,7 +202,8 @@ void read_blue_green(const Inputs& inputs, ReleaseInputs& release, BadInputs& ba
   two.drain = inputs.duration("drain");
   two.route = {inputs.text("route"), inputs.text("route-template"),
                std::string(trim(inputs.text("route-reload")))};
-  if (inputs.has("ports") && strategy != "restart") {
+  const bool is_preview = release.preview.has_value();  // which has one port, and is restarted
+  if (inputs.has("ports") && strategy != "restart" && !is_preview) {
     for (const std::string& port : split(inputs.text("ports"), ',')) {
       const auto number = parse_integer(trim(port), 1, 65535);
       if (number) two.ports.push_back(std::to_string(*number));
@@ -158,20 +213,31 @@ void read_blue_green(const Inputs& inputs, ReleaseInputs& release, BadInputs& ba
     }
   }
   const bool is_on = !two.ports.empty();
-  if (strategy == "blue-green" && !inputs.has("ports")) {
+  if (strategy == "blue-green" && !inputs.has("ports") && !is_preview) {
     bad.add("strategy", "blue-green needs two ports", "Give ports, like 8081,8082.");
   }
   const bool has_unit = !inputs.text("unit").empty();
-  if (is_on && has_unit && inputs.text("unit").find("@.") == std::string::npos) {
-    bad.add("unit", "two instances need a template unit", "Write it like app@.service.");
+  if ((is_on || is_preview) && has_unit && inputs.text("unit").find("@.") == std::string::npos) {
+    bad.add("unit", "instances beside each other need a template unit",
+            "Write it like app@.service.");
   } else if (is_on && !has_unit && (release.restart.empty() || two.stop.empty())) {
     bad.add("ports", "nothing says how an instance starts and ends",
             "Give unit, or restart and stop, which find the port in $PORT.");
-  } else if (is_on && has_unit && two.stop.empty()) {
+  } else if (is_preview && !has_unit && release.restart.empty() != two.stop.empty()) {
+    bad.add("preview", "restart and stop belong together",
+            "Give both, which find the port in $PORT, or unit.");
+  } else if ((is_on || is_preview) && has_unit && two.stop.empty()) {
     two.stop = "systemctl stop -- " + unit_word(inputs.text("unit"), true);
   }
-  if (two.route.file.empty() != two.route.text.empty() || (!two.route.file.empty() && !is_on)) {
+  const bool has_slug = two.route.file.find(slug_mark) != std::string::npos;
+  if (two.route.file.empty() != two.route.text.empty() ||
+      (!two.route.file.empty() && !is_on && !is_preview)) {
     bad.add("route", "route, route-template and ports belong together", "Give all of them.");
+  } else if (!two.route.file.empty() && has_slug != is_preview) {
+    bad.add("route",
+            is_preview ? "is the same file for all previews" : "holds @slug@, but is no preview's",
+            is_preview ? "Write @slug@ in its name: /etc/nginx/conf.d/app-@slug@.conf."
+                       : "Give preview, or the file's whole name.");
   } else if (!two.route.file.empty()) {
     if (const auto checked = check_host_path(two.route.file);
         !checked || !two.route.file.starts_with('/') || two.route.file.ends_with('/')) {
@@ -179,7 +245,13 @@ void read_blue_green(const Inputs& inputs, ReleaseInputs& release, BadInputs& ba
               "Write it like /etc/nginx/conf.d/app.conf.");
     }
   }
-  if (!is_on && release.health.url.find(port_mark) != std::string::npos) {
+  if (is_preview) {
+    const std::string& slug = release.preview->preview.slug;
+    for (std::string* text : {&two.route.file, &two.route.text, &release.health.url}) {
+      *text = with_value(*text, slug_mark, slug);
+    }
+  }
+  if (!is_on && !is_preview && release.health.url.find(port_mark) != std::string::npos) {
     bad.add("health-url", "holds @port@, but there are no ports", "Give ports, or the port.");
   }
 }
@@ -237,6 +309,20 @@ void read_commit(const ToolContext& context, const Inputs& inputs, Provenance& f
 
 }  // namespace
 
+// It has to be a folder of its own: the releases' user may delete in it.
+std::string read_release_path(const Inputs& inputs, BadInputs& bad) {
+  std::string path = inputs.text("path");
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  if (path.empty()) return path;  // missing, which was told
+  if (const auto checked = check_host_path(path); !checked) {
+    bad.add("path", checked.error());
+  } else if (is_precious(path)) {
+    bad.add("path", fmt::format("{} is no folder for the releases of one application", path),
+            "Give it a folder of its own, such as /srv/app.");
+  }
+  return path;
+}
+
 Result<> check_places(const FileTree& tree, const ReleaseInputs& inputs) {
   for (const TreeEntry& entry : tree) {
     for (const std::string& path : inputs.shared) {
@@ -256,9 +342,10 @@ Result<> check_places(const FileTree& tree, const ReleaseInputs& inputs) {
   return {};
 }
 
-std::string with_port(std::string text, std::string_view port) {
-  for (std::size_t at = text.find(port_mark); at != std::string::npos; at = text.find(port_mark)) {
-    text.replace(at, port_mark.size(), port);
+std::string with_value(std::string text, std::string_view mark, std::string_view value) {
+  for (std::size_t at = text.find(mark); at != std::string::npos;
+       at = text.find(mark, at + value.size())) {
+    text.replace(at, mark.size(), value);
   }
   return text;
 }
@@ -270,7 +357,9 @@ HealthCheck read_health(const Inputs& inputs, BadInputs& bad) {
   health.url = inputs.text("health-url");
   health.timeout = inputs.duration("health-timeout");
   if (!health.url.empty()) {
-    if (const auto host = host_of_url(with_port(health.url, "80")); !host) {
+    if (const auto host =
+            host_of_url(with_value(with_value(health.url, port_mark, "80"), slug_mark, "a"));
+        !host) {
       bad.add("health-url", host.error());
     }
   }
@@ -282,7 +371,8 @@ HealthCheck read_health(const Inputs& inputs, BadInputs& bad) {
 
 Provenance read_provenance(const ToolContext& context) {
   Provenance from;
-  from.branch = variable(context, "GITHUB_REF_NAME");
+  from.branch = variable(context, "GITHUB_HEAD_REF");  // of a pull request
+  if (from.branch.empty()) from.branch = variable(context, "GITHUB_REF_NAME");
   from.repository = variable(context, "GITHUB_REPOSITORY");
   from.actor = variable(context, "GITHUB_ACTOR");
   if (const std::string run = variable(context, "GITHUB_RUN_ID"); !run.empty()) {
@@ -301,11 +391,13 @@ ReleaseInputs read_release_inputs(ToolContext& context, Inputs& inputs, BadInput
   // Hosts are locked in the order of their names, so that two runs never wait for each other.
   std::sort(release.connection.hosts.begin(), release.connection.hosts.end(),
             [](const HostAddress& a, const HostAddress& b) { return a.text() < b.text(); });
-  release.path = read_path(inputs, bad);
+  release.path = read_release_path(inputs, bad);
   release.become = read_become(inputs, bad);
   release.timeout = read_timeout(inputs);
   release.provenance = read_provenance(context);
   if (is_deploy) read_commit(context, inputs, release.provenance, bad);
+  read_preview(inputs, release, bad);
+  if (is_deploy || is_rollback) read_preview_plan(inputs, release, bad);
   if (is_deploy) read_source(context, inputs, release, bad);
   if (is_deploy || is_rollback) {
     read_restart(inputs, release, bad);

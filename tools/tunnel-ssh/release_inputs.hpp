@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "tunnel-ssh/connection.hpp"
 #include "tunnel-ssh/file_tree.hpp"
+#include "tunnel-ssh/folder_hosts.hpp"
 #include "tunnel-ssh/health.hpp"
 #include "tunnel-ssh/release_folder.hpp"
 #include "tunnel-ssh/release_hooks.hpp"
@@ -29,15 +29,13 @@ struct BlueGreen {
   Milliseconds drain{};            // between the switch and the end of the old instance
   Route route;
 };
-// What stands for the port in health-url and route-template.
+// What stands for the port in health-url and route-template, and for the slug of a preview there
+// and in route.
 inline constexpr std::string_view port_mark = "@port@";
+inline constexpr std::string_view slug_mark = "@slug@";
 
 // What all release commands are told, checked. What a command has no input for keeps its default.
-struct ReleaseInputs {
-  ConnectionSettings connection;
-  std::string path;
-  std::string become;
-  Milliseconds timeout{};
+struct ReleaseInputs : FolderPlace {
   Milliseconds lock_wait{};
   Provenance provenance;
   std::string reason;
@@ -55,6 +53,8 @@ struct ReleaseInputs {
   HealthCheck health;
   std::size_t keep = 5;  // good releases
 
+  std::optional<PreviewPlan> preview;  // whose folder `path` then is
+
   std::string to;  // a release; empty = the newest good one
   bool sets_hold = true;
 };
@@ -62,11 +62,14 @@ struct ReleaseInputs {
 // Whether shared and secret files have their places to themselves; bad_input when not.
 [[nodiscard]] Result<> check_places(const FileTree& tree, const ReleaseInputs& inputs);
 
-// `text` with the port in place of its mark.
-[[nodiscard]] std::string with_port(std::string text, std::string_view port);
+// `text` with a value in place of its mark.
+[[nodiscard]] std::string with_value(std::string text, std::string_view mark,
+                                     std::string_view value);
 
 // The inputs health-command, health-port, health-url and health-timeout.
 [[nodiscard]] HealthCheck read_health(const Inputs& inputs, BadInputs& bad);
+// The input path.
+[[nodiscard]] std::string read_release_path(const Inputs& inputs, BadInputs& bad);
 // Who asks, by the runner's variables; `commit` and `commit_time` are left empty.
 [[nodiscard]] Provenance read_provenance(const ToolContext& context);
 

@@ -12,6 +12,7 @@ namespace pca::tunnel_ssh {
 namespace {
 
 const std::string release_group = "Release";
+const std::string preview_group = "Preview";
 
 Option path_option() {
   return {.name = "path",
@@ -36,6 +37,38 @@ Option reason_option() {
           .help = "Why, for the history",
           .placeholder = "TEXT",
           .group = release_group};
+}
+
+// Which preview a command is about.
+std::vector<Option> preview_options() {
+  return {
+      {.name = "preview",
+       .help = "Work on the preview of a branch beside the releases of path, in previews/SLUG: its "
+               "slug, or auto for the one of branch",
+       .placeholder = "SLUG|auto",
+       .group = preview_group},
+      {.name = "branch",
+       .help = "Whose preview; by default the branch of the job, GITHUB_HEAD_REF or "
+               "GITHUB_REF_NAME",
+       .placeholder = "BRANCH",
+       .group = preview_group},
+  };
+}
+// How a preview is made.
+std::vector<Option> preview_plan_options() {
+  return {
+      {.name = "preview-ports",
+       .default_value = "20000-20099",
+       .help = "The ports that instances of previews may have; each finds its own in PORT and its "
+               "release in ports/PORT of path. ports is for the others",
+       .placeholder = "FIRST-LAST",
+       .group = preview_group},
+      {.name = "preview-ttl",
+       .type = OptionType::duration,
+       .default_value = "7d",
+       .help = "How long after its last deploy a preview expires, for preview reap",
+       .group = preview_group},
+  };
 }
 
 std::vector<Option> provenance_options() {
@@ -139,12 +172,14 @@ std::vector<Option> blue_green_options() {
        .help = "How long the old instance may still answer what it was asked before it is ended",
        .group = group},
       {.name = "route",
-       .help = "File of the host's proxy that leads to the instance: /etc/nginx/conf.d/app.conf",
+       .help = "File of the host's proxy that leads to the instance: /etc/nginx/conf.d/app.conf; a "
+               "preview's has @slug@ in its name",
        .placeholder = "PATH",
        .group = group},
       {.name = "route-template",
        .type = OptionType::verbatim,
-       .help = "Its text, with @port@, @release@ and @path@ in place of what changes",
+       .help = "Its text, with @port@, @release@, @path@ and a preview's @slug@ in place of what "
+               "changes",
        .placeholder = "TEXT",
        .group = group},
       {.name = "route-reload",
@@ -155,24 +190,32 @@ std::vector<Option> blue_green_options() {
   };
 }
 
-CommandSpec release_command(std::string name, std::string summary,
-                            std::vector<std::vector<Option>> groups, std::string example) {
+// A command about a folder of releases.
+CommandSpec folder_command(std::string name, std::string summary,
+                           std::vector<std::vector<Option>> groups, std::string example) {
   std::vector<Option> own{path_option()};
   for (std::vector<Option>& group : groups) {
     for (Option& option : group) own.push_back(std::move(option));
   }
   own.push_back(become_option(release_group));
   own.push_back(timeout_option(release_group));
-  return {.name = "release " + name,
+  return {.name = name,
           .summary = std::move(summary),
           .options = with_connection(Hosts::many, std::move(own)),
           .positionals = {"host"},
           .outputs = {{contract::report, "Path of a JSON file with all that was found"}},
           .examples = {{"The same connection inputs as exec",
-                        "tunnel-ssh release " + name +
+                        "tunnel-ssh " + name +
                             " deploy@web1 --key-file ~/.ssh/id_ed25519 --known-hosts-file "
                             "~/.ssh/known_hosts --path /srv/app" +
                             example}}};
+}
+
+CommandSpec release_command(const std::string& name, std::string summary,
+                            std::vector<std::vector<Option>> groups, std::string example) {
+  groups.push_back(preview_options());
+  return folder_command("release " + name, std::move(summary), std::move(groups),
+                        std::move(example));
 }
 
 std::vector<Output> release_outputs() {
@@ -180,6 +223,10 @@ std::vector<Output> release_outputs() {
       {contract::outcome, "deployed | unchanged | planned | rolled-back | held | failed | unknown"},
       {contract::release, "The release this was about"},
       {contract::previous, "The one that was current before, on the first host"},
+      {contract::preview, "The slug of the preview that it is of"},
+      {contract::port,
+       "The port of its instance where ports or a preview give it one, on the first "
+       "host"},
       {contract::changed, "How many files and folders of a deploy differ from it"},
       {contract::duration_ms, "How long all of it took"},
       {contract::report, "Path of a JSON file with everything the summary shows"},
@@ -215,7 +262,7 @@ CommandSpec release_deploy_command() {
       "Makes a folder the current release on all hosts, or on none: staged everywhere, switched "
       "by rename, checked, and taken back where it is not healthy",
       {std::move(source), provenance_options(), life_options(), blue_green_options(),
-       hook_options(), health_options()},
+       hook_options(), health_options(), preview_plan_options()},
       " --source dist --unit app.service --health-url http://127.0.0.1:8080/healthz");
   command.outputs = release_outputs();
   return command;
@@ -239,10 +286,57 @@ CommandSpec release_rollback_command() {
   CommandSpec command = release_command(
       "rollback",
       "Makes an earlier release the current one again on all hosts, checked the same way",
-      {std::move(target), life_options(), blue_green_options(), hook_options(), health_options()},
+      {std::move(target), life_options(), blue_green_options(), hook_options(), health_options(),
+       preview_plan_options()},
       " --unit app.service");
   command.outputs = release_outputs();
   return command;
+}
+
+std::vector<Option> reap_options() {
+  return {
+      {.name = "branch",
+       .type = OptionType::list,
+       .help = "Remove the previews of these branches of GITHUB_REPOSITORY, which were closed",
+       .placeholder = "BRANCH",
+       .group = preview_group},
+      {.name = "preview",
+       .type = OptionType::list,
+       .help = "Remove these previews",
+       .placeholder = "SLUG",
+       .group = preview_group},
+      {.name = "live-branches",
+       .type = OptionType::list,
+       .help = "Remove the previews of all branches of GITHUB_REPOSITORY but these; an empty list "
+               "removes none",
+       .placeholder = "BRANCH",
+       .group = preview_group},
+      {.name = "expired",
+       .type = OptionType::boolean,
+       .default_value = "false",
+       .help = "Remove what has expired, by the preview-ttl of its last deploy",
+       .group = preview_group},
+      {.name = "older-than",
+       .type = OptionType::duration,
+       .help = "Remove what was not deployed for so long",
+       .group = preview_group},
+      {.name = "cap",
+       .type = OptionType::integer,
+       .help = "Remove those whose last deploy is the longest ago, until so many are left",
+       .least = 1,
+       .most = 1000,
+       .group = preview_group},
+      {.name = "lock-wait",
+       .type = OptionType::duration,
+       .default_value = "15m",
+       .help = "How long to wait for a deploy to a preview that shall go",
+       .group = preview_group},
+      {.name = "dry-run",
+       .type = OptionType::boolean,
+       .default_value = "false",
+       .help = "Only list what would be removed",
+       .group = preview_group},
+  };
 }
 
 }  // namespace
@@ -259,6 +353,11 @@ std::vector<CommandSpec> release_commands() {
       release_command("unlock", "Ends the lock of a deploy that is gone", {}, ""),
       release_command("prune", "Deletes releases that need not be kept", {{keep_option()}},
                       " --keep 3"),
+      folder_command("preview list", "Lists the previews of each host, and whose they are", {}, ""),
+      folder_command("preview reap",
+                     "Removes previews: their routes first, then their instances and their files; "
+                     "what is no preview is never touched",
+                     {reap_options()}, " --branch feature/x --expired"),
   };
 }
 

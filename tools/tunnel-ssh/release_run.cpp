@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -15,6 +16,7 @@
 #include "tunnel-ssh/health.hpp"
 #include "tunnel-ssh/release_folder.hpp"
 #include "tunnel-ssh/release_hooks.hpp"
+#include "tunnel-ssh/release_records.hpp"
 #include "tunnel-ssh/rendezvous.hpp"
 
 namespace pca::tunnel_ssh {
@@ -24,6 +26,8 @@ namespace {
 constexpr std::size_t starts_at_once = 8;  // to one address; see StartGate
 constexpr Milliseconds goodbye_limit{1000};
 constexpr Milliseconds revert_limit{5000};  // a cancelled job has little more
+constexpr Milliseconds clean_up_limit{
+    6000};  // after a cancel, the rollback hook of the runner's included
 // Restart and health may take so much more than the health check alone, and the host waits so much
 // longer again before it goes back by itself. In all less than a minute.
 constexpr Milliseconds restart_allowance{30'000};
@@ -51,25 +55,26 @@ struct Shared {
   std::set<std::string> targets{};  // of a rollback; under the mutex
 };
 
+Error no_preview(const std::string& host, const std::string& slug) {
+  return failed(fmt::format("{}: there is no preview {}", host, slug),
+                "\"tunnel-ssh preview list\" shows them.");
+}
+
 // Whether a hold on the folder refuses this deploy (see actions/host-rollback).
 bool is_refused(const ReleaseState& state, const Provenance& from) {
-  const auto text = [&](const char* key) {
-    const Json* value = state.hold->find(key);
-    return value == nullptr || value->as_string() == nullptr ? std::string() : *value->as_string();
-  };
-  const std::string held = text("commit");
+  const std::string held = json_text(*state.hold, "commit");
   if (held.empty() || from.commit.empty() || from.commit == held) return true;
   for (const HistoryEntry& entry : state.history) {
     if (entry.commit == from.commit) return true;  // shown before the held one
     if (entry.commit == held) break;
   }
-  const std::string held_time = text("commit-time");
+  const std::string held_time = json_text(*state.hold, "commit-time");
   return !held_time.empty() && !from.commit_time.empty() && from.commit_time <= held_time;
 }
 
 // Of all hosts together, with what it prints in the log.
-Result<> run_runner_hook(ToolContext& context, const ReleaseInputs& inputs, Moment moment,
-                         SshSession* session, const std::string& release,
+Result<> run_runner_hook(const Budget& budget, ToolContext& context, const ReleaseInputs& inputs,
+                         Moment moment, SshSession* session, const std::string& release,
                          const std::string& previous) {
   std::vector<std::string> hosts;
   for (const HostAddress& host : inputs.connection.hosts) hosts.push_back(host.text());
@@ -79,16 +84,15 @@ Result<> run_runner_hook(ToolContext& context, const ReleaseInputs& inputs, Mome
   environment["RELEASE_PATH"] = fmt::format("{}/releases/{}", inputs.path, release);
   environment["RELEASE_HOST"] = join(hosts, " ");
   environment["RELEASE_COMMIT"] = inputs.provenance.commit;
+  if (inputs.preview) environment["RELEASE_PREVIEW"] = inputs.preview->preview.slug;
   const auto output = context.reporter.remote("runner: ");
-  const Budget budget = Budget::of(inputs.hooks.limit, context.stop);
+  const Budget limit = budget.at_most(inputs.hooks.limit);
   Result<> ran =
-      run_on_runner(budget, session, *output, inputs.hooks.runner_at(moment), environment);
+      run_on_runner(limit, session, *output, inputs.hooks.runner_at(moment), environment);
   output->finish();
   if (ran || ran.error().kind == ErrorKind::cancelled) return ran;
-  const bool is_late = budget.is_over();
-  return failed(fmt::format(
-      "runner-{} {}", hook_name(moment),
-      is_late ? "did not end within " + format_duration(inputs.hooks.limit) : ran.error().message));
+  return failed(fmt::format("runner-{} {}", hook_name(moment),
+                            limit.is_over() ? "did not end in time" : ran.error().message));
 }
 
 // One host's way through the run, in a thread of its own.
@@ -131,14 +135,19 @@ class Worker {
 
   // The table of contents of a deploy.
   Result<> work(ReleaseFolder& folder) {
+    PCA_CHECK(check_preview(folder));
     PCA_CHECK(phase("lock", [&] { return lock(folder); }));
     PCA_CHECK(compare());
     if (shared_.inputs.dry_run) return end("planned");
     PCA_TRY(const bool is_same, is_unchanged(folder));
     PCA_TRY(const bool is_there, meet(Meeting::compared, is_same));
-    if (is_there) return end("unchanged");
+    if (is_there) {
+      if (is_deploy() && is_preview()) PCA_CHECK(folder.renew(budget_, *shared_.inputs.preview));
+      return end("unchanged");
+    }
     PCA_CHECK(agree());
     folder.describe(release_, state_.current, result_.host, shared_.inputs.provenance.commit);
+    PCA_CHECK(claim(folder));
     constexpr const char* unswitched = "nothing was switched, because another host failed";
     PCA_CHECK(hook(folder, Moment::check, "", budget_));
     PCA_CHECK(all_or_none(Meeting::checked, Moment::check, unswitched));
@@ -194,8 +203,8 @@ class Worker {
   Result<> hook_on_runner(Moment moment) {
     const std::string name = "runner-" + hook_name(moment);
     return phase(name.c_str(), [&] {
-      return run_runner_hook(shared_.context, shared_.inputs, moment, session_.get(), release_,
-                             state_.current);
+      return run_runner_hook(budget_, shared_.context, shared_.inputs, moment, session_.get(),
+                             release_, state_.current);
     });
   }
 
@@ -222,12 +231,13 @@ class Worker {
       if (patience.is_over()) {
         PCA_CHECK(budget_.check("waiting for the lock"));
         return conflict(
-            fmt::format("{}: locked by another deploy: {}", result_.host, visible(state_.lock)),
+            fmt::format("{}: locked by {}", result_.host, visible(describe_lock(state_.lock))),
             "Wait for it, or end its lock with \"tunnel-ssh release unlock\" if it is gone.");
       }
       if (!is_told) {
-        shared_.context.reporter.info(
-            fmt::format("{}: waiting for another deploy: {}", result_.host, visible(state_.lock)));
+        shared_.context.reporter.info(fmt::format("{}: waiting for another deploy, by {}",
+                                                  result_.host,
+                                                  visible(describe_lock(state_.lock))));
       }
       const auto next = std::min(patience.deadline(), Clock::now() + lock_poll);
       while (Clock::now() < next) {
@@ -241,15 +251,46 @@ class Worker {
     return {};
   }
 
+  [[nodiscard]] bool is_preview() const { return shared_.inputs.preview.has_value(); }
+
+  // Nobody takes another branch's preview, and only a deploy makes one.
+  Result<> check_preview(ReleaseFolder& folder) {
+    if (!is_preview()) return {};
+    const Preview& ours = shared_.inputs.preview->preview;
+    PCA_TRY(const auto there, folder.preview(budget_));
+    if (!there && !is_deploy()) return no_preview(result_.host, ours.slug);
+    if (!there || !is_deploy() || there->is_of(ours.repository, ours.branch)) return {};
+    return conflict(fmt::format("{}: preview {} is branch {} of {}", result_.host, ours.slug,
+                                shown(there->branch), visible(there->repository)),
+                    "Give this branch a slug of its own, or reap that preview first.");
+  }
+
+  // From here on it can be reaped, whatever becomes of it.
+  Result<> claim(ReleaseFolder& folder) {
+    if (!is_preview()) return {};
+    PreviewPlan plan = *shared_.inputs.preview;
+    if (is_deploy()) {
+      const Switch how = how_to_switch();
+      PCA_TRY(ports_.free, folder.claim(budget_, plan, &how));
+    } else {
+      PCA_TRY(const auto there, folder.preview(budget_));
+      if (!there) return no_preview(result_.host, plan.preview.slug);
+      plan.preview = *there;
+      plan.preview.commit = commit_of(release_);
+      PCA_TRY(ports_.free, folder.claim(budget_, plan, nullptr));
+    }
+    result_.port = ports_.free;
+    return {};
+  }
+
   // What this run means here; refuses what must not be.
   Result<> compare() {
     result_.previous = state_.current;
     if (!is_deploy()) return choose_target();
     if (state_.hold && is_refused(state_, shared_.inputs.provenance) && !is_current_commit()) {
       result_.outcome = "held";
-      return conflict(
-          fmt::format("{}: releases are on hold: {}", result_.host, visible(state_.hold->dump())),
-          "Deploy a newer commit, or end the hold with \"tunnel-ssh release unhold\".");
+      return conflict(fmt::format("{}: {}", result_.host, visible(describe_hold(*state_.hold))),
+                      "Deploy a newer commit, or end the hold with \"tunnel-ssh release unhold\".");
     }
     PCA_TRY(result_.difference,
             plan_sync(*shared_.tree, state_.tree,
@@ -259,12 +300,15 @@ class Worker {
   }
 
   [[nodiscard]] bool is_current_commit() const {
+    const std::string commit = commit_of(state_.current);
+    return !commit.empty() && commit == shared_.inputs.provenance.commit;
+  }
+  // By the history; empty when that does not know.
+  [[nodiscard]] std::string commit_of(std::string_view release) const {
     for (auto entry = state_.history.rbegin(); entry != state_.history.rend(); ++entry) {
-      if (entry->release == state_.current && !entry->commit.empty()) {
-        return entry->commit == shared_.inputs.provenance.commit;
-      }
+      if (entry->release == release && !entry->commit.empty()) return entry->commit;
     }
-    return false;
+    return {};
   }
 
   Result<> choose_target() {
@@ -399,12 +443,11 @@ class Worker {
     PCA_CHECK(phase("switch", [&] { return folder.switch_to(limit, how_to_switch()); }));
     PCA_CHECK(hook(folder, Moment::switched, "current", limit));
     const auto restarted = Clock::now();
-    if (is_blue_green()) {
-      PCA_CHECK(command(folder, "route-reload", "current", inputs.blue_green.route.reload, limit,
-                        limit.left()));
-    } else {
+    if (!is_blue_green()) {
       PCA_CHECK(command(folder, "restart", "current", inputs.restart, limit, limit.left()));
     }
+    PCA_CHECK(command(folder, "route-reload", "current", inputs.blue_green.route.reload, limit,
+                      limit.left()));
     if (!inputs.hooks.runner_at(Moment::switched).empty()) {
       PCA_CHECK(all_or_none(Meeting::switched, Moment::switched, ill));
     }
@@ -430,6 +473,7 @@ class Worker {
             .hook_limit = inputs.hooks.limit,
             .record = record("revert", "rolled-back"),
             .port = ports_.free,
+            .is_beside = is_blue_green(),
             .stop = inputs.blue_green.stop,
             .route = inputs.blue_green.route};
   }
@@ -440,6 +484,7 @@ class Worker {
   Result<> start_beside(ReleaseFolder& folder, const Budget& limit) {
     const BlueGreen& two = shared_.inputs.blue_green;
     PCA_TRY(ports_, folder.look_at_ports(limit, two.ports));
+    result_.port = ports_.free;
     if (ports_.has_left_over) {
       const auto stopped = stop_on(folder, ports_.free, limit);  // unless it has ended by itself
       if (!stopped && stopped.error().kind != ErrorKind::failed) return stopped;
@@ -451,13 +496,17 @@ class Worker {
     HealthCheck health = shared_.inputs.health;
     health.port = static_cast<std::uint16_t>(std::stoi(ports_.free));
     const bool is_its_own = health.url.find(port_mark) != std::string::npos;
-    health.url = is_its_own ? with_port(health.url, ports_.free) : std::string();
+    health.url = is_its_own ? with_value(health.url, port_mark, ports_.free) : std::string();
     return wait_for_health(folder, "start", health, limit);
   }
 
   // What is left to check when all is switched.
   [[nodiscard]] HealthCheck health_through_route() const {
     HealthCheck health = shared_.inputs.health;
+    if (is_preview() && !ports_.free.empty()) {
+      health.url = with_value(health.url, port_mark, ports_.free);
+      if (health.port != 0) health.port = static_cast<std::uint16_t>(std::stoi(ports_.free));
+    }
     if (!is_blue_green()) return health;
     health.command.clear();
     if (health.url.find(port_mark) != std::string::npos) health.url.clear();
@@ -685,8 +734,11 @@ std::optional<Error> ReleaseRun::error() const {
 ReleaseRun run_release_everywhere(ToolContext& context, const ReleaseInputs& inputs,
                                   const std::optional<FileTree>& tree, const std::string& id) {
   const std::size_t count = inputs.connection.hosts.size();
+  std::atomic<Clock::time_point> cancelled_at{Clock::time_point::max()};
+  const std::stop_callback on_cancel(context.stop, [&] { cancelled_at = Clock::now(); });
   Shared shared{context, inputs, tree, Clock::now(), Rendezvous(count), Turns(count)};
-  ReleaseRun run{id, std::vector<HostRelease>(count), 0};
+  ReleaseRun run{.release = id, .hosts = std::vector<HostRelease>(count)};
+  if (inputs.preview) run.preview = inputs.preview->preview.slug;
   {
     std::vector<std::jthread> threads;
     for (std::size_t i = 0; i < count; ++i) {
@@ -702,7 +754,11 @@ ReleaseRun run_release_everywhere(ToolContext& context, const ReleaseInputs& inp
       std::find_if(run.hosts.begin(), run.hosts.end(),
                    [](const HostRelease& host) { return host.outcome == "rolled-back"; });
   if (went_back != run.hosts.end() && !inputs.hooks.runner_at(Moment::rollback).empty()) {
-    const auto ran = run_runner_hook(context, inputs, Moment::rollback, nullptr, run.release,
+    // Also after a cancel, which has ended all else.
+    const bool is_cancelled = context.stop.stop_requested();
+    const Budget limit = is_cancelled ? Budget(cancelled_at.load() + clean_up_limit, {})
+                                      : Budget::of(inputs.hooks.limit, context.stop);
+    const auto ran = run_runner_hook(limit, context, inputs, Moment::rollback, nullptr, run.release,
                                      went_back->previous);
     if (!ran && went_back->error) {
       went_back->outcome = "unknown";

@@ -22,6 +22,7 @@ struct HostRelease {
   std::string previous;          // the release that was current
   SyncPlan difference;           // to what is current there
   std::vector<std::string> changes;
+  std::string port;            // of its instance; empty = of no interest
   std::string health;          // why it counts as healthy
   double gap_ms = -1;          // how long the restart kept it from answering at most; -1 = unknown
   std::string last_log_lines;  // of the application, when it does not
@@ -31,6 +32,7 @@ struct HostRelease {
 // What became of it on all of them.
 struct ReleaseRun {
   std::string release;
+  std::string preview = {};  // the slug of the one that it is of; empty = of none
   std::vector<HostRelease> hosts;
   double duration_ms = 0;
 

@@ -14,7 +14,6 @@
 #include "cli/exit_codes.hpp"
 #include "cli/help.hpp"
 #include "cli/signals.hpp"
-#include "net/tls.hpp"
 
 namespace pca {
 
@@ -48,14 +47,14 @@ int code_without_stdout(int code, int error, StdoutUse use) {
   return is_result && code == 0 ? exit_code_for(ErrorKind::failed) : code;
 }
 
-std::string answer(const ToolSpec& tool, const CommandLine& line) {
+std::string answer(const ToolSpec& tool, const CommandLine& line, const Foundation& foundation) {
   switch (line.kind) {
     case CommandLine::Kind::help:
       return help_text(tool, line.command);
     case CommandLine::Kind::help_json:
       return help_json(tool).dump_pretty() + "\n";
     case CommandLine::Kind::version:
-      return version_text(tool);
+      return version_text(tool, foundation);
     case CommandLine::Kind::run:
       break;
   }
@@ -163,7 +162,8 @@ int live(const ToolSpec& tool, const CommandLine& line, BadInputs& bad, const Ru
 
 }  // namespace
 
-int tool_main(int argc, char** argv, const ToolSpec& tool, const RunCommand& run) {
+int tool_main(int argc, char** argv, const ToolSpec& tool, const RunCommand& run,
+              const Foundation& foundation) {
   std::set_terminate(end_as_bug);
   try {
     open_missing_standard_streams();
@@ -171,11 +171,11 @@ int tool_main(int argc, char** argv, const ToolSpec& tool, const RunCommand& run
     BadInputs bad;
     const CommandLine line = parse_command_line(tool, arguments, bad);
     if (line.kind != CommandLine::Kind::run) {
-      const int error = write_all(STDOUT_FILENO, answer(tool, line));
+      const int error = write_all(STDOUT_FILENO, answer(tool, line, foundation));
       const bool is_told = error == 0 || error == EPIPE;
       return is_told ? 0 : code_without_stdout(0, error, StdoutUse::result);
     }
-    early_init();
+    foundation.prepare();
     return live(tool, line, bad, run);
   } catch (const std::exception& error) {
     // No Reporter is there; such a text comes from a library and holds no input.

@@ -3,7 +3,6 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 #include <libssh2.h>
-#include <nss.h>
 #include <openssl/ssl.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include <optional>
 
 #include "base/environment.hpp"
+#include "base/isolation.hpp"
 #include "base/text.hpp"
 
 namespace pca {
@@ -79,14 +79,7 @@ Result<TrustStore> find_trust_store(const std::string& root) {
 }
 
 void early_init() {
-  // A static glibc that meets another glibc's NSS modules dies with SIGFPE, so none is ever loaded.
-  for (const char* database :
-       {"passwd", "group", "shadow", "gshadow", "initgroups", "services", "protocols", "networks",
-        "netgroup", "aliases", "ethers", "rpc", "publickey"}) {
-    __nss_configure_lookup(database, "files");
-  }
-  __nss_configure_lookup("hosts", "files dns");
-  // The same for provider modules that the host's openssl.cnf may name.
+  keep_host_modules_out();
   OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
   curl_global_init(CURL_GLOBAL_ALL);
   libssh2_init(0);

@@ -20,11 +20,7 @@ struct TrustStore {
 // install.
 [[nodiscard]] Result<TrustStore> find_trust_store(const std::string& root = "");
 
-// To be called once, before anything is looked up, encrypted or connected (reading argv is not):
-// in a static executable it keeps glibc from loading NSS modules of the host, and OpenSSL from
-// loading its configuration; either may belong to another libc and crash the process. Also
-// initialises libcurl and libssh2. Names known only to mDNS or sssd do not resolve afterwards;
-// files and DNS do.
+// keep_host_modules_out() (base/isolation.hpp), and what libcurl, libssh2 and libssl need once.
 void early_init();
 
 }  // namespace pca

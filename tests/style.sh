@@ -28,10 +28,11 @@ layer_may_not_include base 'net|runner|cli|deploy'
 layer_may_not_include net 'runner|cli|deploy'
 layer_may_not_include runner 'net|cli|deploy'
 layer_may_not_include cli 'deploy'
-must_be_empty "a layer includes a tool" "$(sources | grep '^common/' | lines_with '^#include "(tools/)?(tunnel-ssh|sandbox)/')"
+must_be_empty "a layer includes a tool" "$(sources | grep '^common/' | lines_with '^#include "(tools/)?(tunnel-ssh|deploy-policy|sandbox)/')"
 must_be_empty "the sandbox is included outside of tests" "$(sources | grep -vE '^(tools/sandbox|tests)/' | lines_with '^#include "(tools/)?sandbox/')"
-must_be_empty "one tool includes another" "$(sources | grep '^tools/' | grep -v '^tools/sandbox/' | lines_with '^#include "(tools/)?sandbox/'
-  sources | grep '^tools/sandbox/' | lines_with '^#include "(tools/)?tunnel-ssh/')"
+for tool in tunnel-ssh deploy-policy sandbox; do
+  must_be_empty "another tool includes $tool" "$(sources | grep '^tools/' | grep -v "^tools/$tool/" | lines_with "^#include \"(tools/)?$tool/")"
+done
 
 # Every third-party library has its wrapper files.
 only_in() { # header pattern, files that may
@@ -39,7 +40,9 @@ only_in() { # header pattern, files that may
 }
 only_in 'curl/' '^common/net/(http|access_tunnel|curl|tls)[a-z_]*\.[ch]pp$'
 only_in 'libssh2' '^common/net/(ssh|host_key|tls)[a-z_]*\.[ch]pp$'
-only_in 'rapidjson/' '^common/base/json\.cpp$'
+only_in 'rapidjson/' '^common/base/jsonc?\.cpp$'
+only_in 'yaml-cpp/' '^common/base/yaml\.cpp$'
+only_in 'toml\+\+/' '^common/base/toml\.cpp$'
 only_in 'CLI/' '^common/cli/inputs\.cpp$'
 only_in 'boost/' '^tools/sandbox/'
 

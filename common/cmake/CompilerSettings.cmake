@@ -29,6 +29,6 @@ if(PCA_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)  # libFuzzer sees which branches an input took
 endif()
 if(PCA_STATIC)
-  # The linker warns of getaddrinfo, dlopen and the like, which early_init() makes harmless.
+  # The linker warns of getaddrinfo, dlopen and the like, which keep_host_modules_out() makes harmless.
   add_link_options(-Wl,--no-warnings -static -Wl,--gc-sections -Wl,--build-id=sha1 $<$<CONFIG:Release>:-s>)
 endif()

@@ -69,6 +69,13 @@ list(PREPEND CMAKE_FIND_ROOT_PATH "${prefix}")
 find_package(CURL 8.14 CONFIG REQUIRED PATHS "${prefix}" NO_DEFAULT_PATH)
 find_package(Libssh2 1.11.1 CONFIG REQUIRED PATHS "${prefix}" NO_DEFAULT_PATH)
 
+# The static library by its name: the package's own target is the shared one.
+find_library(YAML_CPP_LIBRARY libyaml-cpp.a REQUIRED)
+find_path(YAML_CPP_INCLUDE yaml-cpp/yaml.h REQUIRED)
+add_library(pca_yaml INTERFACE)
+target_include_directories(pca_yaml SYSTEM INTERFACE "${YAML_CPP_INCLUDE}")
+target_link_libraries(pca_yaml INTERFACE "${YAML_CPP_LIBRARY}")
+
 # Header-only. As system headers: their warnings are not ours to mend (RapidJSON 1.1 uses what C++17
 # deprecates).
 find_package(Boost 1.81 REQUIRED)
@@ -76,9 +83,11 @@ find_path(RAPIDJSON_INCLUDE rapidjson/document.h REQUIRED)
 find_path(EXPECTED_INCLUDE tl/expected.hpp REQUIRED)
 find_path(FMT_INCLUDE fmt/format.h REQUIRED)
 find_path(CLI11_INCLUDE CLI/CLI.hpp REQUIRED)
+find_path(TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)
 add_library(pca_headers INTERFACE)
 target_include_directories(pca_headers SYSTEM INTERFACE
-  "${RAPIDJSON_INCLUDE}" "${EXPECTED_INCLUDE}" "${FMT_INCLUDE}" "${CLI11_INCLUDE}")
+  "${RAPIDJSON_INCLUDE}" "${EXPECTED_INCLUDE}" "${FMT_INCLUDE}" "${CLI11_INCLUDE}"
+  "${TOMLPLUSPLUS_INCLUDE}")
 target_compile_definitions(pca_headers INTERFACE FMT_HEADER_ONLY=1)
 add_library(pca_boost INTERFACE)
 target_link_libraries(pca_boost INTERFACE Boost::headers Threads::Threads)

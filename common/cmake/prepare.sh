@@ -21,7 +21,7 @@ packages_of() { # set
   case $1 in
   build)
     echo g++ cmake ninja-build ccache patch xz-utils ca-certificates libssl-dev zlib1g-dev \
-      "$(boost_package)" rapidjson-dev libcli11-dev libfmt-dev libexpected-dev libgtest-dev
+      "$(boost_package)" rapidjson-dev libcli11-dev libfmt-dev libexpected-dev libyaml-cpp-dev libtomlplusplus-dev libgtest-dev
     ;;
   demo) echo openssh-server openssh-client ;;
   test) # clang for the sanitizers, the rest as peers and hosts of the end-to-end tests
@@ -52,6 +52,15 @@ keep_sshd_off() {
   fi
 }
 
+# Debian's package of yaml-cpp cannot be installed beside that of another architecture: only its library is taken.
+unpack_yaml_for_arm64() {
+  local folder=${PCA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/private-cloud-actions}/arm64
+  [ ! -e "$folder/usr/lib/aarch64-linux-gnu/libyaml-cpp.a" ] || return 0
+  say "Unpacking yaml-cpp for arm64 into $folder"
+  mkdir -p "$folder"
+  (cd "$folder" && rm -f ./*.deb && apt-get download -qq libyaml-cpp-dev:arm64 && dpkg-deb --extract ./*.deb . && rm ./*.deb)
+}
+
 install_packages() { # set...
   command -v apt-get >/dev/null || fail "there is no apt-get on this machine" \
     "Build on Debian 12 or 13, or install by hand what $0 names and use the CMake presets."
@@ -62,6 +71,7 @@ install_packages() { # set...
     "${as_root[@]}" dpkg --add-architecture arm64
     "${as_root[@]}" apt-get update -qq
   fi
+  [[ " $* " != *" full "* ]] || unpack_yaml_for_arm64
   for set in "$@"; do
     for package in $(packages_of "$set"); do
       is_installed "$package" || missing+=("$package")

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string_view>
+
+#include "base/config_value.hpp"
+
+namespace pca {
+
+// Parses hostile JSON as editors of configuration write it: with comments and trailing commas. The
+// error (kind failed) reads "line 3: ...". base/json.hpp has JSON as programs write it.
+[[nodiscard]] Result<ConfigValue> parse_jsonc(std::string_view text,
+                                              const ConfigLimits& limits = {});
+
+}  // namespace pca

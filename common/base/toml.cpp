@@ -1,0 +1,114 @@
+#include "base/toml.hpp"
+
+#define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_FORMATTERS 0
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <string>
+
+#include "base/text.hpp"
+
+namespace pca {
+
+namespace {
+
+constexpr std::ptrdiff_t most_dots = 100;
+
+// toml++ limits how deep values nest, but not how many parts a key has, and destroying a tree
+// recurses: "a.a.a..." could take any stack. No configuration has so many dots between two "=".
+int line_with_endless_key(std::string_view text) {
+  int number = 0;
+  for (const std::string& line : split_lines(text)) {
+    ++number;
+    for (const std::string& part : split(line, '=')) {
+      if (std::count(part.begin(), part.end(), '.') > most_dots) return number;
+    }
+  }
+  return 0;
+}
+
+class Converter {
+ public:
+  explicit Converter(const ConfigLimits& limits) : builder_(limits) {}
+
+  // Gives what is wrong, after noting where. Recurses until the builder finds it too deep.
+  std::string add(const toml::node& node) {
+    line_ = static_cast<int>(node.source().begin.line);
+    if (const toml::table* table = node.as_table()) return add_table(*table);
+    if (const toml::array* array = node.as_array()) {
+      if (std::string problem = builder_.begin_list(line_); !problem.empty()) return problem;
+      for (const toml::node& item : *array) {
+        if (std::string problem = add(item); !problem.empty()) return problem;
+      }
+      return builder_.end();
+    }
+    return builder_.scalar(scalar(node));
+  }
+
+  ConfigValue take() { return builder_.take(); }
+  [[nodiscard]] int line() const { return line_; }
+
+ private:
+  std::string add_table(const toml::table& table) {
+    if (std::string problem = builder_.begin_map(line_); !problem.empty()) return problem;
+    // toml++ sorts by name; messages should come in the order of the file.
+    std::vector<std::pair<const toml::key*, const toml::node*>> members;
+    for (const auto& [key, value] : table) members.emplace_back(&key, &value);
+    std::stable_sort(members.begin(), members.end(), [](const auto& a, const auto& b) {
+      return a.first->source().begin.line < b.first->source().begin.line;
+    });
+    for (const auto& [key, value] : members) {
+      line_ = static_cast<int>(key->source().begin.line);
+      if (std::string problem = builder_.key(std::string(key->str()), line_); !problem.empty()) {
+        return problem;
+      }
+      if (std::string problem = add(*value); !problem.empty()) return problem;
+    }
+    return builder_.end();
+  }
+
+  static ConfigValue scalar(const toml::node& node) {
+    ConfigValue value;
+    value.line = static_cast<int>(node.source().begin.line);
+    value.kind = ConfigValue::Kind::text;
+    if (const auto* text = node.as_string()) {
+      value.text = text->get();
+      value.is_quoted = true;
+    } else if (const auto* boolean = node.as_boolean()) {
+      value.text = boolean->get() ? "true" : "false";
+    } else if (const auto* integer = node.as_integer()) {
+      value.text = std::to_string(integer->get());
+    } else if (const auto* number = node.as_floating_point()) {
+      value.text = fmt::format("{}", number->get());
+    } else {
+      value.kind = ConfigValue::Kind::null;
+    }
+    return value;
+  }
+
+  ConfigBuilder builder_;
+  int line_ = 1;
+};
+
+}  // namespace
+
+Result<ConfigValue> parse_toml(std::string_view text, const ConfigLimits& limits) {
+  PCA_TRY(const std::string_view checked, checked_config_text(text, limits));
+  if (const int line = line_with_endless_key(checked); line != 0) {
+    return config_error(line, fmt::format("a key of more than {} parts", most_dots));
+  }
+  const toml::parse_result parsed = toml::parse(checked);
+  if (parsed.failed()) {
+    return config_error(static_cast<int>(parsed.error().source().begin.line),
+                        parsed.error().description());
+  }
+  Converter converter(limits);
+  if (const std::string problem = converter.add(parsed.table()); !problem.empty()) {
+    return config_error(converter.line(), problem);
+  }
+  return converter.take();
+}
+
+}  // namespace pca

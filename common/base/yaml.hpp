@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string_view>
+
+#include "base/config_value.hpp"
+
+namespace pca {
+
+// Parses hostile YAML: one document at most (none is null), within the limits, also after its
+// aliases are written out. Tags mean nothing, "<<" is a key like another, a key twice is an error.
+// The error (kind failed) reads "line 3: ...".
+[[nodiscard]] Result<ConfigValue> parse_yaml(std::string_view text,
+                                             const ConfigLimits& limits = {});
+
+}  // namespace pca

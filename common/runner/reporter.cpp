@@ -349,6 +349,26 @@ void Reporter::error(const Error& error) {
   impl_->say_problem("error", text);
 }
 
+void Reporter::annotate(const Annotation& annotation) {
+  const std::string file = visible(impl_->redactor.redact(annotation.file));
+  const std::string text = impl_->prepared(annotation.text);
+  if (!impl_->settings.in_actions) {
+    impl_->say_problem(annotation.level, fmt::format("{}:{}: {}", file, annotation.line, text));
+    return;
+  }
+  const std::lock_guard lock(impl_->mutex);
+  std::string out;
+  impl_->begin(out);
+  impl_->resume_commands(out);
+  out += workflow_command(annotation.level,
+                          {{"file", file},
+                           {"line", std::to_string(annotation.line)},
+                           {"title", visible(impl_->redactor.redact(annotation.title))}},
+                          text) +
+         "\n";
+  impl_->log(out);
+}
+
 void Reporter::group(std::string_view title) {
   const std::string safe = visible(impl_->prepared(title));
   const std::lock_guard lock(impl_->mutex);

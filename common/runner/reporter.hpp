@@ -38,6 +38,15 @@ struct Warning {
   std::string text;
 };
 
+// Something at a line of a file of the repository.
+struct Annotation {
+  std::string level = "error";  // "warning", "notice"
+  std::string title = {};
+  std::string file = {};  // relative to the repository
+  int line = 1;
+  std::string text = {};
+};
+
 // The only thing that prints. Redacts everything; wraps remote text in stop-commands with a random
 // token; announces new secrets to the runner before anything else is written. Outside Actions plain
 // text: problems and notes on stderr, the rest on stdout. All that the runner reads goes to one
@@ -62,6 +71,8 @@ class Reporter {
   void warning(const Warning& warning);
   // One annotation: message, then the hint on a line of its own.
   void error(const Error& error);
+  // One that GitHub shows at its line. The runner keeps ten of each level in a step.
+  void annotate(const Annotation& annotation);
   void group(std::string_view title);  // no nesting: an open group is ended first
   void end_group();
   // A step's progress; shown at most once a second on a terminal, once in 10 s elsewhere.

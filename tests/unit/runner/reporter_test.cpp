@@ -71,6 +71,23 @@ TEST_F(ReporterTest, InActionsProblemsAreAnnotations) {
   EXPECT_EQ(err_, "");
 }
 
+TEST_F(ReporterTest, AnAnnotationHasAPlaceAndNothingInItEndsItEarly) {
+  const Annotation annotation{.level = "warning",
+                              .title = "a,b",
+                              .file = "x\n::error::y",
+                              .line = 7,
+                              .text = "one\n::error::two"};
+  {
+    Reporter reporter(settings(), redactor_);
+    reporter.annotate(annotation);
+  }
+  EXPECT_EQ(out_,
+            "::warning file=x\\x0A%3A%3Aerror%3A%3Ay,line=7,title=a%2Cb::one%0A::error::two\n");
+  Reporter plain(settings(false), redactor_);
+  plain.annotate(annotation);
+  EXPECT_EQ(err_, "warning: x\\x0A::error::y:7: one\n  ::error::two\n");
+}
+
 TEST_F(ReporterTest, OutsideActionsThereAreNoCommands) {
   auto plain = settings(false);
   plain.debug = true;

@@ -151,7 +151,9 @@ class CommandLineCase : public ::testing::TestWithParam<Case> {
 
   ProcessSpec spec_of(const Case& c) {
     for (const auto& [name, content] : c.pairs("files")) {
-      std::ofstream(folder_ + "/" + name, std::ios::binary) << filled(content);
+      const std::filesystem::path path = std::filesystem::path(folder_) / name;
+      std::filesystem::create_directories(path.parent_path());
+      std::ofstream(path, std::ios::binary) << filled(content);
     }
     ProcessSpec spec;
     spec.argv = {std::string(PCA_BIN "/") + c.text("tool", "tunnel-ssh")};

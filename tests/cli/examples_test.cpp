@@ -61,7 +61,7 @@ class Examples : public ::testing::Test {
            "for word; do case $word in ProxyCommand=*) command=${word#*=};; esac; done\n"
            "exec sh -c \"$(echo \"$command\" | sed 's/%h/web1.example.com/; s/%p/22/')\"\n");
     script("rsync", "[ \"$1\" = -e ] && eval \"exec $2 web1.example.com\"\n");
-    for (const char* tool : {"tunnel-ssh", "private-cloud-sandbox"}) {
+    for (const char* tool : {"tunnel-ssh", "deploy-policy", "private-cloud-sandbox"}) {
       fs::create_symlink(fs::path(PCA_BIN) / tool, home_.path(std::string("bin/") + tool));
     }
   }
@@ -102,6 +102,19 @@ TEST_F(Examples, OfTunnelSshAllGetAsFarAsTheEdge) {
     spec.environment["INPUT_TRIES"] = "1";
     const Finished done = run_process(spec, 60s);
     EXPECT_EQ(done.code, unreachable_code) << example << "\n" << done.out << done.err;
+  }
+}
+
+TEST_F(Examples, OfDeployPolicyAllAnswer) {
+  const std::vector<std::string> examples = examples_of("deploy-policy");
+  EXPECT_GE(examples.size(), 10U);
+  for (const std::string& example : examples) {
+    ProcessSpec spec = spec_of(example);
+    spec.environment["GITHUB_EVENT_NAME"] = "push";
+    spec.environment["GITHUB_REF"] = "refs/heads/main";
+    const Finished done = run_process(spec, 60s);
+    EXPECT_EQ(done.code, 0) << example << "\n" << done.out << done.err;
+    EXPECT_NE(done.out, "") << example;
   }
 }
 

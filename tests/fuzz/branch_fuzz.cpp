@@ -1,0 +1,27 @@
+// Branch names: any bytes give a legal label that fits, or are refused as a branch.
+
+#include "base/text.hpp"
+#include "deploy-policy/classify.hpp"
+#include "deploy-policy/slug.hpp"
+#include "fuzz/fuzz.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace pca;
+  using namespace pca::deploy_policy;
+  using namespace pca::fuzz;
+  const std::string branch(text_of(data, size));
+  const std::size_t room = least_slug + (size * 7) % (64 - least_slug);
+  const std::string slug = make_slug("acme/shop", branch, room);
+  require(is_slug(slug) && slug.size() <= room, "a slug is a legal label that fits");
+  const Event event{.name = "push", .ref = "refs/heads/" + branch, .repository = "acme/shop"};
+  const auto found = classify(Policy(), event);
+  if (!found) {
+    require(visible(found.error().message) == found.error().message, "an error is safe to print");
+    return 0;
+  }
+  require((found->value == DeployClass::production) == (branch == "main"),
+          "only main is production");
+  const auto pattern = BranchPattern::parse(branch);
+  require(!pattern || !pattern->is_exact() || pattern->matches(branch), "a name matches itself");
+  return 0;
+}

@@ -1,0 +1,346 @@
+#include "deploy-policy/lint.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <regex>
+
+#include "base/text.hpp"
+#include "deploy-policy/classify.hpp"
+#include "deploy-policy/export_command.hpp"
+#include "deploy-policy/lint_formats.hpp"
+#include "deploy-policy/migrate_command.hpp"
+
+namespace pca::deploy_policy {
+namespace {
+
+using Files = std::map<std::string, std::string>;
+using Texts = std::vector<std::string>;
+
+const std::string ci = ".github/workflows/ci.yml";
+
+std::vector<Finding> findings_in(const Files& files, const Policy& policy = {}) {
+  return lint(Repository::of(files), policy);
+}
+
+// "file:line rule <- via, via" of each.
+Texts places(const std::vector<Finding>& findings) {
+  Texts all;
+  for (const Finding& finding : findings) {
+    EXPECT_FALSE(finding.message.empty());
+    EXPECT_FALSE(finding.cure.empty()) << finding.message;
+    EXPECT_NE(find_rule(finding.rule), nullptr) << finding.rule;
+    std::string text = finding.at.file + ":" + std::to_string(finding.at.line) + " " + finding.rule;
+    for (const Place& place : finding.via) {
+      text += " <- " + place.file + ":" + std::to_string(place.line);
+    }
+    all.push_back(text);
+  }
+  return all;
+}
+
+Texts lint_places(const Files& files, const Policy& policy = {}) {
+  return places(findings_in(files, policy));
+}
+
+// A workflow with one job of these steps (indented by six).
+std::string workflow(const std::string& steps, const std::string& on = "push") {
+  return "on: " + on + "\npermissions: {}\njobs:\n  a:\n    steps:\n" + steps;
+}
+
+TEST(Lint, FindsADeployAtItsLineInTheScript) {
+  EXPECT_EQ(lint_places({{ci, workflow("      - run: |\n          npm ci\n\n          npx wrangler "
+                                       "deploy\n      - uses: cloudflare/wrangler-action@v3\n")}}),
+            (Texts{ci + ":9 edge-deploy", ci + ":10 edge-deploy"}));
+}
+
+TEST(Lint, WranglerActionCountsByItsCommand) {
+  EXPECT_EQ(
+      lint_places({{ci, workflow("      - uses: cloudflare/wrangler-action@v3\n        with:\n"
+                                 "          command: types\n"
+                                 "          preCommands: npx wrangler deploy\n")}}),
+      Texts{ci + ":9 edge-deploy"});
+}
+
+TEST(Lint, ATokenAloneIsNoFinding) {
+  EXPECT_EQ(
+      lint_places({{ci, workflow("      - run: npx wrangler d1 migrations apply db\n        env:\n"
+                                 "          CLOUDFLARE_API_TOKEN: ${{ secrets.T }}\n")}}),
+      Texts{});
+}
+
+TEST(Lint, FollowsNpmScriptsThroughTheirFolders) {
+  const Files files{
+      {ci, workflow("      - run: npm run ship\n        working-directory: apps/web\n")},
+      {"package.json", "{\"scripts\": {\"ship\": \"true\"}}"},
+      {"apps/web/package.json",
+       "{\n  \"scripts\": {\n    \"ship\": \"npm run build && npm run up\",\n    \"up\": "
+       "\"wrangler "
+       "deploy\",\n    \"build\": \"vite build\"\n  }\n}"}};
+  EXPECT_EQ(lint_places(files),
+            Texts{ci + ":6 edge-deploy <- apps/web/package.json:3 <- apps/web/package.json:4"});
+}
+
+TEST(Lint, AScriptThatNobodyCallsIsANote) {
+  const auto findings =
+      findings_in({{"package.json", "{\"scripts\": {\"ship\": \"wrangler deploy\"}}"}});
+  ASSERT_EQ(places(findings), Texts{"package.json:1 edge-deploy-script"});
+  EXPECT_EQ(level_of(findings[0]), Level::note);
+  EXPECT_EQ(count(findings).to_fail_on(), 0);
+}
+
+TEST(Lint, PreAndPostScriptsRunToo) {
+  EXPECT_EQ(
+      lint_places({{ci, workflow("      - run: npm run build\n")},
+                   {"package.json",
+                    "{\"scripts\": {\"build\": \"true\", \"postbuild\": \"wrangler deploy\"}}"}}),
+      Texts{ci + ":6 edge-deploy <- package.json:1"});
+}
+
+TEST(Lint, FollowsCompositeActionsReusableWorkflowsAndShellScripts) {
+  const Files files{
+      {ci, "on: push\npermissions: {}\njobs:\n  a:\n    uses: ./.github/workflows/deploy.yml\n"},
+      {".github/workflows/deploy.yml",
+       workflow("      - uses: ./.github/actions/up\n", "workflow_call")},
+      {".github/actions/up/action.yml",
+       "runs:\n  using: composite\n  steps:\n    - shell: bash\n      run: ./up.sh\n"},
+      {"up.sh", "#!/bin/sh\nset -e\nnpx wrangler deploy\n"}};
+  EXPECT_EQ(lint_places(files), Texts{ci + ":5 edge-deploy <- .github/workflows/deploy.yml:6 <- "
+                                           ".github/actions/up/action.yml:5 <- up.sh:3"});
+}
+
+TEST(Lint, WhatIsOnlyCalledFromElsewhereIsReportedWhereItStands) {
+  EXPECT_EQ(lint_places({{".github/workflows/deploy.yml",
+                          workflow("      - run: wrangler deploy\n", "{workflow_call: }")}}),
+            Texts{".github/workflows/deploy.yml:6 edge-deploy"});
+  EXPECT_EQ(lint_places({{"action.yml", "runs:\n  steps:\n    - run: wrangler deploy\n"}}),
+            Texts{"action.yml:3 edge-deploy"});
+}
+
+TEST(Lint, FollowsCdAndTheNamesOfWorkspaces) {
+  const Files files{
+      {ci,
+       workflow("      - run: cd apps/web && npm run ship\n      - run: pnpm --filter api ship\n")},
+      {"apps/web/package.json",
+       "{\"name\": \"web\", \"scripts\": {\"ship\": \"wrangler deploy\"}}"},
+      {"apps/api/package.json", "{\"name\": \"@acme/api\", \"scripts\": {\"ship\": \"true\"}}"},
+      {"package.json", "{\"scripts\": {\"ship\": \"true\"}}"}};
+  EXPECT_EQ(lint_places(files), Texts{ci + ":6 edge-deploy <- apps/web/package.json:1"});
+}
+
+TEST(Lint, ScriptsThatCallEachOtherEverMoreOftenEnd) {
+  std::string scripts = "{\"scripts\": {";
+  for (int i = 0; i < 9; ++i) {
+    scripts += "\"s" + std::to_string(i) + "\": \"true";
+    for (int j = 0; j < 50; ++j) scripts += "; npm run s" + std::to_string(i + 1);
+    scripts += "\", ";
+  }
+  scripts += "\"s9\": \"true\"}}";
+  EXPECT_EQ(lint_places({{ci, workflow("      - run: npm run s0\n")}, {"package.json", scripts}}),
+            Texts{ci + ":1 unreadable"});
+}
+
+TEST(Lint, CirclesEnd) {
+  EXPECT_EQ(lint_places({{ci, workflow("      - run: npm run a\n")},
+                         {"package.json",
+                          "{\"scripts\": {\"a\": \"npm run b\", \"b\": \"npm run a; sh x.sh\"}}"},
+                         {"x.sh", "sh x.sh; npm run a\n"}}),
+            Texts{});
+}
+
+TEST(Lint, AnAllowCommentNeedsARuleAndAReason) {
+  const auto with = [](const std::string& comment) {
+    return workflow("      # " + comment + "\n      - run: wrangler deploy\n");
+  };
+  EXPECT_EQ(lint_places({{ci, with("deploy-policy: allow edge-deploy -- until March")}}), Texts{});
+  EXPECT_EQ(lint_places({{ci, with("deploy-policy: allow edge-deploy")}}),
+            (Texts{ci + ":6 allow-reason", ci + ":7 edge-deploy"}));
+  EXPECT_EQ(lint_places({{ci, with("deploy-policy: allow edge-deploi -- x")}}),
+            (Texts{ci + ":6 allow-rule", ci + ":7 edge-deploy"}));
+  EXPECT_EQ(lint_places({{ci, workflow("      - run: wrangler deploy # deploy-policy: allow "
+                                       "edge-deploy -- yes\n      - run: wrangler deploy\n")}}),
+            Texts{ci + ":7 edge-deploy"});
+}
+
+TEST(Lint, FindsFiltersWhoseStarStopsAtASlash) {
+  EXPECT_EQ(lint_places({{ci,
+                          "on:\n  push:\n    branches-ignore:\n      - dependabot/*\n      - "
+                          "renovate/**\n      - release/*\n  pull_request:\n    branches: "
+                          "['!feature/*', main]\npermissions: {}\njobs: {}\n"}}),
+            (Texts{ci + ":4 branch-filter", ci + ":8 branch-filter"}));
+  const auto findings = findings_in({{ci, "on: {push: {branches: ['!bugfix/*']}}\njobs: {}\n"}});
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].fix, "\"!bugfix/**\"");
+}
+
+TEST(Lint, FindsReviewsThatAreNeverCleanedUp) {
+  // As Dokku's own example had it.
+  EXPECT_EQ(
+      lint_places({{".github/workflows/review-app.yml",
+                    "on:\n  pull_request:\npermissions: {}\njobs:\n  review:\n    steps: []\n  "
+                    "destroy:\n    steps: []\n"}}),
+      Texts{".github/workflows/review-app.yml:7 preview-cleanup"});
+  EXPECT_EQ(
+      lint_places({{ci,
+                    "on: pull_request\npermissions: {}\njobs:\n  a:\n    steps:\n      - run: "
+                    "true\n        if: github.event.action == 'closed'\n"}}),
+      Texts{ci + ":7 preview-cleanup"});
+  EXPECT_EQ(lint_places({{ci,
+                          "on: pull_request\npermissions: {}\njobs:\n  a:\n    environment: "
+                          "review/x\n    steps: []\n"}}),
+            Texts{ci + ":1 preview-cleanup"});
+  EXPECT_EQ(lint_places({{ci,
+                          "on:\n  pull_request:\n    types: [opened, closed]\npermissions: {}\n"
+                          "jobs:\n  a:\n    if: github.event.action == 'closed'\n    environment: "
+                          "preview\n    steps: []\n"}}),
+            Texts{});
+}
+
+TEST(Lint, FindsJobsWithDefaultPermissions) {
+  EXPECT_EQ(lint_places({{ci,
+                          "on: push\njobs:\n  a:\n    permissions: {}\n    steps: []\n  b:\n    "
+                          "steps: []\n"}}),
+            Texts{ci + ":6 permissions"});
+}
+
+TEST(Lint, FindsSecretsInScripts) {
+  EXPECT_EQ(lint_places(
+                {{ci, workflow("      - run: |\n          echo hi\n          curl -H \"${{ "
+                               "secrets.TOKEN }}\"\n      - run: echo ${{ github.token }}\n"
+                               "      - run: echo ${{ 'secrets.TOKEN' }} ${{ inputs.secrets_x }}\n"
+                               "      - run: echo ${{ toJSON(secrets) }}\n")}}),
+            (Texts{ci + ":8 secret-in-run", ci + ":9 secret-in-run", ci + ":11 secret-in-run"}));
+}
+
+TEST(Lint, ChecksEachNameOfWranglersConfiguration) {
+  EXPECT_EQ(
+      lint_places({{"wrangler.toml",
+                    "name = \"acme-shop-prod-api\"\n[[d1_databases]]\ndatabase_name = \"DB\"\n"
+                    "[[r2_buckets]]\nbucket_name = \"acme-shop-prod-assets\"\n"
+                    "[queues]\nproducers = [{queue = \"jobs\"}]\n"}}),
+      (Texts{"wrangler.toml:3 resource-name", "wrangler.toml:7 resource-name"}));
+  EXPECT_EQ(lint_places({{"a/wrangler.jsonc",
+                          "{\n  // the site\n  \"name\": \"site\",\n  "
+                          "\"pages_build_output_dir\": \"dist\",\n}"}}),
+            Texts{"a/wrangler.jsonc:3 resource-name"});
+}
+
+TEST(Lint, ResolvesEachEnvironmentOfWrangler) {
+  const auto findings =
+      findings_in({{"wrangler.toml",
+                    "name = \"acme-shop-prod-api\"\n[env.staging]\nvars = {}\n[env.production]\n"
+                    "name = \"acme-shop-staging-api\"\n[env.qa]\nname = \"acme-shop-dev-api\"\n"
+                    "[env.development]\nname = \"acme-shop-dev-api\"\n"
+                    "[[env.development.d1_databases]]\ndatabase_name = \"acme-shop-prod-db\"\n"}});
+  EXPECT_EQ(places(findings),
+            (Texts{"wrangler.toml:2 wrangler-env-name", "wrangler.toml:5 resource-name",
+                   "wrangler.toml:6 wrangler-env-name", "wrangler.toml:11 resource-name"}));
+  EXPECT_NE(findings[0].message.find("acme-shop-prod-api-staging"), std::string::npos);
+  EXPECT_EQ(findings[0].fix, "name = \"acme-shop-staging-api\"");
+}
+
+TEST(Lint, WarnsOfALittleRoomForAliases) {
+  EXPECT_EQ(
+      lint_places({{"wrangler.toml", "name = \"remoteproduction-cuttingroom-staging-assets\"\n"}}),
+      Texts{"wrangler.toml:1 preview-alias-room"});
+}
+
+TEST(Lint, SaysWhatItCouldNotRead) {
+  const auto findings = findings_in({{ci, "on: push\njobs: [\n"}, {"wrangler.toml", "a = \n"}});
+  EXPECT_EQ(findings.size(), 2U);
+  for (const Finding& finding : findings) EXPECT_EQ(finding.rule, "unreadable");
+}
+
+TEST(Lint, SarifNamesRulesAndPlacesAsCodeScanningReadsThem) {
+  const Json sarif = as_sarif(
+      findings_in({{".github/workflows/ä b.yml", workflow("      - run: wrangler deploy\n")}}));
+  const std::string text = sarif.dump();
+  EXPECT_NE(text.find(R"("uri":".github/workflows/%C3%A4%20b.yml")"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"("region":{"startLine":6})"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"("ruleId":"edge-deploy")"), std::string::npos) << text;
+}
+
+TEST(Migrate, TellsTheThreePathsApart) {
+  const auto plan = plan_migrations(
+      Repository::of(
+          {{"new/wrangler.toml", "name = \"acme-shop-prod-new\"\n"},
+           {"api/wrangler.toml", "name = \"acme-shop-prod-api\"\n"},
+           {"ui/wrangler.toml", "name = \"ui\"\npages_build_output_dir = \"dist\"\n"},
+           {ci, workflow("      - run: npx wrangler deploy\n        working-directory: api\n"
+                         "      - run: npx wrangler pages deploy dist\n")}}),
+      Policy());
+  ASSERT_EQ(plan.size(), 3U);
+  EXPECT_EQ(plan[0].name + " " + plan[0].path, "acme-shop-prod-api existing-worker");
+  EXPECT_EQ(plan[1].name + " " + plan[1].path, "acme-shop-prod-new new");
+  EXPECT_EQ(plan[2].name + " " + plan[2].path, "ui existing-pages");
+  EXPECT_EQ(plan[0].deployed_by, (std::vector<Place>{{ci, 6}}));
+  EXPECT_NE(plan[2].steps[0].find("Choose a name"), std::string::npos);
+  for (const Migration& thing : plan) EXPECT_FALSE(thing.steps.empty());
+}
+
+// ------------------------------------------------------------------------- the same policy
+// elsewhere
+
+// A filter of GitHub's, whose only special characters here are * and **.
+bool filter_matches(const std::string& filter, const std::string& branch) {
+  std::string pattern;
+  for (std::size_t i = 0; i < filter.size(); ++i) {
+    if (filter.compare(i, 2, "**") == 0) {
+      pattern += ".*";
+      ++i;
+    } else if (filter[i] == '*') {
+      pattern += "[^/]*";
+    } else if (std::isalnum(static_cast<unsigned char>(filter[i])) == 0) {
+      pattern += std::string("\\") + filter[i];
+    } else {
+      pattern += filter[i];
+    }
+  }
+  return std::regex_match(branch, std::regex(pattern));
+}
+
+bool runs_on_github(const Policy& policy, const std::string& branch) {
+  bool runs = false;
+  for (const std::string& filter : github_filters(policy)) {
+    const bool takes_back = filter.starts_with('!');
+    if (filter_matches(takes_back ? filter.substr(1) : filter, branch)) runs = !takes_back;
+  }
+  return runs;
+}
+
+// For any branch, GitHub starts the workflow exactly where classify deploys.
+TEST(Export, GitHubsFiltersStartWhatClassifyDeploys) {
+  const ReadPolicy read = parse_policy(
+      "version: 1\nproduction: [main, feature/live]\nstaging: [develop, release/*]\n"
+      "preview: ['feature/*', bugfix/*, '*-preview']\nexclude: [dependabot/*, feature/no/*]\n");
+  ASSERT_TRUE(read.mistakes.empty());
+  std::mt19937 random(5);  // NOLINT
+  const Texts pieces{
+      "main",     "feature/",    "no/",     "live",    "release/",           "x",
+      "-preview", "dependabot/", "bugfix/", "develop", "gh-readonly-queue/", "team/"};
+  for (const Policy& policy : {Policy(), read.policy}) {
+    for (int i = 0; i < 4000; ++i) {
+      std::string branch;
+      for (std::size_t n = 1 + random() % 4; n > 0; --n) branch += pieces[random() % pieces.size()];
+      const bool deploys = classify_branch(policy, branch).value != DeployClass::none;
+      ASSERT_EQ(runs_on_github(policy, branch), deploys) << branch;
+    }
+  }
+}
+
+TEST(Export, PagesGetsTheRulesAsTheyStand) {
+  EXPECT_EQ(
+      export_to_pages(Policy()).json.dump(),
+      R"({"production_branch":"main","production_deployments_enabled":true,)"
+      R"("preview_deployment_setting":"custom","preview_branch_includes":["feature/*","bugfix/*"],)"
+      R"("preview_branch_excludes":["dependabot/*","renovate/*"]})");
+}
+
+TEST(Export, EnvironmentsCrossSlashesByASecondPattern) {
+  const std::string text = export_to_environment(Policy()).json.dump();
+  EXPECT_NE(text.find(R"({"name":"feature/**/*","type":"branch"})"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"("production":{"deployment_branch_policy")"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace pca::deploy_policy

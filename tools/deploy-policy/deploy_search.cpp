@@ -1,0 +1,274 @@
+#include "deploy-policy/deploy_search.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "deploy-policy/edge_deploy.hpp"
+#include "deploy-policy/shell_commands.hpp"
+
+namespace pca::deploy_policy {
+
+namespace {
+
+constexpr int deepest = 10;
+constexpr std::size_t most_found = 1000;
+// Altogether: scripts that call each other twice, and those again, would never end.
+constexpr std::size_t most_commands = 200'000;
+
+std::string script_key(const RepositoryFile& package, const std::string& script) {
+  return package.path + "#" + script;
+}
+
+// A folder as a workflow names it; nothing when only a run knows it.
+std::string joined_folder(const std::string& base, std::string_view more, bool& is_known) {
+  if (more.find('$') != std::string_view::npos) {
+    is_known = false;
+    return base;
+  }
+  if (more.empty()) return base;
+  return normal_path(more.starts_with('/') ? std::string(more) : base + "/" + std::string(more));
+}
+
+std::string_view default_folder(const ConfigValue& owner) {
+  const ConfigValue* defaults = owner.find("defaults");
+  const ConfigValue* run = defaults == nullptr ? nullptr : defaults->find("run");
+  return run == nullptr ? std::string_view() : run->text_of("working-directory");
+}
+
+bool is_shell_name(std::string_view shell) {
+  return shell.empty() || shell.find("sh") != std::string_view::npos;
+}
+
+bool matches_script(const std::string& pattern, const std::string& name) {
+  if (!pattern.ends_with('*')) return pattern == name;
+  const std::string_view prefix(pattern.data(), pattern.size() - 1);
+  return !prefix.empty() && name.starts_with(prefix);
+}
+
+// Whether a workspace's filter may mean this package: by its name, its folder, or by a pattern.
+bool is_package_named(const RepositoryFile& package, const std::string& filter) {
+  if (filter.find_first_of("*.[{$^!") != std::string::npos) return true;
+  const std::string folder = folder_of(package.path);
+  return package.root.text_of("name") == filter || folder == filter ||
+         folder.ends_with("/" + filter) || package.root.text_of("name").ends_with("/" + filter);
+}
+
+}  // namespace
+
+bool DeploySearch::has_reached(const RepositoryFile& file) const {
+  return reached_.contains(file.path);
+}
+
+bool DeploySearch::has_reached(const RepositoryFile& file, const std::string& script) const {
+  return reached_.contains(script_key(file, script));
+}
+
+bool DeploySearch::gave_up() const { return commands_ > most_commands; }
+
+void DeploySearch::found(std::string what, const Way& way) {
+  if (deploys_.size() >= most_found) return;
+  EdgeDeploy deploy{
+      std::move(what), way.via.front(), {way.via.begin() + 1, way.via.end()}, way.folder};
+  const bool is_known = std::any_of(deploys_.begin(), deploys_.end(), [&](const EdgeDeploy& other) {
+    return other.what == deploy.what && other.at == deploy.at && other.via == deploy.via;
+  });
+  if (!is_known) deploys_.push_back(std::move(deploy));
+}
+
+std::vector<EdgeDeploy> DeploySearch::in_workflow(const RepositoryFile& workflow) {
+  deploys_.clear();
+  search_jobs(workflow, {});
+  return std::move(deploys_);
+}
+
+std::vector<EdgeDeploy> DeploySearch::in_action(const RepositoryFile& action) {
+  deploys_.clear();
+  const ConfigValue* runs = action.root.find("runs");
+  const ConfigValue* steps = runs == nullptr ? nullptr : runs->find("steps");
+  if (steps != nullptr) search_steps(action, *steps, {}, {});
+  return std::move(deploys_);
+}
+
+std::vector<EdgeDeploy> DeploySearch::in_script(const RepositoryFile& package,
+                                                const std::string& script) {
+  deploys_.clear();
+  search_script(package, script, {});
+  return std::move(deploys_);
+}
+
+void DeploySearch::search_jobs(const RepositoryFile& workflow, const Way& way) {
+  if (way.depth > deepest || !open_.insert(workflow.path).second) return;
+  const ConfigValue* jobs = workflow.root.find("jobs");
+  const std::string_view of_workflow = default_folder(workflow.root);
+  for (const ConfigValue::Member& job :
+       jobs == nullptr ? std::vector<ConfigValue::Member>() : jobs->members) {
+    Way inner = way;
+    const std::string_view of_job = default_folder(job.value);
+    const std::string folder =
+        joined_folder({}, of_job.empty() ? of_workflow : of_job, inner.is_known);
+    if (const ConfigValue* uses = job.value.find("uses"); uses != nullptr && uses->is_text()) {
+      const RepositoryFile* called = repository_.find(normal_path(uses->text));
+      if (called == nullptr || !uses->text.starts_with("./")) continue;
+      inner.via.push_back({workflow.path, uses->line});
+      ++inner.depth;
+      reached_.insert(called->path);
+      search_jobs(*called, inner);
+    } else if (const ConfigValue* steps = job.value.find("steps"); steps != nullptr) {
+      search_steps(workflow, *steps, folder, inner);
+    }
+  }
+  open_.erase(workflow.path);
+}
+
+void DeploySearch::search_steps(const RepositoryFile& file, const ConfigValue& steps,
+                                const std::string& folder, const Way& way) {
+  for (const ConfigValue& step : steps.items) search_step(file, step, folder, way);
+}
+
+void DeploySearch::search_step(const RepositoryFile& file, const ConfigValue& step,
+                               const std::string& folder, const Way& way) {
+  Way inner = way;
+  inner.folder = joined_folder(folder, step.text_of("working-directory"), inner.is_known);
+  if (const ConfigValue* run = step.find("run"); run != nullptr && run->is_text()) {
+    if (is_shell_name(step.text_of("shell"))) {
+      search_shell(file, *run, inner);
+    } else if (std::string what = deploys_by_text(run->text); !what.empty()) {
+      inner.via.push_back({file.path, run->line});
+      found(std::move(what), inner);
+    }
+  }
+  if (step.find("uses") != nullptr) search_uses(file, step, inner);
+}
+
+void DeploySearch::search_uses(const RepositoryFile& file, const ConfigValue& step,
+                               const Way& way) {
+  const ConfigValue& uses = *step.find("uses");
+  if (!uses.is_text()) return;
+  Way inner = way;
+  inner.via.push_back({file.path, uses.line});
+  const ConfigValue* with = step.find("with");
+  const ConfigValue none;
+  const ConfigValue& inputs = with == nullptr ? none : *with;
+  if (uses.text.starts_with("./")) {
+    const std::string folder = normal_path(uses.text);
+    for (const char* name : {"action.yml", "action.yaml"}) {
+      const RepositoryFile* action =
+          repository_.find(folder.empty() ? name : fmt::format("{}/{}", folder, name));
+      if (action == nullptr || inner.depth > deepest || !open_.insert(action->path).second)
+        continue;
+      reached_.insert(action->path);
+      ++inner.depth;
+      const ConfigValue* runs = action->root.find("runs");
+      const ConfigValue* steps = runs == nullptr ? nullptr : runs->find("steps");
+      if (steps != nullptr) search_steps(*action, *steps, {}, inner);
+      open_.erase(action->path);
+    }
+    return;
+  }
+  if (is_wrangler_action(uses.text)) {
+    const std::string what = deploys_by_action(inputs.text_of("command"));
+    if (!what.empty()) found(fmt::format("{} ({})", uses.text, what), inner);
+    for (const char* text : {"preCommands", "postCommands"}) {
+      if (const ConfigValue* commands = inputs.find(text)) search_shell(file, *commands, way);
+    }
+  } else if (is_pages_action(uses.text)) {
+    found(uses.text, inner);
+  } else if (uses.text.starts_with("actions/github-script")) {
+    std::string what = deploys_by_text(inputs.text_of("script"));
+    if (!what.empty()) found(std::move(what), inner);
+  }
+}
+
+void DeploySearch::search_shell(const RepositoryFile& file, const ConfigValue& text,
+                                const Way& way) {
+  if (text.is_text()) search_commands(text.text, file, &text, 0, way);
+}
+
+// `lines` knows the line of each command; without it all of them stand on `line`. With neither (0)
+// the text is a file of its own.
+void DeploySearch::search_commands(std::string_view text, const RepositoryFile& file,
+                                   const ConfigValue* lines, int line, const Way& way) {
+  if (way.depth > deepest) return;
+  Way here = way;  // "cd" changes the folder of what comes behind it
+  for (const ShellCommand& command : shell_commands(text)) {
+    if (++commands_ > most_commands) return;
+    if (command.words.size() > 1 && (command.words[0] == "cd" || command.words[0] == "pushd")) {
+      here.folder = joined_folder(here.folder, command.words[1], here.is_known);
+      continue;
+    }
+    int at = line;
+    if (lines != nullptr) {
+      at = lines->line_at(command.offset);
+    } else if (line == 0) {
+      at = 1 + static_cast<int>(std::count(
+                   text.begin(), text.begin() + static_cast<std::ptrdiff_t>(command.offset), '\n'));
+    }
+    Way inner = here;
+    inner.via.push_back({file.path, at});
+    ++inner.depth;
+    const CommandMeaning meaning = meaning_of(command.words);
+    if (!meaning.deploys.empty()) found(meaning.deploys, inner);
+    call_scripts(meaning.scripts, inner);
+    for (const std::string& nested : meaning.shell_texts) {
+      Way same = here;
+      ++same.depth;
+      search_commands(nested, file, nullptr, at, same);
+    }
+    if (!meaning.shell_file.empty()) call_shell_file(meaning.shell_file, inner);
+  }
+}
+
+void DeploySearch::call_scripts(const std::vector<ScriptCall>& calls, const Way& way) {
+  for (const ScriptCall& call : calls) {
+    bool is_known = way.is_known;
+    std::string folder = joined_folder(way.folder, call.folder, is_known);
+    const bool is_any = call.any_package || !call.package.empty() || !is_known;
+    const RepositoryFile* nearest_package = nullptr;
+    while (!is_any) {
+      nearest_package =
+          repository_.find(folder.empty() ? "package.json" : folder + "/package.json");
+      if (nearest_package != nullptr || folder.empty()) break;
+      folder = folder_of(folder);
+    }
+    for (const RepositoryFile* package : repository_.packages()) {
+      if (!is_any && package != nearest_package) continue;
+      if (!call.package.empty() && !is_package_named(*package, call.package)) continue;
+      const ConfigValue* scripts = package->root.find("scripts");
+      if (scripts == nullptr) continue;
+      for (const ConfigValue::Member& script : scripts->members) {
+        const bool is_called = matches_script(call.script, script.key) ||
+                               script.key == "pre" + call.script ||
+                               script.key == "post" + call.script;
+        if (is_called) search_script(*package, script.key, way);
+      }
+    }
+  }
+}
+
+void DeploySearch::search_script(const RepositoryFile& package, const std::string& script,
+                                 const Way& way) {
+  const std::string key = script_key(package, script);
+  reached_.insert(key);
+  const ConfigValue* scripts = package.root.find("scripts");
+  const ConfigValue* text = scripts == nullptr ? nullptr : scripts->find(script);
+  if (text == nullptr || !text->is_text() || !open_.insert(key).second) return;
+  Way inner = way;
+  inner.folder = folder_of(package.path);
+  inner.is_known = true;
+  search_commands(text->text, package, nullptr, text->line, inner);
+  open_.erase(key);
+}
+
+void DeploySearch::call_shell_file(const std::string& path, const Way& way) {
+  if (path.find('$') != std::string::npos) return;
+  const std::string full = normal_path(way.folder.empty() ? path : way.folder + "/" + path);
+  const RepositoryFile* script = repository_.find(full);
+  if (script == nullptr || !full.ends_with(".sh") || !open_.insert(full).second) return;
+  reached_.insert(full);
+  search_commands(script->text, *script, nullptr, 0, way);
+  open_.erase(full);
+}
+
+}  // namespace pca::deploy_policy

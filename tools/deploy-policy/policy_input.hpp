@@ -1,0 +1,19 @@
+#pragma once
+
+#include "cli/tool_main.hpp"
+#include "deploy-policy/policy.hpp"
+
+namespace pca::deploy_policy {
+
+// The policy of the input `policy`, else of the usual place below `root`, else the defaults. Its
+// mistakes go to `bad`, each with file and line.
+[[nodiscard]] Policy read_policy(ToolContext& context, const Inputs& inputs, BadInputs& bad,
+                                 const std::string& root = {});
+
+// The value of a variable of the process; empty when it is not set.
+[[nodiscard]] std::string variable(const ToolContext& context, const std::string& name);
+
+// An Error whose message reads "input: problem", as one mistake.
+void add_mistake(BadInputs& bad, const Error& error);
+
+}  // namespace pca::deploy_policy

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Finds or fetches the verified executables for this runner and says where they are. Shared by all
-# actions. POSIX sh, so that it runs in small container images too.
+# actions, which name the one that they run. POSIX sh, so that it runs in small container images too.
+# usage: setup.sh [TOOL...]   all of them where none is named
 #
 # Looked for in this order; the first that has them wins:
 #   1. the folder $INPUT_BINARIES (or $PCA_BIN, which an earlier setup step sets): used as it is
@@ -14,7 +15,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 version=$(cat "$here/../VERSION")
 checksums=${PCA_CHECKSUMS:-$here/checksums.txt}
-tools=tunnel-ssh
+tools=${*:-tunnel-ssh deploy-policy}
 project_releases=https://github.com/private-cloud-actions/private-cloud-actions/releases/download
 
 fail() { # what, what to do next
@@ -108,6 +109,7 @@ download_tools() { # folder
   mkdir -p "$1"
   for tool in $tools; do
     asset=$tool-linux-$arch
+    ! is_verified "$1/$tool" "$asset" || continue
     partial=$(mktemp "$1/.partial.XXXXXX")
     trap 'rm -f "$partial"' EXIT
     download_asset "$asset" "$partial"

@@ -6,6 +6,8 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "deploy-policy/options.hpp"
+#include "tunnel-ssh/options.hpp"
 
 namespace pca::test {
 
@@ -78,14 +80,15 @@ std::string outputs_of(const CommandSpec& command) {
   return out;
 }
 
-std::string steps_of(const Action& action, const std::string& tool, const CommandSpec& command) {
+std::string steps_of(const Action& action, const CommandSpec& command) {
   std::string out =
       "runs:\n  using: composite\n  steps:\n"
       "    - id: setup\n      shell: sh\n      env:\n"
       "        INPUT_BINARIES: ${{ inputs.binaries }}\n"
       "        INPUT_DOWNLOAD_BASE: ${{ inputs.download-base }}\n"
       "        ACTION_REPOSITORY: ${{ github.action_repository }}\n"
-      "      run: exec \"$GITHUB_ACTION_PATH/../setup.sh\"\n";
+      "      run: exec \"$GITHUB_ACTION_PATH/../setup.sh\" " +
+      action.tool + "\n";
   out += fmt::format(
       "    # exec: the runner signals only the step's own process, so that has to be the tool.\n"
       "    - id: {}\n      shell: sh\n      env:\n"
@@ -101,7 +104,7 @@ std::string steps_of(const Action& action, const std::string& tool, const Comman
     out += fmt::format("        {}: {}\n", variable_of_input(fixed.substr(0, colon)),
                        quoted(fixed.substr(colon + 2)));
   }
-  out += fmt::format("      run: exec \"$PCA_BIN/{}\" {}\n", tool, command.name);
+  out += fmt::format("      run: exec \"$PCA_BIN/{}\" {}\n", action.tool, command.name);
   return out;
 }
 
@@ -109,36 +112,45 @@ std::string steps_of(const Action& action, const std::string& tool, const Comman
 
 std::vector<Action> all_actions() {
   return {
-      {"tunnel-ssh", "exec", "tunnel-ssh",
+      {"tunnel-ssh", "tunnel-ssh", "exec", "tunnel-ssh",
        "Runs a script over SSH on one host or many, through Cloudflare Access or directly, with "
        "verified host keys and real exit codes"},
-      {"tunnel-sync", "sync", "tunnel-sync",
+      {"tunnel-ssh", "tunnel-sync", "sync", "tunnel-sync",
        "Makes a folder of a host like one of the job's over SSH and sends only what differs, "
        "through "
        "Cloudflare Access or directly"},
-      {"host-release", "release deploy", "host-release",
+      {"tunnel-ssh", "host-release", "release deploy", "host-release",
        "Makes a folder the current release on all hosts over SSH, or on none: health-checked and "
        "taken back where it is not healthy"},
-      {"host-rollback", "release rollback", "host-rollback",
+      {"tunnel-ssh", "host-rollback", "release rollback", "host-rollback",
        "Makes an earlier release the current one again on all hosts over SSH"},
-      {"host-preview-reap", "preview reap", "host-preview-reap",
+      {"tunnel-ssh", "host-preview-reap", "preview reap", "host-preview-reap",
        "Removes previews of branches from hosts over SSH: of closed branches, expired ones, and "
        "those beyond a cap"},
-      {"guarded-apply", "guard apply", "guarded-apply",
+      {"tunnel-ssh", "guarded-apply", "guard apply", "guarded-apply",
        "Changes a firewall, a network or storage over SSH so that the host takes it back by itself "
        "unless a new connection proves that all is well"},
-      {"tunnel-forward",
+      {"tunnel-ssh",
+       "tunnel-forward",
        "forward",
        "tunnel-forward",
        "Forwards ports and unix sockets through a host for the rest of the job, through Cloudflare "
        "Access or directly",
        {"background: true"}},
-      {"tunnel-session", "session open", "tunnel-session",
+      {"tunnel-ssh", "tunnel-session", "session open", "tunnel-session",
        "Keeps SSH connections open for the rest of the job, so that its other steps need not log "
        "in "
        "again"},
-      {"tunnel-session-close", "session close", "tunnel-session-close",
+      {"tunnel-ssh", "tunnel-session-close", "session close", "tunnel-session-close",
        "Closes the SSH connections that tunnel-session keeps open"},
+      {"deploy-policy", "deploy-policy", "classify", "deploy-policy",
+       "Says where an event is deployed (production, staging, a preview, its clean-up or nowhere) "
+       "and what "
+       "things are called there"},
+      {"deploy-policy", "deploy-policy-lint", "lint", "deploy-policy-lint",
+       "Finds what in a repository contradicts the deploy policy: workflows that deploy to "
+       "Cloudflare, "
+       "names, branch filters, previews that stay, permissions, secrets"},
   };
 }
 
@@ -150,13 +162,17 @@ CommandSpec inputs_of_action(const Action& action, const CommandSpec& command) {
   return inputs;
 }
 
-std::string action_yml(const Action& action, const std::string& tool, const CommandSpec& command) {
+ToolSpec spec_of_tool(const std::string& name) {
+  return name == "deploy-policy" ? deploy_policy::tool_spec() : tunnel_ssh::tool_spec();
+}
+
+std::string action_yml(const Action& action, const CommandSpec& command) {
   return fmt::format(
              "# Made from the option table of {}; CONTRIBUTING.md says how to make it anew.\n"
              "name: {}\ndescription: {}\nauthor: Private Cloud Actions\n",
-             tool, action.name, quoted(action.description)) +
+             action.tool, action.name, quoted(action.description)) +
          inputs_of(inputs_of_action(action, command)) + outputs_of(command) +
-         steps_of(action, tool, command);
+         steps_of(action, command);
 }
 
 std::string with_block(const std::string& text, const std::string& name,

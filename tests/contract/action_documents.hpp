@@ -9,7 +9,8 @@ namespace pca::test {
 
 // One composite action: a folder under actions/ that runs one command of one tool.
 struct Action {
-  std::string folder;       // "tunnel-ssh"
+  std::string tool;         // "tunnel-ssh"
+  std::string folder;       // "tunnel-sync"
   std::string command;      // "exec"
   std::string name;         // as the marketplace shows it
   std::string description;  // one sentence
@@ -18,14 +19,15 @@ struct Action {
 };
 
 [[nodiscard]] std::vector<Action> all_actions();
+// The option table of a tool that has actions.
+[[nodiscard]] ToolSpec spec_of_tool(const std::string& name);
 
 // The command with the inputs that users of the action have: not the fixed ones, but those of the
 // step that finds the executables.
 [[nodiscard]] CommandSpec inputs_of_action(const Action& action, const CommandSpec& command);
 
 // The whole action.yml, made from the option table.
-[[nodiscard]] std::string action_yml(const Action& action, const std::string& tool,
-                                     const CommandSpec& command);
+[[nodiscard]] std::string action_yml(const Action& action, const CommandSpec& command);
 
 // `text` with what stands between <!-- NAME --> and <!-- /NAME --> replaced. The text without such
 // marks comes back as it is.

@@ -11,7 +11,6 @@
 #include <iterator>
 
 #include "cli/help.hpp"
-#include "tunnel-ssh/options.hpp"
 
 namespace pca::test {
 namespace {
@@ -33,12 +32,12 @@ void expect_contents(const std::filesystem::path& file, const std::string& expec
 }
 
 TEST(ActionDocuments, EveryActionFileIsWhatTheOptionTableSays) {
-  const ToolSpec tool = tunnel_ssh::tool_spec();
   for (const Action& action : all_actions()) {
+    const ToolSpec tool = spec_of_tool(action.tool);
     const CommandSpec* command = find_command(tool, action.command);
     ASSERT_NE(command, nullptr) << action.command;
     expect_contents(source_dir / "actions" / action.folder / "action.yml",
-                    action_yml(action, tool.name, *command));
+                    action_yml(action, *command));
   }
 }
 
@@ -54,13 +53,14 @@ void expect_tables(const std::filesystem::path& readme, const CommandSpec& comma
 }
 
 TEST(ActionDocuments, EveryReadmeTableIsWhatTheOptionTableSays) {
-  const ToolSpec tool = tunnel_ssh::tool_spec();
   for (const Action& action : all_actions()) {
+    const ToolSpec tool = spec_of_tool(action.tool);
     const CommandSpec* command = find_command(tool, action.command);
     ASSERT_NE(command, nullptr) << action.command;
     expect_tables(source_dir / "actions" / action.folder / "README.md",
                   inputs_of_action(action, *command));
   }
+  const ToolSpec tool = spec_of_tool("tunnel-ssh");
   expect_tables(source_dir / "README.md", *find_command(tool, "exec"));
 }
 

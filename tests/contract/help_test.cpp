@@ -19,9 +19,9 @@ namespace {
 using namespace std::chrono_literals;
 using Names = std::vector<std::string>;
 
-Finished run_tool(const Names& arguments) {
+Finished run_tool(const std::string& tool, const Names& arguments) {
   ProcessSpec spec;
-  spec.argv = {PCA_BIN_DIR "/tunnel-ssh"};
+  spec.argv = {PCA_BIN_DIR "/" + tool};
   spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
   return run_process(spec, 60s);
 }
@@ -38,8 +38,8 @@ std::string text(const Json& json, std::string_view key) {
 }
 
 // The command in the tool's own description of itself.
-Json described(const std::string& command) {
-  const auto json = parse_json(run_tool({"--help", "--json"}).out);
+Json described(const std::string& tool, const std::string& command) {
+  const auto json = parse_json(run_tool(tool, {"--help", "--json"}).out);
   if (!json) {
     ADD_FAILURE() << json.error().message;
     return {};
@@ -73,7 +73,7 @@ Names names_in(const Action& action, const std::string& section) {
 
 TEST(Help, TheInputsOfAnActionAreThoseOfItsCommand) {
   for (const Action& action : all_actions()) {
-    const Json command = described(action.command);
+    const Json command = described(action.tool, action.command);
     Names expected = names_of(list(command, "options"));
     std::erase_if(expected, [&](const std::string& name) {
       return std::any_of(action.fixed_inputs.begin(), action.fixed_inputs.end(),
@@ -86,16 +86,20 @@ TEST(Help, TheInputsOfAnActionAreThoseOfItsCommand) {
 
 TEST(Help, TheOutputsOfAnActionAreThoseOfItsCommand) {
   for (const Action& action : all_actions()) {
-    const Json command = described(action.command);
+    const Json command = described(action.tool, action.command);
     EXPECT_EQ(names_in(action, "outputs"), names_of(list(command, "outputs"))) << action.folder;
   }
 }
 
 TEST(Help, TheTextNamesEveryFlagSecretAndOutput) {
-  for (const char* command : {"exec", "stdio", "forward", "pin", "check"}) {
-    const Finished help = run_tool({command, "--help"});
+  const std::pair<const char*, const char*> commands[] = {
+      {"tunnel-ssh", "exec"},   {"tunnel-ssh", "stdio"}, {"tunnel-ssh", "forward"},
+      {"tunnel-ssh", "pin"},    {"tunnel-ssh", "check"}, {"deploy-policy", "classify"},
+      {"deploy-policy", "exec"}};
+  for (const auto& [tool, command] : commands) {
+    const Finished help = run_tool(tool, {command, "--help"});
     EXPECT_EQ(help.code, 0) << command;
-    const Json json = described(command);
+    const Json json = described(tool, command);
     EXPECT_FALSE(list(json, "options").empty()) << command;
     for (const Json& option : list(json, "options")) {
       const std::string flag = "  " + text(option, "flag");

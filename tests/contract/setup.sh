@@ -51,10 +51,10 @@ start_server() {
   fail "the HTTPS server did not start: $(cat "$work/server.log")"
 }
 
-setup() { # variables...: runs it as the runner would, leaves out and outputs
+setup() { # variables...: runs it for $names as the runner would, leaves out and outputs
   : >"$work/outputs"
   env -i PATH="$PATH" HOME="$work/home" GITHUB_OUTPUT="$work/outputs" RUNNER_TOOL_CACHE="$work/cache" RUNNER_ARCH=X64 CURL_CA_BUNDLE="$work/server.pem" NO_PROXY='*' \
-    PCA_CHECKSUMS="$work/checksums" INPUT_DOWNLOAD_BASE="https://localhost:${port:-1}/releases" "$@" "$source_dir/actions/setup.sh" >"$work/out" 2>&1
+    PCA_CHECKSUMS="$work/checksums" INPUT_DOWNLOAD_BASE="https://localhost:${port:-1}/releases" "$@" "$source_dir/actions/setup.sh" ${names-tunnel-ssh} >"$work/out" 2>&1
 }
 gives() { # what, source, variables...
   local what=$1 source=$2
@@ -78,6 +78,7 @@ refuses() { # what, code, text, variables...
 
 gives "a folder given as input is used, nothing is downloaded" path INPUT_BINARIES="$work/bin"
 refuses "a folder without the executables" 2 "does not hold the executables" INPUT_BINARIES="$work/www"
+names="" refuses "a folder without one of all the executables" 2 "does not hold the executables: tunnel-ssh deploy-policy" INPUT_BINARIES="$work/bin"
 refuses "a folder whose name would write an output of its own" 2 "more than one line" \
   INPUT_BINARIES="$work/bin"$'\npath=/evil\n::error::evil'
 ! grep -q evil "$work/out" "$work/outputs" || fail "a second line of the input binaries is shown or handed on"

@@ -23,6 +23,7 @@ const JOB_KEYS = ['name', 'needs', 'if', 'permissions', 'runs-on', 'environment'
 const STEP_KEYS = ['id', 'name', 'if', 'run', 'uses', 'with', 'env', 'shell', 'working-directory', 'continue-on-error', 'timeout-minutes'];
 const COMPOSITE_STEP_KEYS = STEP_KEYS.filter((key) => key !== 'timeout-minutes');
 const COMPOSITE_CONTEXTS = ['github', 'inputs', 'strategy', 'matrix', 'job', 'runner', 'env'];
+const OF_GITHUB = /^(actions|github)\/[^@]+@/; // their inputs are not known here
 const SUMMARY_LIMIT = 1024 * 1024;
 const SHELLS = { bash: ['bash', '--noprofile', '--norc', '-e', '-o', 'pipefail'], sh: ['sh', '-e'], 'without a name': ['bash', '-e'] };
 
@@ -248,7 +249,7 @@ async function run_job(id, definition, run, needs) {
   return job.report;
 }
 
-// `settings`: workflow (a file), workspace, actions (repository to folder), secrets, vars, event_name, temp, tool_cache.
+// `settings`: workflow (a file), workspace, actions (repository to folder), secrets, vars, event_name, branch, temp, tool_cache.
 // Gives {result, jobs}. `stop` in the settings, an AbortController, cancels the run.
 export async function run_workflow(settings, print) {
   const workflow = read_yaml(settings.workflow);
@@ -259,9 +260,10 @@ export async function run_workflow(settings, print) {
     if (!job['runs-on'] || !job.steps) throw new Error(`Required property is missing: the job ${id} needs runs-on and steps`);
     job.steps.forEach((step) => check_keys(`a step of the job ${id}`, step, STEP_KEYS));
   }
+  const branch = settings.branch ?? 'main';
   const github = {
     workspace: settings.workspace, event_name: settings.event_name ?? 'push', repository: 'octo/app', repository_owner: 'octo', actor: 'octocat',
-    ref: 'refs/heads/main', ref_name: 'main', ref_type: 'branch', sha: '0'.repeat(40), run_id: '1', run_number: '1', run_attempt: '1',
+    ref: `refs/heads/${branch}`, ref_name: branch, ref_type: 'branch', sha: '0'.repeat(40), run_id: '1', run_number: '1', run_attempt: '1',
     workflow: workflow.name ?? '', server_url: 'https://github.com', api_url: 'https://api.github.com', token: settings.secrets.GITHUB_TOKEN ?? 'ghs_of_this_job',
   };
   const run = {
@@ -289,7 +291,7 @@ export async function run_workflow(settings, print) {
 export function mistakes_in_steps(steps, where) {
   return steps.flatMap((step) => {
     const mistakes = Object.keys(step).filter((key) => !STEP_KEYS.includes(key)).map((key) => `unexpected key ${key}`);
-    if (step.uses === undefined) return mistakes;
+    if (step.uses === undefined || OF_GITHUB.test(step.uses)) return mistakes;
     const declared = read_action(folder_of_action(step.uses, where)).inputs ?? {};
     const given = step.with ?? {};
     for (const name of Object.keys(given)) if (!(name in declared)) mistakes.push(`${step.uses} has no input ${name}`);

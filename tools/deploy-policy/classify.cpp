@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <array>
 
+#include "base/slug.hpp"
 #include "base/text.hpp"
 #include "deploy-policy/hostname.hpp"
 #include "deploy-policy/resource_name.hpp"
-#include "deploy-policy/slug.hpp"
 
 namespace pca::deploy_policy {
 
@@ -176,15 +176,16 @@ class Namer {
     const std::size_t by_hostname = slug_room(hostname_template(), parts());
     const bool has_stack = !rules_.customer.empty() && !rules_.project.empty();
     const std::size_t by_stack = has_stack ? stack_slug_room(rules_) : longest_label;
-    const std::size_t room = std::min(by_hostname, by_stack);
-    if (room < least_slug) {
+    auto slug = make_slug(event_.repository, into_.branch, std::min(by_hostname, by_stack));
+    if (!slug) {
       return bad_input(
-          fmt::format("policy: {} leaves {} bytes for the slug of a preview, which needs {}",
-                      by_stack < by_hostname ? "the stack's name" : "the hostname", room,
-                      least_slug),
+          fmt::format(
+              "policy: beside {} {}",
+              by_stack < by_hostname ? "the rest of the stack's name" : "the rest of the hostname",
+              slug.error().message),
           "Shorten customer, project, the longest component or the hostname's template.");
     }
-    into_.slug = make_slug(event_.repository, into_.branch, room);
+    into_.slug = *std::move(slug);
     return {};
   }
 

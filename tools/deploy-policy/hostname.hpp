@@ -4,10 +4,10 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "base/slug.hpp"
 
 namespace pca::deploy_policy {
 
-inline constexpr std::size_t longest_label = 63;      // of a DNS name
 inline constexpr std::size_t longest_hostname = 253;  // without the last dot
 
 // Lower case labels with dots between them, each of at most 63 and all of at most 253.

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 
+#include "base/slug.hpp"
 #include "base/text.hpp"
 #include "deploy-policy/branch_pattern.hpp"
 #include "deploy-policy/contract.hpp"
 #include "deploy-policy/event.hpp"
 #include "deploy-policy/policy_input.hpp"
 #include "deploy-policy/resource_name.hpp"
-#include "deploy-policy/slug.hpp"
 
 namespace pca::deploy_policy {
 
@@ -102,14 +102,15 @@ void read_slug(const Inputs& inputs, const NameRules& rules, ResourceType type, 
   if (const auto good = check_repository(inputs.text("repository")); !good) {
     bad.add("repository", good.error());
   }
-  const std::size_t room = room_for_slug(type, name, rules);
-  if (room < least_slug) {
-    bad.add("type",
-            fmt::format("{} leaves {} bytes for the slug of a preview, which needs {}",
-                        resource_row(type).title, room, least_slug),
+  if (!bad.empty()) return;
+  auto slug =
+      make_slug(inputs.text("repository"), inputs.text("branch"), room_for_slug(type, name, rules));
+  if (slug) {
+    name.slug = *std::move(slug);
+  } else {
+    bad.add("type", fmt::format("behind {} {}", shown(name.text()), slug.error().message),
             "Shorten customer, project or component.");
   }
-  if (bad.empty()) name.slug = make_slug(inputs.text("repository"), inputs.text("branch"), room);
 }
 
 Result<int> build(ToolContext& context, const Inputs& inputs, const Policy& policy,

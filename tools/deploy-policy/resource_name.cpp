@@ -6,8 +6,8 @@
 #include <array>
 #include <utility>
 
+#include "base/slug.hpp"
 #include "base/text.hpp"
-#include "deploy-policy/slug.hpp"
 
 namespace pca::deploy_policy {
 

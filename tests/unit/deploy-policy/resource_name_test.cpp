@@ -4,8 +4,8 @@
 
 #include <random>
 
+#include "base/slug.hpp"
 #include "deploy-policy/hostname.hpp"
-#include "deploy-policy/slug.hpp"
 
 namespace pca::deploy_policy {
 namespace {
@@ -99,7 +99,7 @@ TEST(ResourceName, IsReadAsItWasBuilt) {
     if (!row.is_edge && random() % 2 == 0) {
       name.environment = "preview";
       if (row.type == ResourceType::stack) name.component.clear();
-      name.slug = make_slug("a/b", segment() + "/" + segment(), 20);
+      name.slug = *make_slug("a/b", segment() + "/" + segment(), 20);
     }
     if (!check_name(row.type, name)) continue;
     const auto parsed = parse_name(row.type, name.text());

@@ -24,8 +24,9 @@ TEST(OptionsTest, EveryCommandHasEachNameOnceAndAGroupAndASentence) {
 }
 
 TEST(OptionsTest, WhatOnlyAsksFailsWithoutStdoutAndWhatChangesHostsDoesNot) {
-  const std::set<std::string> questions{"release list",   "release log", "guard status",
-                                        "session status", "pin",         "check"};
+  const std::set<std::string> questions{"release list", "release log",    "preview list",
+                                        "guard status", "session status", "pin",
+                                        "check"};
   std::set<std::string> found;
   for (const CommandSpec& command : tool_spec().commands) {
     if (command.stdout_use == StdoutUse::result) found.insert(command.name);

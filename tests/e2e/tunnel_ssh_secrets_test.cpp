@@ -10,7 +10,6 @@
 
 #include "base/text.hpp"
 #include "support/require.hpp"
-#include "support/runner_model.hpp"
 #include "support/tunnel_ssh.hpp"
 
 namespace pca::test {
@@ -116,18 +115,6 @@ class TunnelSshSecrets : public ::testing::TestWithParam<const char*> {
       expect_no_secret("a file below " + folder, all_files_below(folder));
     }
     expect_no_secret("sshd's log", host_->sshd().log() + jump_->sshd().log());
-  }
-
-  // What the runner makes of a stream, without the commands that tell it what to blank.
-  static std::string as_logged(const std::string& stream) {
-    RunnerModel runner;
-    runner.feed(stream);
-    runner.finish();
-    std::string logged = join(runner.log(), "\n");
-    for (const RunnerModel::Command& one : runner.commands()) {
-      if (one.name != "add-mask") logged += "\n" + one.name + " " + one.data;
-    }
-    return logged;
   }
 
   // Ends it; gives its environment but for what the job itself has there, which stays.

@@ -10,7 +10,9 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/text.hpp"
 #include "support/output_file.hpp"
+#include "support/runner_model.hpp"
 
 namespace pca::test {
 
@@ -42,6 +44,40 @@ std::string command_line_of(const fs::path& process) {
   std::string text = read_file(process / "cmdline");
   std::replace(text.begin(), text.end(), '\0', ' ');
   return text;
+}
+
+constexpr std::size_t recognizable = 8;  // what is shorter may be anywhere by chance
+
+// The lines of everything secret among a step's inputs.
+std::vector<std::string> secrets_of(const std::map<std::string, std::string>& inputs) {
+  std::vector<std::string> secrets;
+  for (const char* name :
+       {"INPUT_ACCESS_CLIENT_SECRET", "INPUT_ACCESS_TOKEN", "INPUT_KEY", "INPUT_PASSPHRASE",
+        "INPUT_PASSWORD", "INPUT_JUMP_KEYS", "INPUT_JUMP_PASSPHRASES"}) {
+    const auto input = inputs.find(name);
+    if (input == inputs.end()) continue;
+    for (const std::string& line : split_lines(input->second)) {
+      if (line.size() >= recognizable && !line.starts_with("-----")) secrets.push_back(line);
+    }
+  }
+  return secrets;
+}
+
+bool has_one_of(const std::string& text, const std::vector<std::string>& secrets) {
+  return std::any_of(secrets.begin(), secrets.end(), [&](const std::string& secret) {
+    return text.find(secret) != std::string::npos;
+  });
+}
+
+std::set<std::string> files_with_one_of(const std::string& folder,
+                                        const std::vector<std::string>& secrets) {
+  std::set<std::string> found;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file() && has_one_of(read_file(entry.path()), secrets)) {
+      found.insert(entry.path().string());
+    }
+  }
+  return found;
 }
 
 }  // namespace
@@ -131,11 +167,14 @@ ProcessSpec StepForTests::spec_of(const std::vector<std::string>& arguments,
 }
 
 Process StepForTests::start(const std::vector<std::string>& arguments, const std::string& input) {
+  secrets_ = secrets_of(inputs);
+  told_by_the_test_ = files_with_one_of(folder_.path(), secrets_);
   return Process(spec_of(arguments, input));
 }
 
 StepResult StepForTests::result_of(Process& process, milliseconds deadline) const {
   StepResult result;
+  EXPECT_FALSE(has_one_of(all_command_lines(), secrets_)) << "a secret is in a command line";
   const auto code = process.wait(deadline);
   EXPECT_TRUE(code) << "tunnel-ssh still runs\n" << process.out() << process.err();
   result.code = code.value_or(-1);
@@ -143,12 +182,28 @@ StepResult StepForTests::result_of(Process& process, milliseconds deadline) cons
   result.err = process.err();
   result.outputs = parse_output_file(folder_.read("output"));
   result.summary = folder_.read("summary");
+  EXPECT_FALSE(has_one_of(as_logged(result.out), secrets_)) << "a secret is in stdout";
+  EXPECT_FALSE(has_one_of(as_logged(result.err), secrets_)) << "a secret is in stderr";
+  for (const std::string& file : files_with_one_of(folder_.path(), secrets_)) {
+    EXPECT_TRUE(told_by_the_test_.contains(file)) << "a secret is in " << file;
+  }
   return result;
 }
 
 StepResult StepForTests::run(const std::vector<std::string>& arguments, const std::string& input) {
   Process process = start(arguments, input);
   return result_of(process, patience);
+}
+
+std::string as_logged(const std::string& stream) {
+  RunnerModel runner;
+  runner.feed(stream);
+  runner.finish();
+  std::string logged = join(runner.log(), "\n");
+  for (const RunnerModel::Command& one : runner.commands()) {
+    if (one.name != "add-mask") logged += "\n" + one.name + " " + one.data;
+  }
+  return logged;
 }
 
 std::string all_command_lines() {

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,9 @@ struct StepResult {
   std::string summary;
 };
 
-// Runs tunnel-ssh with inputs for one host, in an environment that holds nothing else.
+// Runs tunnel-ssh with inputs for one host, in an environment that holds nothing else. Whatever the
+// test is about: none of the step's secrets may be in a command line, in the log, or in a file that
+// the step wrote.
 class StepForTests {
  public:
   explicit StepForTests(const HostForTests& host);
@@ -80,8 +83,12 @@ class StepForTests {
   [[nodiscard]] ProcessSpec spec_of(const std::vector<std::string>& arguments,
                                     const std::string& input);
   TempFolder folder_;
+  std::vector<std::string> secrets_;
+  std::set<std::string> told_by_the_test_;  // files that had one before the step
 };
 
+// What the runner makes of a stream, without the commands that tell it what to blank.
+[[nodiscard]] std::string as_logged(const std::string& stream);
 // Command lines of all processes of this machine, as any user could see them.
 [[nodiscard]] std::string all_command_lines();
 // That of one process.

@@ -156,9 +156,11 @@ Meaning meaning_of(const Refusal& refusal, int code) {
     case 403:
       return meaning_of_403(refusal, code);
     case 404:
-      return gate(
-          "No route of the tunnel serves this hostname: add one (ssh://... or tcp://...), "
-          "and check access-hostname.");
+      return {ErrorKind::unreachable,
+              false,
+              {},
+              "No route of the tunnel serves this hostname: add one (ssh://... or tcp://...), "
+              "and check access-hostname."};
     case 429:
       return outage("Too many requests: wait, or raise the zone's rate limit.");
     case 502:
@@ -172,9 +174,7 @@ Meaning meaning_of(const Refusal& refusal, int code) {
       break;
   }
   if (status / 100 == 5) return outage("The edge or the tunnel has trouble: try again later.");
-  Meaning other = gate(not_a_tunnel);
-  if (status / 100 == 2) other.kind = ErrorKind::unreachable;
-  return other;
+  return {ErrorKind::unreachable, false, {}, not_a_tunnel};
 }
 
 }  // namespace
@@ -257,7 +257,8 @@ Result<std::optional<AnswerHead>> parse_answer_head(std::string_view text) {
   const std::size_t end = text.find("\r\n\r\n");
   if (end > answer_head_limit) {  // not there at all is npos, the largest number
     if (text.size() <= answer_head_limit) return std::optional<AnswerHead>();
-    return unreachable("the answer's headers are longer than 32KiB");
+    return unreachable("the answer's headers are longer than 32KiB",
+                       "Check access-hostname: no Access edge answers so.");
   }
   AnswerHead head;
   head.size = end + 4;

@@ -145,11 +145,14 @@ Result<AnswerHead> receive_answer(const Budget& budget, ByteStream& stream, std:
       // 101 is final here.
       if (head->status / 100 != 1 || head->status == 101) return std::move(*head);
       if (++interim_answers <= most_interim_answers) continue;
-      return unreachable(stream.peer() + " answers that it will answer, and does not");
+      return unreachable(stream.peer() + " answers that it will answer, and does not",
+                         "Check access-hostname: no Access edge answers so.");
     }
     PCA_TRY(const bool more, receive_more(budget, stream, text));
     if (!more) {
-      return unreachable(fmt::format("{} cut the connection before it answered", stream.peer()))
+      return unreachable(fmt::format("{} cut the connection before it answered", stream.peer()),
+                         "Check access-hostname and access-port, and whether a proxy or firewall "
+                         "on the way lets WebSockets through.")
           .as_transient();
     }
   }

@@ -228,8 +228,14 @@ Result<T> connect(const Budget& budget, const ConnectionSettings& settings, cons
         return go(way);
       },
       observer.on_retry);
-  if (!result) return std::move(result).error().within("connecting to " + host.text());
-  return result;
+  if (result) return result;
+  Error error = std::move(result).error();
+  if (error.kind == ErrorKind::unreachable && error.hint.empty()) {
+    error.hint = fmt::format(
+        "`tunnel-ssh check` shows how far it comes; connect-timeout ({}) is the limit of each try.",
+        format_duration(settings.connect_timeout));
+  }
+  return std::move(error).within("connecting to " + host.text());
 }
 
 // The host's SSH port by way of an open session: that of the last jump host, or of the host itself,

@@ -221,7 +221,10 @@ Error CurlHandle::explain(CURLcode code, const std::string& peer) const {
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
-      return unreachable(fmt::format("{} cut the connection: {}", peer, detail())).as_transient();
+      return unreachable(fmt::format("{} cut the connection: {}", peer, detail()),
+                         "Check that TLS is spoken on this port and that no proxy or firewall on "
+                         "the way objects.")
+          .as_transient();
     case CURLE_OPERATION_TIMEDOUT:
       return unreachable("timed out while " + phase(peer)).as_transient();
     case CURLE_URL_MALFORMAT:
@@ -229,7 +232,8 @@ Error CurlHandle::explain(CURLcode code, const std::string& peer) const {
       return bad_input(fmt::format("cannot use the address of {}: {}", peer, detail()));
     default:
       return unreachable(fmt::format("no answer from {}: {}", peer,
-                                     detail().empty() ? curl_easy_strerror(code) : detail()));
+                                     detail().empty() ? curl_easy_strerror(code) : detail()),
+                         "Check the address and the route to it.");
   }
 }
 

@@ -503,7 +503,8 @@ Result<> Session::keep_alive(const std::string& doing) {
   if (Clock::now() < silent_since() + keepalive_) return {};
   if (unanswered_ >= keepalive_limit_) {
     return unreachable(fmt::format("no sign of life from {} for {} while {}", transport_.peer(),
-                                   format_duration(keepalive_ * (unanswered_ + 1)), doing));
+                                   format_duration(keepalive_ * (unanswered_ + 1)), doing),
+                       "See whether the host still runs and the way to it is still there.");
   }
   libssh2_keepalive_send(transport_.raw(), nullptr);
   transport_.flush();

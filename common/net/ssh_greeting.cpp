@@ -56,7 +56,8 @@ Result<> SshGreeting::read_lines() {
   if (stage_ == Stage::key_exchange && !identification_.starts_with("SSH-2.0-") &&
       !identification_.starts_with("SSH-1.99-")) {
     return unreachable(fmt::format("the server does not speak SSH-2; it says {}",
-                                   visible(cut_utf8(identification_, shown_text))));
+                                   visible(cut_utf8(identification_, shown_text))),
+                       "Check host and port; a server as old as this has to be replaced.");
   }
   return {};
 }

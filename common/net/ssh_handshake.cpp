@@ -127,8 +127,8 @@ class Handshake {
 
   // Busy servers drop connections before they have logged in (sshd's MaxStartups), and paths
   // through proxies are flaky at the start. Nothing has happened yet, so another try is safe.
-  static Error may_pass(Error error) {
-    return error.kind == ErrorKind::unreachable && error.hint.empty()
+  [[nodiscard]] Error may_pass(Error error) const {
+    return error.kind == ErrorKind::unreachable && !transport_.is_stranger()
                ? std::move(error).as_transient()
                : error;
   }
@@ -208,7 +208,9 @@ Result<> check_host_key(SshTransport& transport, const SshLogin& login, SshFacts
   std::size_t size = 0;
   int type = 0;
   const char* blob = libssh2_session_hostkey(transport.raw(), &size, &type);
-  if (blob == nullptr) return unreachable(transport.peer() + " showed no host key");
+  if (blob == nullptr) {
+    return unreachable(transport.peer() + " showed no host key", "Check host and port.");
+  }
   facts.host_key = HostKey::from_blob(std::string(blob, size));
   const HostKey& key = facts.host_key;
   if (login.pins != nullptr) facts.verdict = login.pins->judge(login.host, login.port, key);

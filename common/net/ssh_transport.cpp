@@ -106,15 +106,25 @@ Error SshTransport::problem(int code, const std::string& doing) const {
                               format_size(most_memory), doing));
   }
   return unreachable(fmt::format("SSH protocol error with {} while {}: {} (libssh2 {})", peer(),
-                                 doing, text == nullptr ? "" : text, code));
+                                 doing, text == nullptr ? "" : text, code),
+                     "Check that this port is an SSH server's and that nothing on the way meddles "
+                     "with what it says.");
 }
 
 Error SshTransport::lost(const std::string& doing) const {
   std::string reason = broken_ ? broken_->message : peer() + " closed the connection";
   if (!farewell_.empty()) reason = fmt::format("{} ended the session: {}", peer(), farewell_);
-  const std::string said = greeting_.identification().empty() ? greeting_.preceding_text() : "";
+  const bool is_known = !greeting_.identification().empty();
+  const std::string said = is_known ? "" : greeting_.preceding_text();
   if (!said.empty()) reason += fmt::format(" (it said: {})", said);
-  return unreachable(fmt::format("the connection was lost while {}: {}", doing, reason));
+  std::string hint = broken_ ? broken_->hint : "";
+  if (hint.empty()) {
+    hint = is_known ? "The log of its SSH server may say why; or else look at what is between."
+                    : "Check host and port. An SSH server ends a connection so early when it has "
+                      "too many (MaxStartups) or refuses this address; its log says so.";
+  }
+  return unreachable(fmt::format("the connection was lost while {}: {}", doing, reason),
+                     std::move(hint));
 }
 
 bool SshTransport::move_out() {
@@ -228,7 +238,8 @@ ssize_t SshTransport::send(std::span<const char> bytes) {
   }
   if (out_.size() - out_start_ + bytes.size() > most_queued) {
     broken_ = unreachable(fmt::format("{} asks for more than it reads: {} of answers wait for it",
-                                      peer(), format_size(most_queued)));
+                                      peer(), format_size(most_queued)),
+                          "No SSH server does so: check what answers on this port.");
     at_end_ = true;  // or its questions would go on
     return whole;
   }

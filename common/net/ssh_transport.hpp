@@ -58,6 +58,9 @@ class SshTransport {
   // Why the server said it disconnects, made visible(); empty = it did not say.
   [[nodiscard]] const std::string& farewell() const { return farewell_; }
 
+  // Whether the other end has shown that it is no SSH server that we could talk to.
+  [[nodiscard]] bool is_stranger() const { return greeting_problem_.has_value(); }
+
   // The password that a keyboard-interactive prompt is answered with, once.
   void answer_prompt_with(const Secret* password) { password_ = password; }
   static void answer_prompt(const char* name, int name_size, const char* instruction,

@@ -243,7 +243,7 @@ INSTANTIATE_TEST_SUITE_P(
             false, "307 (a redirect, CF-RAY 8f00-FRA)", "answers like a web site"},
         Row{"web_page", answer(200), no_connection, false, "200 (CF-RAY 8f00-FRA)",
             "WebSockets are on in the zone's network settings"},
-        Row{"bad_request", answer(400), permission, false, "400 (CF-RAY 8f00-FRA)",
+        Row{"bad_request", answer(400), no_connection, false, "400 (CF-RAY 8f00-FRA)",
             "WebSockets are on in the zone's network settings"},
         Row{"service_auth_401", answer(401), permission, false,
             "401 (blocked by a Service Auth policy, CF-RAY 8f00-FRA)",
@@ -256,7 +256,7 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"firewall_rule",
             answer(403, AccessCredential::service_token, {}, "<h1>Error 1020</h1>"), permission,
             false, "403 (blocked by a security rule, error code 1020, CF-RAY 8f00-FRA)", "WAF"},
-        Row{"no_route", answer(404), permission, false, "404 (CF-RAY 8f00-FRA)",
+        Row{"no_route", answer(404), no_connection, false, "404 (CF-RAY 8f00-FRA)",
             "No route of the tunnel serves this hostname"},
         Row{"too_many", answer(429), no_connection, true, "429 (CF-RAY 8f00-FRA)", "rate limit"},
         Row{"target_down", answer(502), no_connection, true,
@@ -270,7 +270,7 @@ INSTANTIATE_TEST_SUITE_P(
             "point it at the tunnel"},
         Row{"other_trouble", answer(503), no_connection, true, "503 (CF-RAY 8f00-FRA)",
             "try again later"},
-        Row{"teapot", answer(418), permission, false, "418 (CF-RAY 8f00-FRA)",
+        Row{"teapot", answer(418), no_connection, false, "418 (CF-RAY 8f00-FRA)",
             "answers like a web site"}),
     [](const auto& tested) { return std::string(tested.param.name); });
 

@@ -17,7 +17,7 @@ constexpr std::array<ExitCode, 11> table{{
     {7, "conflict: lock held, release on hold, changed meanwhile"},
     {8, "`plan --exit-code`: there are changes"},
     {70, "a bug in the tool: please report it"},
-    {128, "128 + n: ended by signal n, after clean-up"},
+    {128, "plus n: ended by signal n, after clean-up"},
 }};
 
 }  // namespace

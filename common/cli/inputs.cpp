@@ -609,6 +609,11 @@ CommandLine parse_command_line(const ToolSpec& tool, std::span<const std::string
   CommandLine line;
   std::vector<std::string> rest(arguments.begin(), arguments.end());
   const CommandSpec* command = find_command(tool, "");
+  // As git has it: "help COMMAND" is "COMMAND --help".
+  if (command == nullptr && !rest.empty() && rest.front() == "help") {
+    std::rotate(rest.begin(), rest.begin() + 1, rest.end());
+    rest.back() = "--help";
+  }
   const auto word = std::find_if(rest.begin(), rest.end(), [](const std::string& argument) {
     return !argument.starts_with('-') || argument == "--";
   });

@@ -447,12 +447,16 @@ TEST_F(InputsTest, QuestionsWinOverMistakes) {
     return parse_command_line(tool_, arguments, ignored).kind;
   };
   EXPECT_EQ(kind({"--help"}), Kind::help);
+  EXPECT_EQ(kind({"help"}), Kind::help);
+  EXPECT_EQ(kind({"help", "run"}), Kind::help);
+  EXPECT_EQ(kind({"help", "--json"}), Kind::help_json);
   EXPECT_EQ(kind({"-h"}), Kind::help);
   EXPECT_EQ(kind({"run", "--nosuch", "--help"}), Kind::help);
   EXPECT_EQ(kind({"--help", "--json"}), Kind::help_json);
   EXPECT_EQ(kind({"--version"}), Kind::version);
   EXPECT_EQ(kind({"run", "--version"}), Kind::version);
   EXPECT_EQ(kind({"run", "--", "--help"}), Kind::run);
+  EXPECT_EQ(kind({"run", "help"}), Kind::run);
   EXPECT_EQ(kind({"run", "--script=--help"}), Kind::run);
 }
 

@@ -49,7 +49,7 @@ only_in 'boost/' '^tools/sandbox/'
 # The tool decides how the process ends in one place, and only the Reporter prints.
 # A parent that leaves its work to a child in the background ends without its own clean-up.
 must_be_empty "exit() outside tool_main" "$(sources | grep -E '^(common|tools)/' | grep -vE '(cli/(tool_main|signals)|tunnel-ssh/background)\.cpp$' | lines_with '(^|[^_[:alnum:].])(std::)?_?exit\([^)]')"
-must_be_empty "printing outside the Reporter" "$(sources | grep -E '^common/' | grep -vE '(runner/reporter|cli/tool_main)\.cpp$' | lines_with 'std::(cout|cerr)|[^_:[:alnum:]]f?printf\(|fmt::print\(')"
+must_be_empty "printing outside the Reporter" "$(sources | grep -E '^(common|tools)/' | grep -vE '(runner/reporter|cli/tool_main)\.cpp$' | lines_with 'std::(cout|cerr)|[^_:[:alnum:]]f?printf\(|fmt::print\(')"
 must_be_empty "a sleep: wait for what you wait for" "$(sources | lines_with 'sleep_for|sleep_until|[^_[:alnum:]]u?sleep\(')"
 
 must_be_empty "the host of a package registry" "$(all_files | grep -v '^tests/style\.sh$' | lines_with 'deb\.debian\.org|registry\.npmjs|pypi\.org|snapshot\.debian|archive\.ubuntu')"

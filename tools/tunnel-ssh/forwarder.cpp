@@ -10,7 +10,7 @@ namespace pca::tunnel_ssh {
 namespace {
 
 constexpr std::size_t most_connections = 256;  // at once; further ones wait to be accepted
-constexpr Milliseconds connect_limit{3000};    // to a target of this side, while all others wait
+constexpr Milliseconds connect_limit{10'000};  // to a target of this side
 constexpr std::size_t socks_chunk = 1024;
 constexpr const char* doing = "forwarding";
 
@@ -138,43 +138,69 @@ std::vector<Listening> Forwarder::listening() const {
 
 Error Forwarder::serve(const Budget& budget, SshSession& session, const Say& say) {
   Error ended = move_until_lost(budget, session, say).error();
-  connections_.clear();  // their channels must not outlive the session
+  arrivals_.clear();  // their channels must not outlive the session
+  connections_.clear();
   return ended;
 }
 
 Result<> Forwarder::move_until_lost(const Budget& budget, SshSession& session, const Say& say) {
   for (;;) {
     PCA_CHECK(budget.check(doing));
-    PCA_TRY(const bool accepted, accept_all(budget, session, say));
+    const bool accepted_here = accept_here();
+    PCA_TRY(const bool accepted_there, accept_there(session));
+    const bool joined = join_targets(say);
     const bool moved = step_all(session, say);
-    if (moved || accepted) continue;
+    if (accepted_here || accepted_there || joined || moved) continue;
     PCA_CHECK(session.wait(budget, poll_handles(), budget.deadline(), doing));
   }
 }
 
-Result<bool> Forwarder::accept_all(const Budget& budget, SshSession& session, const Say& say) {
+bool Forwarder::has_room() const {
+  return arrivals_.size() + connections_.size() < most_connections;
+}
+
+bool Forwarder::accept_here() {
   bool accepted = false;
   for (Local& local : locals_) {
-    while (connections_.size() < most_connections) {
+    while (has_room()) {
       auto socket = local.listener.accept();
       if (!socket) break;
       connections_.emplace_back(local.spec, *std::move(socket));
       accepted = true;
     }
   }
+  return accepted;
+}
+
+Result<bool> Forwarder::accept_there(SshSession& session) {
+  bool accepted = false;
   for (const Remote& remote : remotes_) {
-    if (connections_.size() >= most_connections) break;
+    if (!has_room()) break;
     PCA_TRY(auto channel, session.accept(remote.port));
     if (channel == nullptr) continue;
+    arrivals_.emplace_back(remote, std::move(channel), connect_limit);
     accepted = true;
-    auto socket = connect_local(budget.at_most(connect_limit), remote.spec.target);
-    if (socket) {
-      connections_.emplace_back(std::move(channel), *std::move(socket));
-    } else {
-      say(fmt::format("{}: {}", remote.spec.text, socket.error().message));
-    }
   }
   return accepted;
+}
+
+bool Forwarder::join_targets(const Say& say) {
+  bool joined = false;
+  for (auto at = arrivals_.begin(); at != arrivals_.end();) {
+    if (!at->target.is_over()) {
+      ++at;
+      continue;
+    }
+    auto socket = at->target.take();
+    if (socket) {
+      connections_.emplace_back(std::move(at->channel), *std::move(socket));
+    } else {
+      say(fmt::format("{}: {}", at->remote.spec.text, socket.error().message));
+    }
+    at = arrivals_.erase(at);
+    joined = true;
+  }
+  return joined;
 }
 
 bool Forwarder::step_all(SshSession& session, const Say& say) {
@@ -193,9 +219,10 @@ bool Forwarder::step_all(SshSession& session, const Say& say) {
 
 std::vector<PollHandle> Forwarder::poll_handles() const {
   std::vector<PollHandle> handles;
-  if (connections_.size() < most_connections) {
+  if (has_room()) {
     for (const Local& local : locals_) handles.push_back({local.listener.fd(), POLLIN});
   }
+  for (const Arrival& arrival : arrivals_) handles.push_back(arrival.target.poll_handle());
   for (const ForwardedConnection& connection : connections_) {
     handles.push_back(connection.poll_handle());
   }

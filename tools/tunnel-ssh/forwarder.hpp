@@ -80,14 +80,27 @@ class Forwarder {
     std::uint16_t port = 0;
   };
 
+  // A connection that has come to a port of the host, and the target of this side is being reached.
+  struct Arrival {
+    Arrival(const Remote& from, std::unique_ptr<SshChannel> with, Milliseconds limit)
+        : remote(from), channel(std::move(with)), target(limit, from.spec.target) {}
+    const Remote& remote;
+    std::unique_ptr<SshChannel> channel;
+    LocalConnect target;
+  };
+
   // Ends with an Error only.
   Result<> move_until_lost(const Budget& budget, SshSession& session, const Say& say);
-  Result<bool> accept_all(const Budget& budget, SshSession& session, const Say& say);
+  [[nodiscard]] bool has_room() const;
+  bool accept_here();
+  Result<bool> accept_there(SshSession& session);
+  bool join_targets(const Say& say);
   bool step_all(SshSession& session, const Say& say);
   [[nodiscard]] std::vector<PollHandle> poll_handles() const;
 
   std::vector<Local> locals_;
   std::vector<Remote> remotes_;
+  std::list<Arrival> arrivals_;
   std::list<ForwardedConnection> connections_;
 };
 

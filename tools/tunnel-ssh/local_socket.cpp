@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -127,6 +128,21 @@ Result<LocalSocket> connect_local(const Budget& budget, const Endpoint& target,
     return unreachable(fmt::format("{}: {}", target.text(), errno_text(errno)));
   }
   return LocalSocket(std::move(socket));
+}
+
+LocalConnect::LocalConnect(Milliseconds limit, const Endpoint& target)
+    : over_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  std::promise<Result<LocalSocket>> promise;
+  socket_ = promise.get_future();
+  thread_ = std::jthread([limit, target, over = over_.get(),
+                          promise = std::move(promise)](const std::stop_token& stop) mutable {
+    promise.set_value(connect_local(Budget::of(limit, stop), target));
+    ::eventfd_write(over, 1);
+  });
+}
+
+bool LocalConnect::is_over() const {
+  return socket_.wait_for(Milliseconds{0}) == std::future_status::ready;
 }
 
 Result<LocalListener> LocalListener::open(const Endpoint& endpoint) {

@@ -1,9 +1,13 @@
 #pragma once
 
+#include <poll.h>
+
 #include <cstdint>
+#include <future>
 #include <optional>
 #include <span>
 #include <string>
+#include <thread>
 
 #include "base/budget.hpp"
 #include "net/byte_stream.hpp"
@@ -33,6 +37,23 @@ class LocalSocket {
 // cancelled.
 [[nodiscard]] Result<LocalSocket> connect_local(const Budget& budget, const Endpoint& target,
                                                 const Resolver& resolver = resolve_host);
+
+// connect_local() in a thread of its own, so that a target that is slow to answer holds up nobody
+// else. Gives up when it is destroyed. Used by one thread.
+class LocalConnect {
+ public:
+  LocalConnect(Milliseconds limit, const Endpoint& target);
+
+  // Wakes poll() once it is over.
+  [[nodiscard]] PollHandle poll_handle() const { return {over_.get(), POLLIN}; }
+  [[nodiscard]] bool is_over() const;
+  [[nodiscard]] Result<LocalSocket> take() { return socket_.get(); }  // once, when it is over
+
+ private:
+  FileDescriptor over_;
+  std::future<Result<LocalSocket>> socket_;
+  std::jthread thread_;
+};
 
 // A listening socket. A unix socket's file is removed with it; one left by a process that is gone
 // is replaced, anything else in its place is an error. Not thread safe.

@@ -1,10 +1,15 @@
 #include "tunnel-ssh/forwarder.hpp"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <future>
+#include <utility>
 
 #include "support/fake_ssh.hpp"
 #include "support/temp_folder.hpp"
@@ -81,14 +86,86 @@ TEST_F(RemoteForwards, CarryNoMoreThan256ConnectionsAtOnce) {
   test::ChannelScript idle;
   std::vector<LocalSocket> sockets;  // of the target
   int accepted = 0;
+  bool was_waiting = true;
   session_.on_accept = [&]() -> test::ChannelScript* {
     while (auto socket = target->accept()) sockets.push_back(*std::move(socket));
     return ++accepted <= 1000 ? &idle : nullptr;
   };
-  session_.on_wait = [] { return false; };  // nothing moves any more
+  // Until all have reached the target, and then nothing moves any more.
+  session_.on_wait = [&] {
+    pollfd arriving{target->fd(), POLLIN, 0};
+    if (sockets.size() < 256) ::poll(&arriving, 1, 10'000);
+    while (auto socket = target->accept()) sockets.push_back(*std::move(socket));
+    return std::exchange(was_waiting, sockets.size() < 256);
+  };
   (void)forwarder_->serve(budget, session_, [this](const std::string& text) { said_ += text; });
   EXPECT_EQ(accepted, 256);
   EXPECT_EQ(said_, "");
+}
+
+// A port that answers nobody: its queue is full, so that further connects wait.
+class SilentPort {
+ public:
+  SilentPort() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* const any = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(::bind(socket_.get(), any, size), 0);
+    EXPECT_EQ(::listen(socket_.get(), 0), 0);
+    EXPECT_EQ(::getsockname(socket_.get(), any, &size), 0);
+    port_ = ntohs(address.sin_port);
+    for (FileDescriptor& waiting : waiting_) {
+      waiting = FileDescriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+      ::connect(waiting.get(), any, size);
+    }
+  }
+  [[nodiscard]] std::string text() const { return "127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  FileDescriptor socket_;
+  std::array<FileDescriptor, 3> waiting_;
+  std::uint16_t port_ = 0;
+};
+
+TEST_F(RemoteForwards, ATargetThatDoesNotAnswerHoldsUpNobodyElse) {
+  const SilentPort silent;
+  auto target = LocalListener::open({"127.0.0.1", 0, {}});
+  ASSERT_TRUE(target);
+  forwarder_ = *Forwarder::open(
+      {remote("0:" + silent.text()), remote("0:127.0.0.1:" + std::to_string(target->port()))});
+  std::uint16_t next = 40001;
+  grant_ = [&](std::uint16_t) -> Result<std::uint16_t> { return next++; };
+  (void)ask();
+  test::ChannelScript stuck;
+  test::ChannelScript lively;
+  lively.out = {"hello"};
+  lively.at_end = true;
+  std::deque<test::ChannelScript*> incoming{&stuck, &lively};
+  session_.on_accept = [&]() -> test::ChannelScript* {
+    if (incoming.empty()) return nullptr;
+    test::ChannelScript* const next_one = incoming.front();
+    incoming.pop_front();
+    return next_one;
+  };
+  std::optional<LocalSocket> reached;
+  std::string came;
+  const auto read_on = [&] {
+    std::array<char, 16> buffer{};
+    const auto got = reached->read(buffer);
+    if (got) came.append(buffer.data(), got->bytes);
+  };
+  session_.on_wait = [&] {
+    pollfd arriving{reached ? reached->fd() : target->fd(), POLLIN, 0};
+    ::poll(&arriving, 1, 10'000);
+    if (!reached) reached = target->accept();
+    if (reached) read_on();
+    return came.size() < 5;
+  };
+  (void)forwarder_->serve(budget, session_, [this](const std::string& text) { said_ += text; });
+  EXPECT_EQ(came, "hello");
+  EXPECT_EQ(said_, "");  // the other target is still being tried
 }
 
 TEST(LocalSocketTest, ANameThatNobodyAnswersForEndsWithTheBudget) {

@@ -11,8 +11,6 @@ namespace pca::tunnel_ssh {
 
 namespace {
 
-constexpr Milliseconds goodbye_limit{1000};
-
 // What one phase was like, as a line of the table.
 struct PhaseLine {
   std::string name;
@@ -98,20 +96,20 @@ HostResult check_host(ToolContext& context, const ConnectionSettings& settings,
   ConnectObserver observer = log_observer(reporter, settings);
   observer.facts = &facts;
   observer.on_phase = [&](const ConnectEvent& event) {
-    const double now = std::chrono::duration<double, std::milli>(Clock::now() - began).count();
     lines.push_back({event.phase, event.ms, event.detail});
-    result.phases.push_back({event.phase, now - event.ms, event.ms});
+    result.phases.push_back({event.phase, ms_since(began) - event.ms, event.ms});
   };
 
   reporter.group(result.host);
   reporter.info(intention(settings, host));
   auto session = connect_ssh(connect_budget(settings, context.stop), settings, host, observer);
+  one_after_the_other(result.phases);
   if (!lines.empty()) reporter.info(table(lines));
   if (const std::string text = facts_text(facts); !text.empty()) reporter.info(text);
   if (session) {
     result.outcome = Outcome::succeeded;
     reporter.info("ok: logged in; nothing was run");
-    (void)(*session)->close(Budget::of(goodbye_limit));
+    (void)(*session)->close(farewell());
   } else {
     result.outcome = outcome_of(session.error(), false);
     result.error = std::move(session).error();

@@ -25,6 +25,13 @@ std::string gantt_name(std::string_view text) {
 
 }  // namespace
 
+void one_after_the_other(std::vector<Phase>& phases) {
+  for (std::size_t i = phases.size(); i > 1; --i) {
+    Phase& phase = phases[i - 2];
+    phase.start_ms = std::max(0.0, std::min(phase.start_ms, phases[i - 1].start_ms - phase.ms));
+  }
+}
+
 std::string phases_gantt(std::span<const HostPhases> hosts) {
   std::string out;
   for (const HostPhases& host : hosts.first(std::min(hosts.size(), most_in_gantt))) {

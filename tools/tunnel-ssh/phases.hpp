@@ -12,6 +12,10 @@ struct Phase {
   double start_ms = 0;
   double ms = 0;
 };
+// For phases that are told together, when the last of them is over: one ended at the latest when
+// the next began.
+void one_after_the_other(std::vector<Phase>& phases);
+
 struct HostPhases {
   std::string host;
   std::vector<Phase> phases;

@@ -22,6 +22,17 @@ HostResult bad(std::string host, Error error, bool timed_out = false) {
   return result;
 }
 
+TEST(PhasesTest, ThoseToldTogetherLieOneAfterTheOther) {
+  // Told at 30 ms, all three, after a pause; then one told at once.
+  std::vector<Phase> phases{{"dns", 29, 1}, {"tcp", 25, 5}, {"tls", 10, 20}, {"login", 40, 2}};
+  one_after_the_other(phases);
+  const auto start = [&](std::size_t i) { return phases[i].start_ms; };
+  EXPECT_EQ(std::vector({start(0), start(1), start(2), start(3)}),
+            (std::vector<double>{4, 5, 10, 40}));
+  one_after_the_other(phases);  // they do already
+  EXPECT_EQ(start(0), 4);
+}
+
 TEST(ResultsTest, TheGravestOutcomeDecides) {
   using List = std::vector<HostResult>;
   EXPECT_EQ(overall_outcome(List{good("a"), good("b")}), Outcome::succeeded);

@@ -280,7 +280,9 @@ CommandSpec stdio_command() {
       .stdout_use = StdoutUse::data,
       .examples =
           {
-              {"Your own ssh through Cloudflare Access",
+              {"Your own ssh through Cloudflare Access (its service token in "
+               "INPUT_ACCESS_CLIENT_ID "
+               "and INPUT_ACCESS_CLIENT_SECRET)",
                "ssh -o ProxyCommand='tunnel-ssh stdio %h %p --via access' deploy@web1.example.com"},
               {"rsync the same way",
                "rsync -e \"ssh -o ProxyCommand='tunnel-ssh stdio %h %p --via access'\" -a dist/ "
@@ -434,7 +436,8 @@ CommandSpec pin_command() {
               {contract::known_hosts, "The lines for known-hosts"},
               {contract::fingerprints, "The fingerprints for host-key, one a line"},
           },
-      .examples = {{"See a host's keys through the tunnel",
+      .examples = {{"See a host's keys through the tunnel (the service token of Access in "
+                    "INPUT_ACCESS_CLIENT_ID and INPUT_ACCESS_CLIENT_SECRET)",
                     "tunnel-ssh pin web1.example.com --via access"}},
   };
 }
@@ -448,7 +451,8 @@ CommandSpec check_command() {
       .outputs = {{contract::outcome, "The gravest of all hosts, as exec names it"},
                   {contract::results, "JSON, an entry a host, as exec gives it"}},
       .examples =
-          {{"Find out why a host cannot be reached",
+          {{"Find out why a host cannot be reached (the service token of Access in "
+            "INPUT_ACCESS_CLIENT_ID and INPUT_ACCESS_CLIENT_SECRET)",
             "tunnel-ssh check deploy@web1.example.com --via access --key-file ~/.ssh/id_ed25519 "
             "--known-hosts-file ~/.ssh/known_hosts"}},
   };

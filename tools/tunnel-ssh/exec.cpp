@@ -18,13 +18,8 @@ namespace {
 
 constexpr std::size_t token_bytes = 16;        // nobody prints it by chance
 constexpr Milliseconds reading_limit{30'000};  // for files among the inputs
-constexpr Milliseconds goodbye_limit{1000};
-constexpr int timed_out_code = 124;  // as timeout(1) has it
+constexpr int timed_out_code = 124;            // as timeout(1) has it
 constexpr std::size_t joined_limit = std::size_t{512} * 1024;
-
-double milliseconds(Clock::duration duration) {
-  return std::chrono::duration<double, std::milli>(duration).count();
-}
 
 // Runs one plan on its hosts; workers share it. All members but results_ are set before the first
 // worker starts, and each worker writes only its own entry there.
@@ -46,7 +41,7 @@ class Execution {
     return results_;
   }
 
-  [[nodiscard]] double elapsed_ms() const { return milliseconds(Clock::now() - began_); }
+  [[nodiscard]] double elapsed_ms() const { return ms_since(began_); }
 
  private:
   [[nodiscard]] bool is_only_host() const { return results_.size() == 1; }
@@ -61,7 +56,7 @@ class Execution {
     place.reset();  // it counts starts: sshd drops connections that have not logged in yet
     if (session) {
       run_there(**session, result);
-      (void)(*session)->close(Budget::of(goodbye_limit));
+      (void)(*session)->close(farewell());
     } else {
       end_with(result, std::move(session).error(), false);
     }

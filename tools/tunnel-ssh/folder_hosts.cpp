@@ -13,15 +13,13 @@ namespace pca::tunnel_ssh {
 
 namespace {
 
-constexpr Milliseconds goodbye_limit{1000};
-
 Result<Json> on_host(ToolContext& context, const Budget& budget, const FolderPlace& place,
                      const HostAddress& address, const std::string& host, const OnFolder& work) {
   PCA_TRY(const auto session,
           connect_ssh(connect_budget(place.connection, context.stop), place.connection, address,
                       log_observer(context.reporter, place.connection)));
   PCA_TRY(Json answer, in_folder(budget, *session, place, place.path, host, work));
-  (void)session->close(Budget::of(goodbye_limit));
+  (void)session->close(farewell());
   return answer;
 }
 

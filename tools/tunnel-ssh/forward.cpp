@@ -13,7 +13,6 @@ namespace pca::tunnel_ssh {
 
 namespace {
 
-constexpr Milliseconds goodbye_limit{1000};
 constexpr RetryPolicy reconnect{
     .tries = 1'000'000, .first = Milliseconds{1000}, .longest = Milliseconds{30'000}};
 
@@ -91,7 +90,7 @@ class ForwardWork {
     ready(to_json(forwarder.listening()));
     for (;;) {
       const Error ended = forwarder.serve(budget, *session, say_);
-      (void)session->close(Budget::of(goodbye_limit));
+      (void)session->close(farewell());
       session.reset();
       if (budget.is_cancelled()) return ended;
       if (budget.is_over()) return {};

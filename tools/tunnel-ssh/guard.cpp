@@ -20,7 +20,6 @@ namespace {
 
 constexpr std::size_t longest_candidate = std::size_t{64} << 20U;
 constexpr Milliseconds reading_limit{30'000};
-constexpr Milliseconds goodbye_limit{1000};
 constexpr Milliseconds last_limit{5000};     // to revert when all else has failed
 constexpr Milliseconds before_revert{5000};  // the host must not revert while we confirm
 constexpr Milliseconds shortest_guard{15'000};
@@ -105,8 +104,8 @@ class GuardLine {
   GuardLine(std::unique_ptr<SshSession> session, RemoteShell shell)
       : session_(std::move(session)), shell_(std::move(shell)), host_(shell_) {}
   ~GuardLine() {
-    (void)shell_.end(Budget::of(goodbye_limit));
-    (void)session_->close(Budget::of(goodbye_limit));
+    (void)shell_.end(farewell());
+    (void)session_->close(farewell());
   }
   GuardLine(const GuardLine&) = delete;
   GuardLine& operator=(const GuardLine&) = delete;

@@ -13,6 +13,7 @@
 
 #include "base/text.hpp"
 #include "tunnel-ssh/batches.hpp"
+#include "tunnel-ssh/connection.hpp"
 #include "tunnel-ssh/health.hpp"
 #include "tunnel-ssh/release_folder.hpp"
 #include "tunnel-ssh/release_hooks.hpp"
@@ -23,8 +24,7 @@ namespace pca::tunnel_ssh {
 
 namespace {
 
-constexpr std::size_t starts_at_once = 8;  // to one address; see StartGate
-constexpr Milliseconds goodbye_limit{1000};
+constexpr std::size_t starts_at_once = 8;   // to one address; see StartGate
 constexpr Milliseconds revert_limit{5000};  // a cancelled job has little more
 constexpr Milliseconds clean_up_limit{
     6000};  // after a cancel, the rollback hook of the runner's included
@@ -110,7 +110,7 @@ class Worker {
     Result<> ended = work_on_host();
     leave();
     if (!ended) fail(std::move(ended).error());
-    if (session_) (void)session_->close(Budget::of(goodbye_limit));
+    if (session_) (void)session_->close(farewell());
   }
   [[nodiscard]] const std::string& release() const { return release_; }
 
@@ -128,7 +128,7 @@ class Worker {
     if (shell.is_busy()) {
       (void)shell.terminate(Budget::of(revert_limit));  // it would wait for the user's command
     } else {
-      (void)shell.end(Budget::of(goodbye_limit));
+      (void)shell.end(farewell());
     }
     return done;
   }

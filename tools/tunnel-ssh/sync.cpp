@@ -9,6 +9,7 @@
 
 #include "base/text.hpp"
 #include "runner/markdown.hpp"
+#include "tunnel-ssh/connection.hpp"
 #include "tunnel-ssh/contract.hpp"
 #include "tunnel-ssh/local_tree.hpp"
 #include "tunnel-ssh/remote_tree.hpp"
@@ -20,7 +21,6 @@ namespace pca::tunnel_ssh {
 
 namespace {
 
-constexpr Milliseconds goodbye_limit{1000};
 constexpr std::size_t most_lines = 200;  // of changes in the job summary
 
 // One upload: what is to be where.
@@ -97,9 +97,7 @@ class Sync {
     return hosts_;
   }
 
-  [[nodiscard]] double elapsed_ms() const {
-    return std::chrono::duration<double, std::milli>(Clock::now() - began_).count();
-  }
+  [[nodiscard]] double elapsed_ms() const { return ms_since(began_); }
 
  private:
   [[nodiscard]] bool is_only_host() const { return hosts_.size() == 1; }
@@ -148,7 +146,7 @@ class Sync {
       PCA_TRY(host.targets.emplace_back(), fetch(shell, download));
     }
     // Whatever becomes of the connection now: what was asked for is done. The shell ends with it.
-    (void)session->close(Budget::of(goodbye_limit));
+    (void)session->close(farewell());
     return {};
   }
 

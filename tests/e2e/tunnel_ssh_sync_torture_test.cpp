@@ -1,14 +1,18 @@
 // What tunnel-ssh sync leaves behind when it is cut short or the host has no room.
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "base/text.hpp"
 #include "support/counting_proxy.hpp"
+#include "support/edge.hpp"
 #include "support/require.hpp"
 #include "support/tree_picture.hpp"
 #include "support/tunnel_ssh.hpp"
@@ -76,9 +80,10 @@ class TunnelSshSyncTorture : public ::testing::Test {
   }
 
   // Where the connection goes through `proxy`.
-  void go_through(const CountingProxy& proxy) {
+  void go_through(const CountingProxy& proxy) { go_by(proxy.port()); }
+  void go_by(std::uint16_t proxy_port) {
     const std::string port = std::to_string(host_->sshd().port());
-    const std::string other = std::to_string(proxy.port());
+    const std::string other = std::to_string(proxy_port);
     step_->inputs["INPUT_HOST"] = host_->sshd().user() + "@127.0.0.1:" + other;
     step_->inputs["INPUT_KNOWN_HOSTS"] =
         replaced(host_->sshd().known_hosts(), "]:" + port + " ", "]:" + other + " ");
@@ -172,6 +177,96 @@ TEST_F(TunnelSshSyncTorture, ASparseFileOfTwoGibibytesArrives) {
   const StepResult step = sync(old_);
   ASSERT_EQ(step.code, 0) << step.err;
   EXPECT_TRUE(tree_picture(there()) == tree_picture(old_.path()));
+}
+
+// ---- an upload over several channels
+
+class TunnelSshSyncLanes : public TunnelSshSyncTorture {
+ protected:
+  static constexpr std::uint64_t size = std::uint64_t{24} << 20U;
+
+  void SetUp() override {
+    TunnelSshSyncTorture::SetUp();
+    if (IsSkipped()) return;
+    make_it(old_);
+    before_ = tree_picture(there());
+    new_.write("big", noise(7, size));
+  }
+  // How many commands sshd has started so far.
+  [[nodiscard]] std::size_t commands() const {
+    std::size_t count = 0;
+    const std::string log = host_->sshd().log();
+    for (std::size_t at = 0; (at = log.find("Starting session: command", at)) != std::string::npos;
+         ++at) {
+      ++count;
+    }
+    return count;
+  }
+  // Over a long way, cut after so many bytes up where that is not 0.
+  StepResult sync_from_afar(std::uint64_t cut = 0) {
+    const CountingProxy counting(host_->sshd().port(), cut == 0 ? CountingProxy::endless : cut);
+    const pca::testing::SandboxDelay delay(
+        {"--to", "127.0.0.1:" + std::to_string(counting.port()), "--rtt", "30ms"});
+    go_by(delay.port());
+    return sync(new_);
+  }
+  // A process of the host whose command line begins so; 0 after 10 s without one.
+  [[nodiscard]] int wait_for_process(const std::string& begin) const {
+    for (int tries = 0; tries < 2000; ++tries) {
+      for (const int pid : descendants_of(host_->sshd().pid())) {
+        if (command_line_of_process(pid).starts_with(begin)) return pid;
+      }
+      ::poll(nullptr, 0, 5);
+    }
+    ADD_FAILURE() << "nothing called " << begin << " runs on the host";
+    return 0;
+  }
+  std::string before_;
+};
+
+TEST_F(TunnelSshSyncLanes, CarryALargeFileOverALongWay) {
+  const std::size_t commands_before = commands();
+  const StepResult step = sync_from_afar();
+  ASSERT_EQ(step.code, 0) << step.err;
+  EXPECT_TRUE(tree_picture(there()) == tree_picture(new_.path()));
+  EXPECT_GE(commands() - commands_before,
+            3U);  // the shell and lanes, how many depends on the time it takes
+  expect_nothing_left();
+}
+
+TEST_F(TunnelSshSyncLanes, AreDoneWithoutWhereTheHostAllowsOneChannel) {
+  host_ = std::make_unique<HostForTests>("MaxSessions 1");
+  step_ = std::make_unique<StepForTests>(*host_);
+  const StepResult step = sync_from_afar();
+  ASSERT_EQ(step.code, 0) << step.err;
+  EXPECT_TRUE(tree_picture(there()) == tree_picture(new_.path()));
+  EXPECT_EQ(commands(), 1U);
+  expect_nothing_left();
+}
+
+TEST_F(TunnelSshSyncLanes, LeaveNothingBehindWhereverTheConnectionIsCut) {
+  for (std::uint64_t part = 1; part <= 7; ++part) {
+    SCOPED_TRACE(part);
+    const StepResult step = sync_from_afar(size * part / 8);
+    EXPECT_EQ(step.code, 6) << step.err;
+    expect_nothing_left();
+    EXPECT_TRUE(tree_picture(there()) == before_);
+  }
+}
+
+TEST_F(TunnelSshSyncLanes, ChangeNothingWhenAProcessOfTheirsIsKilled) {
+  for (const char* victim : {"cat", "head -c", "tar "}) {
+    SCOPED_TRACE(victim);
+    std::jthread killer([&] {
+      if (wait_for_process("tar ") == 0) return;
+      if (const int pid = wait_for_process(victim); pid > 0) ::kill(pid, SIGKILL);
+    });
+    const StepResult step = sync_from_afar();
+    killer.join();
+    EXPECT_EQ(step.code, 1) << step.err;
+    expect_nothing_left();
+    EXPECT_TRUE(tree_picture(there()) == before_);
+  }
 }
 
 }  // namespace

@@ -173,10 +173,10 @@ Result<PendingGuard> GuardHost::arm(const Budget& budget, const GuardedChange& c
       std::string(arm_code);
   std::size_t taken = 0;
   PCA_TRY(const std::string said,
-          run(budget, code, [&](std::span<char> into) -> Result<std::size_t> {
+          run(budget, code, [&](std::span<char> into) -> Result<ByteStream::Read> {
             const std::size_t count = change.candidate.copy(into.data(), into.size(), taken);
             taken += count;
-            return count;
+            return ByteStream::Read{count, taken == change.candidate.size()};
           }));
   const std::size_t line_end = said.find('\n');
   if (line_end == std::string::npos) return failed("the host does not say what it did");

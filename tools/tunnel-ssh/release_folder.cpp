@@ -308,10 +308,10 @@ std::string share_secrets(std::span<const SecretFile> secrets) {
 
 // For a block that takes `rest`, piece by piece.
 RemoteInput input_of(std::string_view& rest) {
-  return [&rest](std::span<char> into) -> Result<std::size_t> {
+  return [&rest](std::span<char> into) -> Result<ByteStream::Read> {
     const std::size_t count = rest.copy(into.data(), into.size());
     rest.remove_prefix(count);
-    return count;
+    return ByteStream::Read{count, rest.empty()};
   };
 }
 
@@ -509,15 +509,18 @@ if [ $code = 0 ]; then staged=$path/releases/$id; fi
   WipedText before(linked + manifest);
   append_contents(before.text, release.secrets);
   std::string_view first = before.text;
-  std::string after = release.id + "\n";
+  const std::string after = release.id + "\n";
   std::uint64_t sent = 0;
-  const auto input = [&](std::span<char> into) -> Result<std::size_t> {
-    if (!first.empty()) return input_of(first)(into);
+  const auto input = [&](std::span<char> into) -> Result<ByteStream::Read> {
+    if (!first.empty()) {
+      PCA_TRY(const ByteStream::Read got, input_of(first)(into));
+      return ByteStream::Read{got.bytes, false};
+    }
     PCA_TRY(const std::size_t count, archive.read(into));
-    if (count == 0) return std::exchange(after, {}).copy(into.data(), into.size());
+    if (count == 0) return ByteStream::Read{after.copy(into.data(), into.size()), true};
     sent += count;
     if (progress) progress(sent, archive.size());
-    return count;
+    return ByteStream::Read{count, false};
   };
   PCA_CHECK(run(budget, code, input));
   return {};

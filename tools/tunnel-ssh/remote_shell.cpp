@@ -52,7 +52,8 @@ Result<RemoteShell> RemoteShell::start(const Budget& budget, SshSession& session
 }
 
 Result<std::string> RemoteShell::run(const Budget& budget, const std::string& code,
-                                     const RemoteInput& input, const RemoteSink& sink) {
+                                     const RemoteInput& input, const RemoteSink& sink,
+                                     const RemoteMeanwhile& meanwhile) {
   if (std::exchange(is_busy_, true)) {
     return failed(fmt::format("{}: the host is still busy with what went before", who_));
   }
@@ -65,7 +66,11 @@ Result<std::string> RemoteShell::run(const Budget& budget, const std::string& co
     PCA_TRY(const bool sent, send(pending, input, input_ended));
     PCA_TRY(const bool received, receive());
     if (sink) PCA_CHECK(drain(sink));
-    if (sent || received) continue;
+    bool moved = false;
+    if (meanwhile) {
+      PCA_TRY(moved, meanwhile());
+    }
+    if (sent || received || moved) continue;
     if (channel_->is_at_end()) {
       return failed(fmt::format("{}: the host ended the shell before it was done{}", who_,
                                 last_words(errors_)),
@@ -83,14 +88,18 @@ Result<std::string> RemoteShell::run(const Budget& budget, const std::string& co
   return failed(fmt::format("{}: the host could not do it{}", who_, last_words(answer->errors)));
 }
 
+std::unique_ptr<SshChannel> RemoteShell::begin_beside(std::string_view code) {
+  return session_->begin_exec(fmt::format("{}sh -c '{}'", sudo_, code));
+}
+
 Result<bool> RemoteShell::send(std::string& pending, const RemoteInput& input, bool& input_ended) {
   bool sent = false;
   while (true) {
     if (pending.empty() && !input_ended) {
       pending.resize(chunk_size);
-      PCA_TRY(const std::size_t got, input({pending.data(), pending.size()}));
-      pending.resize(got);
-      input_ended = got == 0;
+      PCA_TRY(const ByteStream::Read got, input({pending.data(), pending.size()}));
+      pending.resize(got.bytes);
+      input_ended = got.end;
     }
     if (pending.empty()) return sent;
     const auto taken = channel_->write(pending);
@@ -120,7 +129,9 @@ Result<bool> RemoteShell::receive() {
 // Gives away all that cannot be the beginning of the token.
 Result<> RemoteShell::drain(const RemoteSink& sink) {
   if (!is_ready_ || received_.find(token_) != std::string::npos) return {};
-  const std::size_t count = received_.size() - std::min(received_.size(), token_.size());
+  std::size_t kept = std::min(received_.size(), token_.size());
+  while (!received_.ends_with(std::string_view(token_).substr(0, kept))) --kept;
+  const std::size_t count = received_.size() - kept;
   if (count == 0) return {};
   PCA_CHECK(sink(std::string_view(received_).substr(0, count)));
   received_.erase(0, count);

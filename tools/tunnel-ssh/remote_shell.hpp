@@ -13,11 +13,14 @@
 
 namespace pca::tunnel_ssh {
 
-// Bytes for what a block of code reads from its stdin. Gives 0 only at its end.
-using RemoteInput = std::function<Result<std::size_t>(std::span<char>)>;
+// Bytes for what a block of code reads from its stdin: none and no end when there are none yet.
+using RemoteInput = std::function<Result<ByteStream::Read>(std::span<char>)>;
 
 // Takes what a block of code prints, piece by piece.
 using RemoteSink = std::function<Result<>(std::string_view)>;
+
+// Serves other channels of the session while a block runs. False when nothing moved.
+using RemoteMeanwhile = std::function<Result<bool>()>;
 
 // One POSIX shell on a host that runs blocks of our code one after the other, over one channel: a
 // dialogue costs one round trip a block, and none to start. Whatever the connection does, a block
@@ -33,10 +36,14 @@ class RemoteShell {
   // nothing, when there is a `sink` for it). The shell is the same for all blocks: variables,
   // functions and traps stay; `exit` ends it all.
   // Errors: failed (it ended with another code than 0; the message has the last lines it said on
-  // stderr), unreachable, cancelled, and those of `input` and `sink`. Nothing further can be run
-  // after a block whose end was not awaited.
+  // stderr), unreachable, cancelled, and those of `input`, `sink` and `meanwhile`. Nothing further
+  // can be run after a block whose end was not awaited.
   Result<std::string> run(const Budget& budget, const std::string& code,
-                          const RemoteInput& input = {}, const RemoteSink& sink = {});
+                          const RemoteInput& input = {}, const RemoteSink& sink = {},
+                          const RemoteMeanwhile& meanwhile = {});
+  // A channel beside the shell's own on which sh runs `code` as the same user; see begin_exec().
+  // It must be without single quotes, backslashes and "!", as a login shell of any kind reads it.
+  [[nodiscard]] std::unique_ptr<SshChannel> begin_beside(std::string_view code);
   // How long the host took to answer when the channel was opened, which asks nothing of it.
   [[nodiscard]] Clock::duration round_trip() const { return round_trip_; }
   // Whether a block may still run there whose end was not awaited.

@@ -115,14 +115,10 @@ fetch() (
 )
 )sh";
 
-// Reads an archive in pieces from its input (see tar_upload.hpp): orders/ of what to do, and new/.
-// Nothing is touched before all of it has come: tar takes an archive that ends between two entries
-// for a whole one.
+// Reads an archive in pieces from its input (see upload_lanes.hpp): orders/ of what to do, and
+// new/. Nothing is touched before all of it has come: tar takes an archive that ends between two
+// entries for a whole one.
 constexpr std::string_view apply_code = R"sh(
-pieces() {
-  while read -r n && [ "$n" != end ]; do head -c "$n" || return; done
-  [ "$n" = end ] && : >whole
-}
 room() { df -Pk "$staging" | tail -n 1; }
 # Ends it unless there are $1 KiB.
 need_room() {
@@ -142,7 +138,7 @@ carry_out() (
   cd "$work"
   rm -f whole
   need_room "$need"
-  pieces | $unpack_archive | tar -x -o -m -f - -C "$staging" || { need_room 64; exit 1; }
+  { pieces | $unpack_archive | tar -x -o -m -f - -C "$staging"; } 3>&1 || { need_room 64; exit 1; }
   if [ ! -e whole ]; then echo 'what was sent was cut short' >&2; exit 1; fi
   sync -f "$staging"
   cd "$dst"
@@ -239,7 +235,7 @@ std::string RemoteTree::variables() const {
 
 // What is asked is packed if the host can unpack, which it says when asked that way.
 Result<FileTree> RemoteTree::look(const Budget& budget, const FileTree& ours) {
-  std::string code = fmt::format("{}{}{}", functions, look_code, apply_code);
+  std::string code = fmt::format("{}{}{}{}", functions, look_code, upload_pieces, apply_code);
   std::string digests = folder_digests(ours);
   has_gzip_ = true;
   PCA_TRY(std::string answer, ask(budget, gzip(code, small_level), gzip(digests, small_level)));
@@ -296,11 +292,18 @@ Result<> RemoteTree::apply(
                      {"orders/delete-folders", as_records(plan.delete_folders)}},
                     "new/", plan.uploads);
   const int level = has_gzip_ ? compression_level(plan.uploads, shell_.round_trip()) : 0;
-  const std::string code = fmt::format("{}need={}\nunpack_archive={}\napply", variables(),
-                                       needed_kib(plan), level == 0 ? "cat" : "'gzip -dc'");
-  TarUpload upload(archive, level, progress);
-  const auto done =
-      shell_.run(budget, code, [&](std::span<char> into) { return upload.read(into); });
+  UploadLanes lanes(shell_, level > 0 ? 0 : lanes_for(archive.size(), shell_.round_trip()));
+  const std::string code =
+      fmt::format("{}need={}\nunpack_archive={}\nupload_lanes='{}'\napply", variables(),
+                  needed_kib(plan), level == 0 ? "cat" : "'gzip -dc'", lanes.numbers());
+  TarUpload upload(archive, lanes, level, progress);
+  const auto done = shell_.run(
+      budget, code, [&](std::span<char> into) { return upload.read(into); },
+      [&](std::string_view said) -> Result<> {
+        lanes.hear(said);
+        return {};
+      },
+      [&]() -> Result<bool> { return lanes.step(); });
   if (done) return {};
   Error error = done.error();
   // With the archive cut short nothing is renamed.

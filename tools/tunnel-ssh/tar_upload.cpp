@@ -13,7 +13,9 @@ namespace pca::tunnel_ssh {
 namespace {
 
 constexpr std::size_t read_size = std::size_t{256} * 1024;
-constexpr std::size_t piece_size = std::size_t{1} << 20U;  // one head(1) on the host for each
+// A piece costs the host one head(1), so they are large; where lanes share them, half a window.
+constexpr std::size_t piece_size = std::size_t{8} << 20U;
+constexpr std::size_t shared_piece_size = std::size_t{1} << 20U;
 
 constexpr std::uint64_t small_size = std::uint64_t{1} << 20U;
 constexpr int small_level = 9;
@@ -49,10 +51,10 @@ bool can_be_made_small(const std::vector<TreeEntry>& entries) {
 }  // namespace
 
 RemoteInput text_input(std::string_view text) {
-  return [text](std::span<char> into) mutable -> Result<std::size_t> {
+  return [text](std::span<char> into) mutable -> Result<ByteStream::Read> {
     const std::size_t count = text.copy(into.data(), into.size());
     text.remove_prefix(count);
-    return count;
+    return ByteStream::Read{count, text.empty()};
   };
 }
 
@@ -64,65 +66,87 @@ int compression_level(const std::vector<TreeEntry>& entries, Clock::duration rou
   return fast_level;
 }
 
-TarUpload::TarUpload(TarStream& archive, int level, Progress progress)
-    : archive_(archive), progress_(std::move(progress)) {
-  if (level > 0) {
-    gzip_ = std::make_unique<GzipStream>(level);
-  } else {
-    pending_ = fmt::format("{}\n", archive.size());
-  }
-}
+TarUpload::TarUpload(TarStream& archive, UploadLanes& lanes, int level, Progress progress)
+    : archive_(archive),
+      lanes_(lanes),
+      gzip_(level > 0 ? std::make_unique<GzipStream>(level) : nullptr),
+      progress_(std::move(progress)) {}
 
 // As much as there is room for: a packet for each small file would cost more than its content.
-Result<std::size_t> TarUpload::read(std::span<char> into) {
+Result<ByteStream::Read> TarUpload::read(std::span<char> into) {
   std::size_t filled = 0;
   while (filled < into.size()) {
-    if (taken_ < pending_.size()) {
-      const std::size_t count = pending_.copy(into.data() + filled, into.size() - filled, taken_);
-      taken_ += count;
-      filled += count;
-    } else if (is_ended_) {
-      break;
-    } else if (gzip_ != nullptr) {
-      PCA_CHECK(compress_piece());
-    } else {
-      PCA_TRY(const std::size_t count, archive_.read(into.subspan(filled)));
-      if (count == 0) end_with("");
-      filled += count;
-      sent_ += count;
+    if (taken_ == pending_.size()) {
+      PCA_TRY(const bool has_more, prepare());
+      if (!has_more) break;
     }
+    const std::size_t count = pending_.copy(into.data() + filled, into.size() - filled, taken_);
+    taken_ += count;
+    filled += count;
   }
-  if (progress_ && gzip_ == nullptr) progress_(sent_, archive_.size());
-  return filled;
+  if (progress_) progress_(sent_, archive_.size());
+  const bool is_over = stage_ == Stage::ended || stage_ == Stage::broken;
+  return ByteStream::Read{filled, is_over && taken_ == pending_.size()};
 }
 
-Result<> TarUpload::compress_piece() {
+// Puts into pending_ what comes next. False: nothing, now or ever.
+Result<bool> TarUpload::prepare() {
+  pending_.clear();
+  taken_ = 0;
+  if (stage_ == Stage::ended || stage_ == Stage::broken) return false;
+  if (lanes_.is_broken()) {
+    stage_ = Stage::broken;
+    pending_ = "broken\n";
+    return true;
+  }
+  if (stage_ == Stage::pieces) {
+    PCA_TRY(std::string piece, next_piece());
+    if (!piece.empty()) {
+      pending_ = lanes_.carry(std::move(piece));
+      return true;
+    }
+    stage_ = Stage::last_piece_read;
+    lanes_.finish();
+  }
+  if (!lanes_.is_through()) return false;
+  stage_ = Stage::ended;
+  pending_ = "end\n";
+  return true;
+}
+
+// Empty when there are no more.
+Result<std::string> TarUpload::next_piece() {
   std::string piece;
-  std::string buffer(read_size, '\0');
-  while (piece.size() < piece_size) {
-    PCA_TRY(const std::size_t count, archive_.read({buffer.data(), buffer.size()}));
-    if (count == 0) {
-      gzip_->finish(piece);
-      end_with(piece);
-      return {};
-    }
-    gzip_->feed({buffer.data(), count}, piece);
-    sent_ += count;
-    if (progress_) progress_(sent_, archive_.size());
+  if (gzip_ == nullptr) {
+    PCA_CHECK(read_archive(piece, lanes_.numbers().empty() ? piece_size : shared_piece_size));
+    return piece;
   }
-  pending_ = fmt::format("{}\n{}", piece.size(), piece);
-  taken_ = 0;
-  return {};
+  std::string text;
+  while (piece.size() < shared_piece_size && !is_compressed_) {
+    text.clear();
+    PCA_CHECK(read_archive(text, read_size));
+    if (text.empty()) {
+      gzip_->finish(piece);
+      is_compressed_ = true;
+    } else {
+      gzip_->feed({text.data(), text.size()}, piece);
+    }
+  }
+  return piece;
 }
 
-void TarUpload::end_with(const std::string& piece) {
-  if (!piece.empty())
-    pending_ = fmt::format("{}\n{}", piece.size(), piece);
-  else
-    pending_.clear();
-  pending_ += "end\n";
-  taken_ = 0;
-  is_ended_ = true;
+// Appends up to `size` bytes of the archive; fewer only at its end.
+Result<> TarUpload::read_archive(std::string& text, std::size_t size) {
+  std::size_t filled = 0;
+  text.resize(size);
+  while (filled < size) {
+    PCA_TRY(const std::size_t count, archive_.read(std::span(text).subspan(filled)));
+    if (count == 0) break;
+    filled += count;
+  }
+  text.resize(filled);
+  sent_ += filled;
+  return {};
 }
 
 }  // namespace pca::tunnel_ssh

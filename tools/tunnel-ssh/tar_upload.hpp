@@ -11,6 +11,7 @@
 #include "base/gzip.hpp"
 #include "tunnel-ssh/remote_shell.hpp"
 #include "tunnel-ssh/tar_stream.hpp"
+#include "tunnel-ssh/upload_lanes.hpp"
 
 namespace pca::tunnel_ssh {
 
@@ -23,29 +24,35 @@ namespace pca::tunnel_ssh {
                                     Clock::duration round_trip);
 
 // An archive on its way to a host in pieces, so that nobody needs to know beforehand how small it
-// gets: a line with the number of bytes before each, and the line "end" behind the last.
-// Not thread safe; the archive outlives it.
+// gets, and so that some may go by lanes of their own (see upload_lanes.hpp for both).
+// Not thread safe; the archive and the lanes outlive it.
 class TarUpload {
  public:
   using Progress = std::function<void(std::uint64_t sent, std::uint64_t all)>;
   // `level` of gzip, 0 = as it is. `progress` may be empty; it hears of bytes of the archive.
-  TarUpload(TarStream& archive, int level, Progress progress);
+  TarUpload(TarStream& archive, UploadLanes& lanes, int level, Progress progress);
 
-  // The next bytes; 0 only at the end. Errors: those of the archive.
-  Result<std::size_t> read(std::span<char> into);
-  [[nodiscard]] bool is_at_end() const { return is_ended_; }
+  // The next bytes for the shell's own channel. Errors: those of the archive.
+  Result<ByteStream::Read> read(std::span<char> into);
+  // Whether all of it has been read, the line "end" included.
+  [[nodiscard]] bool is_at_end() const { return stage_ == Stage::ended; }
 
  private:
-  Result<> compress_piece();
-  void end_with(const std::string& piece);
+  enum class Stage : std::uint8_t { pieces, last_piece_read, ended, broken };
+
+  Result<bool> prepare();
+  Result<std::string> next_piece();
+  Result<> read_archive(std::string& text, std::size_t size);
 
   TarStream& archive_;
+  UploadLanes& lanes_;
   std::unique_ptr<GzipStream> gzip_;
   const Progress progress_;
+  Stage stage_ = Stage::pieces;
   std::string pending_;
   std::size_t taken_ = 0;  // of pending_
   std::uint64_t sent_ = 0;
-  bool is_ended_ = false;
+  bool is_compressed_ = false;  // all of it
 };
 
 }  // namespace pca::tunnel_ssh

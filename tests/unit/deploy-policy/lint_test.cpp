@@ -160,6 +160,11 @@ TEST(Lint, AnAllowCommentNeedsARuleAndAReason) {
   EXPECT_EQ(lint_places({{ci, workflow("      - run: wrangler deploy # deploy-policy: allow "
                                        "edge-deploy -- yes\n      - run: wrangler deploy\n")}}),
             Texts{ci + ":7 edge-deploy"});
+  EXPECT_EQ(lint_places({{ci, workflow("      - run: ./up.sh\n")},
+                         {"up.sh",
+                          "echo '# deploy-policy: allow x -- y'\n"
+                          "wrangler deploy # deploy-policy: allow edge-deploy -- yes\n"}}),
+            Texts{});
 }
 
 TEST(Lint, FindsFiltersWhoseStarStopsAtASlash) {

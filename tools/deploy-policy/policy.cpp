@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <array>
+#include <span>
 
 #include "base/text.hpp"
 #include "base/yaml.hpp"
@@ -20,14 +21,6 @@ constexpr ConfigLimits limits{.bytes = std::size_t{64} * 1024,
                               .depth = 4};
 constexpr std::size_t most_patterns = 200;
 constexpr std::size_t longest_environment_name = 255;  // GitHub's own limit
-
-const std::vector<std::string>& known_keys() {
-  static const std::vector<std::string> keys{
-      "version",     "production", "staging",    "preview", "exclude",  "dispatch-environments",
-      "customer",    "project",    "components", "domain",  "hostname", "environment-name",
-      "preview-ttl", "preview-cap"};
-  return keys;
-}
 
 const std::vector<std::string> deploying_classes{"production", "staging", "preview"};
 
@@ -53,7 +46,6 @@ class PolicyReader {
       add(root.line, "the file is no map of keys", "Begin with \"version: 1\".");
     } else {
       read_keys(root);
-      check_version(root);
       check_rules_differ();
     }
     std::stable_sort(
@@ -67,50 +59,62 @@ class PolicyReader {
     mistakes_.push_back({line, std::move(problem), std::move(cure)});
   }
 
+  struct Key {
+    std::string_view name;
+    void (PolicyReader::*read)(const ConfigValue::Member&);
+  };
+  // Every key there is.
+  static std::span<const Key> keys() {
+    static constexpr std::array<Key, 14> all{{
+        {"version", &PolicyReader::read_version},
+        {"production", &PolicyReader::read_production},
+        {"staging", &PolicyReader::read_staging},
+        {"preview", &PolicyReader::read_preview},
+        {"exclude", &PolicyReader::read_exclude},
+        {"dispatch-environments", &PolicyReader::read_dispatch},
+        {"customer", &PolicyReader::read_customer},
+        {"project", &PolicyReader::read_project},
+        {"components", &PolicyReader::read_components},
+        {"domain", &PolicyReader::read_domain},
+        {"hostname", &PolicyReader::read_hostnames},
+        {"environment-name", &PolicyReader::read_environment_names},
+        {"preview-ttl", &PolicyReader::read_ttl},
+        {"preview-cap", &PolicyReader::read_cap},
+    }};
+    return all;
+  }
+
   void read_keys(const ConfigValue& root) {
+    if (root.find("version") == nullptr) {
+      add(1, "version is missing", "Write \"version: 1\" on the first line.");
+    }
     for (const ConfigValue::Member& member : root.members) {
-      const std::string& key = member.key;
-      if (key == "version") continue;
-      if (key == "production")
-        read_patterns(member, policy_.production);
-      else if (key == "staging")
-        read_patterns(member, policy_.staging);
-      else if (key == "preview")
-        read_patterns(member, policy_.preview);
-      else if (key == "exclude")
-        read_patterns(member, policy_.exclude);
-      else if (key == "dispatch-environments")
-        read_dispatch(member);
-      else if (key == "customer")
-        read_segment(member, policy_.customer);
-      else if (key == "project")
-        read_segment(member, policy_.project);
-      else if (key == "components")
-        read_components(member);
-      else if (key == "domain")
-        read_domain(member);
-      else if (key == "hostname")
-        read_hostnames(member);
-      else if (key == "environment-name")
-        read_environment_names(member);
-      else if (key == "preview-ttl")
-        read_ttl(member);
-      else if (key == "preview-cap")
-        read_cap(member);
-      else
-        add(member.line, fmt::format("{} is no key of a policy", shown(key)),
-            did_you_mean(key, known_keys()));
+      const auto known = keys();
+      const auto key = std::find_if(known.begin(), known.end(),
+                                    [&](const Key& one) { return one.name == member.key; });
+      if (key != known.end()) {
+        (this->*key->read)(member);
+      } else {
+        std::vector<std::string> names;
+        for (const Key& one : known) names.emplace_back(one.name);
+        add(member.line, fmt::format("{} is no key of a policy", shown(member.key)),
+            did_you_mean(member.key, names));
+      }
     }
   }
 
-  void check_version(const ConfigValue& root) {
-    const ConfigValue::Member* version = root.find_member("version");
-    if (version == nullptr) {
-      add(1, "version is missing", "Write \"version: 1\" on the first line.");
-    } else if (version->value.text != "1" || version->value.is_quoted) {
-      add(version->line, "version is not 1, the only one there is", "Write \"version: 1\".");
-    }
+  void read_version(const ConfigValue::Member& member) {
+    if (member.value.text == "1" && !member.value.is_quoted) return;
+    add(member.line, "version is not 1, the only one there is", "Write \"version: 1\".");
   }
+  void read_production(const ConfigValue::Member& member) {
+    read_patterns(member, policy_.production);
+  }
+  void read_staging(const ConfigValue::Member& member) { read_patterns(member, policy_.staging); }
+  void read_preview(const ConfigValue::Member& member) { read_patterns(member, policy_.preview); }
+  void read_exclude(const ConfigValue::Member& member) { read_patterns(member, policy_.exclude); }
+  void read_customer(const ConfigValue::Member& member) { read_segment(member, policy_.customer); }
+  void read_project(const ConfigValue::Member& member) { read_segment(member, policy_.project); }
 
   // The texts of a list, or of one text in its place.
   std::vector<const ConfigValue*> texts_of(const ConfigValue::Member& member) {

@@ -173,26 +173,30 @@ class CleanupRule {
   CleanupRule(const Repository& repository, std::vector<Finding>& into) : into_(into) {
     for (const RepositoryFile* workflow : repository.workflows()) {
       for (const Member& event : events_of(*workflow)) {
-        const bool cleans =
-            event.key == "delete" || event.key == "schedule" ||
-            (is_pull_request(event.key) && has_text(event.value.find("types"), "closed"));
-        something_cleans_ = something_cleans_ || cleans;
+        something_cleans_ = something_cleans_ || event.key == "delete" || event.key == "schedule" ||
+                            comes_when_closed(event);
       }
     }
   }
 
   void check(const RepositoryFile& workflow) {
-    for (const Member& event : events_of(workflow)) {
-      if (!is_pull_request(event.key) || has_text(event.value.find("types"), "closed")) continue;
-      check_event(workflow, event);
+    const std::vector<Member> events = events_of(workflow);
+    if (std::any_of(events.begin(), events.end(), comes_when_closed)) return;
+    for (const Member& event : events) {
+      if (is_pull_request(event.key)) check_event(workflow, event, events.size() == 1);
     }
   }
 
  private:
-  void check_event(const RepositoryFile& workflow, const Member& event) {
+  static bool comes_when_closed(const Member& event) {
+    return is_pull_request(event.key) && has_text(event.value.find("types"), "closed");
+  }
+
+  // `is_only_event`: so a job that cleans up is meant for this one.
+  void check_event(const RepositoryFile& workflow, const Member& event, bool is_only_event) {
     const std::string name =
         to_lower(workflow.path + " " + std::string(workflow.root.text_of("name")));
-    const bool is_review = contains(name, "review") || contains(name, "preview");
+    const bool is_review = is_only_event && (contains(name, "review") || contains(name, "preview"));
     for (const Member& job : members_of(workflow.root.find("jobs"))) {
       if (const ClosedUse use = closed_use_of(job, is_review); use.line != 0) {
         add(workflow, event, use.line, use.what);

@@ -201,6 +201,16 @@ TEST(Lint, FindsReviewsThatAreNeverCleanedUp) {
             Texts{});
 }
 
+TEST(Lint, ACleanUpByAnotherEventIsOne) {
+  const std::string jobs = "permissions: {}\njobs:\n  destroy:\n    steps: []\n";
+  EXPECT_EQ(lint_places({{".github/workflows/review.yml", "on: [pull_request, delete]\n" + jobs}}),
+            Texts{});
+  EXPECT_EQ(
+      lint_places({{".github/workflows/review.yml",
+                    "on:\n  pull_request:\n  pull_request_target:\n    types: closed\n" + jobs}}),
+      Texts{});
+}
+
 TEST(Lint, FindsJobsWithDefaultPermissions) {
   EXPECT_EQ(lint_places({{ci,
                           "on: push\njobs:\n  a:\n    permissions: {}\n    steps: []\n  b:\n    "

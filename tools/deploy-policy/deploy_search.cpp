@@ -15,7 +15,7 @@ namespace {
 constexpr int deepest = 10;
 constexpr std::size_t most_found = 1000;
 // Altogether: scripts that call each other twice, and those again, would never end.
-constexpr std::size_t most_commands = 200'000;
+constexpr std::size_t most_commands = 50'000;
 
 std::string script_key(const RepositoryFile& package, const std::string& script) {
   return package.path + "#" + script;

@@ -33,14 +33,15 @@ double thread_cpu_seconds() {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-const Budget patient = Budget::of(Milliseconds{20'000});
+// Made anew by each test: these run in any order, long after the process began.
+Budget patient() { return Budget::of(Milliseconds{20'000}); }
 
 TEST(WaitReady, TellsWhichHandlesAreReadyInTheirOrder) {
   Pipe quiet, busy;
   ASSERT_EQ(::write(busy.in.get(), "x", 1), 1);
   const std::array handles{PollHandle{quiet.out.get(), POLLIN}, PollHandle{busy.out.get(), POLLIN},
                            PollHandle{quiet.in.get(), POLLOUT}};
-  const auto result = wait_ready(patient, handles, patient.deadline(), "testing");
+  const auto result = wait_ready(patient(), handles, patient().deadline(), "testing");
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_TRUE(result->any_ready);
   EXPECT_EQ(result->ready, (std::vector<short>{0, POLLIN, POLLOUT}));
@@ -50,7 +51,7 @@ TEST(WaitReady, WakesWhenBytesArriveLater) {
   Pipe pipe;
   const PollHandle handle{pipe.out.get(), POLLIN};
   std::jthread writer([&] { EXPECT_EQ(::write(pipe.in.get(), "x", 1), 1); });
-  const auto result = wait_ready(patient, {&handle, 1}, patient.deadline(), "testing");
+  const auto result = wait_ready(patient(), {&handle, 1}, patient().deadline(), "testing");
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_EQ(result->ready, std::vector<short>{POLLIN});
 }
@@ -59,7 +60,7 @@ TEST(WaitReady, ComesBackEmptyAtTheWakeUpTime) {
   Pipe pipe;
   const PollHandle handle{pipe.out.get(), POLLIN};
   const auto wake_at = Clock::now() + Milliseconds{5};
-  const auto result = wait_ready(patient, {&handle, 1}, wake_at, "testing");
+  const auto result = wait_ready(patient(), {&handle, 1}, wake_at, "testing");
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_FALSE(result->any_ready);
   EXPECT_EQ(result->ready, std::vector<short>{0});
@@ -70,7 +71,7 @@ TEST(WaitReady, ComesBackAtOnceForAHandleThatHasWorkOfItsOwn) {
   Pipe pipe;
   const std::array handles{PollHandle{pipe.out.get(), POLLIN},
                            PollHandle{pipe.out.get(), POLLIN, Clock::time_point{}}};
-  const auto result = wait_ready(patient, handles, patient.deadline(), "testing");
+  const auto result = wait_ready(patient(), handles, patient().deadline(), "testing");
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_FALSE(result->any_ready);
 }
@@ -120,7 +121,7 @@ TEST(WaitReady, SurvivesSignalsAndDoesNotSpin) {
     }
   });
   const auto wake_at = Clock::now() + Milliseconds{200};
-  const auto result = wait_ready(patient, {}, wake_at, "testing");
+  const auto result = wait_ready(patient(), {}, wake_at, "testing");
   disturber.join();
   ::sigaction(SIGUSR1, &before, nullptr);
   ASSERT_TRUE(result) << result.error().message;
@@ -135,7 +136,7 @@ TEST(WaitReady, CallsAClosedDescriptorABug) {
     closed = gone.get();
   }
   const PollHandle handle{closed, POLLIN};
-  const auto result = wait_ready(patient, {&handle, 1}, patient.deadline(), "testing");
+  const auto result = wait_ready(patient(), {&handle, 1}, patient().deadline(), "testing");
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().kind, ErrorKind::bug);
 }
@@ -143,7 +144,7 @@ TEST(WaitReady, CallsAClosedDescriptorABug) {
 TEST(WaitReady, SkipsStreamsWithoutADescriptor) {
   Pipe pipe;
   const std::array handles{PollHandle{-1, POLLIN}, PollHandle{pipe.in.get(), POLLOUT}};
-  const auto result = wait_ready(patient, handles, patient.deadline(), "testing");
+  const auto result = wait_ready(patient(), handles, patient().deadline(), "testing");
   ASSERT_TRUE(result);
   EXPECT_EQ(result->ready, (std::vector<short>{0, POLLOUT}));
 }

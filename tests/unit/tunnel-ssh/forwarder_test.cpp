@@ -19,7 +19,8 @@ namespace {
 
 using test::FakeSession;
 
-const Budget budget = Budget::of(Milliseconds{30'000});
+// Made anew by each test: these run in any order, long after the process began.
+Budget soon() { return Budget::of(Milliseconds{30'000}); }
 
 ForwardSpec remote(const std::string& text) { return *parse_forward(ForwardKind::remote, text); }
 
@@ -32,7 +33,7 @@ class RemoteForwards : public testing::Test {
       asked_.push_back(address + "|" + std::to_string(port));
       return grant_(port);
     };
-    auto listening = forwarder_->listen_there(budget, session_,
+    auto listening = forwarder_->listen_there(soon(), session_,
                                               [this](const std::string& text) { said_ += text; });
     worked_ = listening.has_value();
     return asked_;
@@ -98,7 +99,7 @@ TEST_F(RemoteForwards, CarryNoMoreThan256ConnectionsAtOnce) {
     while (auto socket = target->accept()) sockets.push_back(*std::move(socket));
     return std::exchange(was_waiting, sockets.size() < 256);
   };
-  (void)forwarder_->serve(budget, session_, [this](const std::string& text) { said_ += text; });
+  (void)forwarder_->serve(soon(), session_, [this](const std::string& text) { said_ += text; });
   EXPECT_EQ(accepted, 256);
   EXPECT_EQ(said_, "");
 }
@@ -163,7 +164,7 @@ TEST_F(RemoteForwards, ATargetThatDoesNotAnswerHoldsUpNobodyElse) {
     if (reached) read_on();
     return came.size() < 5;
   };
-  (void)forwarder_->serve(budget, session_, [this](const std::string& text) { said_ += text; });
+  (void)forwarder_->serve(soon(), session_, [this](const std::string& text) { said_ += text; });
   EXPECT_EQ(came, "hello");
   EXPECT_EQ(said_, "");  // the other target is still being tried
 }

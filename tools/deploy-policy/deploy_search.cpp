@@ -68,6 +68,7 @@ bool DeploySearch::has_reached(const RepositoryFile& file, const std::string& sc
 bool DeploySearch::gave_up() const { return commands_ > most_commands; }
 
 void DeploySearch::found(std::string what, const Way& way) {
+  ++deploys_found_;
   if (deploys_.size() >= most_found) return;
   EdgeDeploy deploy{
       std::move(what), way.via.front(), {way.via.begin() + 1, way.via.end()}, way.folder};
@@ -190,7 +191,10 @@ void DeploySearch::search_shell(const RepositoryFile& file, const ConfigValue& t
 // the text is a file of its own.
 void DeploySearch::search_commands(std::string_view text, const RepositoryFile& file,
                                    const ConfigValue* lines, int line, const Way& way) {
-  if (way.depth > deepest) return;
+  if (way.depth > deepest) {
+    ++cut_short_;
+    return;
+  }
   Way here = way;  // "cd" changes the folder of what comes behind it
   for (const ShellCommand& command : shell_commands(text)) {
     if (++commands_ > most_commands) return;
@@ -253,19 +257,31 @@ void DeploySearch::search_script(const RepositoryFile& package, const std::strin
   reached_.insert(key);
   const ConfigValue* scripts = package.root.find("scripts");
   const ConfigValue* text = scripts == nullptr ? nullptr : scripts->find(script);
-  if (text == nullptr || !text->is_text() || !open_.insert(key).second) return;
+  if (text == nullptr || !text->is_text() || harmless_.contains(key)) return;
+  if (!open_.insert(key).second) {
+    ++cut_short_;
+    return;
+  }
+  const std::size_t deploys = deploys_found_;
+  const std::size_t cut_short = cut_short_;
   Way inner = way;
   inner.folder = folder_of(package.path);
   inner.is_known = true;
   search_commands(text->text, package, nullptr, text->line, inner);
   open_.erase(key);
+  // Only what was looked at whole: a circle is cut where it began.
+  if (deploys_found_ == deploys && cut_short_ == cut_short) harmless_.insert(key);
 }
 
 void DeploySearch::call_shell_file(const std::string& path, const Way& way) {
   if (path.find('$') != std::string::npos) return;
   const std::string full = normal_path(way.folder.empty() ? path : way.folder + "/" + path);
   const RepositoryFile* script = repository_.find(full);
-  if (script == nullptr || !full.ends_with(".sh") || !open_.insert(full).second) return;
+  if (script == nullptr || !full.ends_with(".sh")) return;
+  if (!open_.insert(full).second) {
+    ++cut_short_;
+    return;
+  }
   reached_.insert(full);
   search_commands(script->text, *script, nullptr, 0, way);
   open_.erase(full);

@@ -65,7 +65,10 @@ class DeploySearch {
   std::set<std::string> reached_;  // paths, and "path#script"
   std::set<std::string> open_;     // what is being searched: no circle is walked twice
   std::vector<EdgeDeploy> deploys_;
+  std::set<std::string> harmless_;  // scripts that were searched whole, and deploy nothing
   std::size_t commands_ = 0;
+  std::size_t deploys_found_ = 0;
+  std::size_t cut_short_ = 0;  // how often a search ended before it had seen all
 };
 
 }  // namespace pca::deploy_policy

@@ -135,9 +135,23 @@ TEST(Lint, ScriptsThatCallEachOtherEverMoreOftenEnd) {
     for (int j = 0; j < 50; ++j) scripts += "; npm run s" + std::to_string(i + 1);
     scripts += "\", ";
   }
-  scripts += "\"s9\": \"true\"}}";
-  EXPECT_EQ(lint_places({{ci, workflow("      - run: npm run s0\n")}, {"package.json", scripts}}),
-            Texts{ci + ":1 unreadable"});
+  const std::string harmless = scripts + "\"s9\": \"true\"}}";
+  const std::string deploying = scripts + "\"s9\": \"wrangler deploy\"}}";
+  const std::string run = workflow("      - run: npm run s0\n");
+  EXPECT_EQ(lint_places({{ci, run}, {"package.json", harmless}}), Texts{});
+  const Texts found = lint_places({{ci, run}, {"package.json", deploying}});
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0], ci + ":1 unreadable");
+  EXPECT_EQ(found[1].substr(0, ci.size() + 14), ci + ":6 edge-deploy");
+}
+
+TEST(Lint, ACircleHidesNoDeployFromALaterCall) {
+  EXPECT_EQ(
+      lint_places({{ci, workflow("      - run: npm run b; npm run a\n")},
+                   {"package.json",
+                    "{\"scripts\": {\n\"a\": \"npm run c; npm run d\",\n\"b\": \"npm run c\",\n"
+                    "\"c\": \"npm run b\",\n\"d\": \"npm run c; wrangler deploy\"}}"}}),
+      Texts{ci + ":6 edge-deploy <- package.json:2 <- package.json:5"});
 }
 
 TEST(Lint, CirclesEnd) {

@@ -232,6 +232,129 @@ TEST_F(TunnelSshReleasePorts, AKilledDeployEndsTheNewInstance) {
   EXPECT_TRUE(is_silent(1));
 }
 
+struct StepCase {
+  const char* flag;
+  bool is_before_the_switch;
+};
+
+// Each step of a deploy beside the instance that runs.
+class TunnelSshReleaseBeside : public TunnelSshReleasePorts,
+                               public ::testing::WithParamInterface<StepCase> {
+ protected:
+  void SetUp() override {
+    TunnelSshReleasePorts::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    ASSERT_EQ(deploy_version('a', "one", plain_options()).code, 0);
+    before_ = picture();
+    route_before_ = theirs_.read("nginx/conf.d/app.conf");
+  }
+  void TearDown() override {
+    TunnelSshReleasePorts::TearDown();
+    HostForTests::end_running(sleep_);
+  }
+  // Without a proxy that reads the route.
+  [[nodiscard]] std::vector<std::string> plain_options() const { return options("true"); }
+  // With `code` for the step instead of what it does usually.
+  [[nodiscard]] std::vector<std::string> with_step(const std::string& code) const {
+    std::vector<std::string> all = plain_options();
+    const auto usual = std::find(all.begin(), all.end(), GetParam().flag);
+    if (usual != all.end()) all.erase(usual, usual + 2);
+    all.insert(all.end(), {GetParam().flag, code});
+    return all;
+  }
+  void expect_as_before() const {
+    EXPECT_TRUE(comes_true([&] { return picture() == before_; }));
+    EXPECT_EQ(picture(), before_);
+    EXPECT_EQ(theirs_.read("nginx/conf.d/app.conf"), route_before_);
+    EXPECT_EQ(answer_at(0), "one");
+    EXPECT_TRUE(is_silent(1));
+    EXPECT_TRUE(comes_true([&] { return fs::is_empty(host_->temporary().path()); }));
+  }
+
+  const std::string sleep_ = "sleep 86393." + std::to_string(::getpid());
+  std::map<std::string, std::string> before_;
+  std::string route_before_;
+};
+
+// What works in the release before, as a revert needs it to.
+constexpr const char* unless_old = "grep -q one version 2>/dev/null || ";
+
+TEST_P(TunnelSshReleaseBeside, ThatFailsLeavesAllAsItWas) {
+  const StepResult step = deploy_version('b', "two", with_step(unless_old + std::string("exit 7")));
+  EXPECT_EQ(step.code, GetParam().is_before_the_switch ? 1 : 3) << step.err;
+  expect_as_before();
+}
+
+TEST_P(TunnelSshReleaseBeside, ThatIsCancelledLeavesAllAsItWas) {
+  ours_.write("version", "two");
+  std::vector<std::string> all =
+      with_step(unless_old + ("{ touch " + theirs_.path("hangs") + "; exec " + sleep_ + "; }"));
+  all.insert(all.begin(), {"release", "deploy", "--path", app(), "--source", ours_.path(),
+                           "--commit", std::string(40, 'b'), "--health-timeout", "60s"});
+  Process process = step_->start(all);
+  ASSERT_TRUE(comes_true([&] {
+    (void)process.wait_for("never said", std::chrono::milliseconds(1));
+    return fs::exists(theirs_.path("hangs"));
+  })) << process.err();
+  process.interrupt();
+  EXPECT_EQ(process.wait(patience), 130) << process.err();
+  EXPECT_TRUE(HostForTests::stops_running(sleep_));
+  expect_as_before();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, TunnelSshReleaseBeside,
+    ::testing::Values(StepCase{"--hook-check", true}, StepCase{"--hook-stage", true},
+                      StepCase{"--restart", false}, StepCase{"--health-command", false},
+                      StepCase{"--hook-switch", false}, StepCase{"--route-reload", false},
+                      StepCase{"--hook-healthy", false}),
+    [](const auto& param) {
+      std::string name;
+      for (const char c : std::string(param.param.flag)) {
+        if (c != '-') name += c;
+      }
+      return name;
+    });
+
+TEST_F(TunnelSshReleasePorts, ARouteThatCannotBeWrittenChangesNothing) {
+  ASSERT_EQ(deploy_version('a', "one", instance_options()).code, 0);
+  const auto before = picture();
+  std::vector<std::string> all = options("true");
+  *(std::find(all.begin(), all.end(), "--route") + 1) = theirs_.path("none/app.conf");
+  const StepResult step = deploy_version('b', "two", all);
+  EXPECT_EQ(step.code, 3) << step.err;
+  EXPECT_EQ(picture(), before);
+  EXPECT_EQ(answer_at(0), "one");
+  EXPECT_TRUE(is_silent(1));
+}
+
+// The new release was confirmed: only the end of the old instance is missing.
+TEST_F(TunnelSshReleasePorts, ACancelWhileItDrainsKeepsTheNewRelease) {
+  ASSERT_EQ(deploy_version('a', "one", instance_options()).code, 0);
+  const std::string old_release = current();
+  ours_.write("version", "two");
+  std::vector<std::string> all = instance_options();
+  *(std::find(all.begin(), all.end(), "--drain") + 1) = "60s";
+  all.insert(all.begin(), {"release", "deploy", "--path", app(), "--source", ours_.path(),
+                           "--commit", std::string(40, 'b')});
+  Process process = step_->start(all);
+  ASSERT_TRUE(comes_true([&] {
+    (void)process.wait_for("never said", std::chrono::milliseconds(1));
+    return split_lines(history()).size() == 2;
+  })) << process.err();
+  process.interrupt();
+  EXPECT_EQ(process.wait(patience), 130) << process.err();
+  EXPECT_NE(process.err().find("the old instance on port " + ports_[0] + " may still run"),
+            std::string::npos)
+      << process.err();
+  EXPECT_NE(current(), old_release);
+  EXPECT_EQ(answer_at(1), "two");
+  const StepResult next = deploy_version('c', "three", instance_options());
+  EXPECT_EQ(next.code, 0) << next.err;
+  EXPECT_EQ(answer_at(0), "three") << "what was left there was ended first";
+  EXPECT_TRUE(is_silent(1));
+}
+
 TEST_F(TunnelSshReleasePorts, ARestartSaysItsGap) {
   const StepResult step = deploy('a', {"--restart", "true", "--health-command", "true"});
   ASSERT_EQ(step.code, 0) << step.err;

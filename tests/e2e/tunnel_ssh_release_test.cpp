@@ -155,6 +155,68 @@ TEST_F(TunnelSshRelease, ARollbackGoesToTheLastGoodReleaseAndHolds) {
   expect_nothing_pending();
 }
 
+// A repository with a commit for each of these days of January 2026; the last one reverts the
+// second.
+class Repository {
+ public:
+  std::vector<std::string> commit_on(const std::vector<int>& days) {
+    git("git init -q .");
+    std::vector<std::string> commits;
+    for (const int day : days) {
+      const std::string date = "2026-01-" + std::to_string(day) + "T12:00:00+02:00";
+      const bool reverts = commits.size() + 1 == days.size();
+      git("GIT_COMMITTER_DATE=" + date + " git commit -q --allow-empty -m 'Change it' -m '" +
+          (reverts ? "This reverts commit " + commits[1] + "." : "no more") + "'");
+      commits.push_back(git("git rev-parse HEAD"));
+    }
+    return commits;
+  }
+  [[nodiscard]] std::string path() const { return folder_.path(); }
+
+ private:
+  std::string git(const std::string& code) const {
+    Process process({.argv = {"/bin/sh", "-c",
+                              "cd " + folder_.path() +
+                                  " && export HOME=$PWD GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b "
+                                  "GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b && " +
+                                  code}});
+    EXPECT_EQ(process.wait(std::chrono::seconds(20)), 0) << process.err();
+    return std::string(trim(process.out()));
+  }
+  TempFolder folder_;
+};
+
+TEST_F(TunnelSshRelease, AHoldGoesByTheTimeThatGitKnows) {
+  Repository repository;
+  const auto commits = repository.commit_on({10, 12, 11, 13});
+  step_->variables["GITHUB_WORKSPACE"] = repository.path();
+  const auto deploy_commit = [&](std::size_t which) {
+    ours_.write("index.html", "<h1>" + std::to_string(which));
+    return release("deploy", {"--source", ours_.path(), "--commit", commits[which]});
+  };
+  ASSERT_EQ(deploy_commit(0).code, 0);
+  ASSERT_EQ(deploy_commit(1).code, 0);
+  EXPECT_NE(history().find(R"("commit-time":"2026-01-12T10:00:00Z")"), std::string::npos);
+  ASSERT_EQ(release("rollback", {"--reason", "it smells"}).code, 0);
+  const StepResult older = deploy_commit(2);
+  EXPECT_EQ(older.code, 7) << "never seen here, but committed before the held one: " << older.err;
+  EXPECT_NE(older.err.find("was rolled back by"), std::string::npos) << older.err;
+  EXPECT_EQ(deploy_commit(3).code, 0) << "a newer one ends the hold";
+  EXPECT_NE(history().find("\"revert-of\":\"" + commits[1] + "\""), std::string::npos) << history();
+  const StepResult log = release("log");
+  EXPECT_NE(log.out.find("reverts " + commits[1].substr(0, 7)), std::string::npos) << log.out;
+}
+
+TEST_F(TunnelSshRelease, WithoutAWorkspaceTheEventKnowsTheTime) {
+  step_->variables["GITHUB_WORKSPACE"] = theirs_.path();
+  step_->variables["GITHUB_EVENT_PATH"] = theirs_.write(
+      "event.json", R"({"head_commit":{"id":")" + std::string(40, 'a') +
+                        R"(","timestamp":"2026-01-31T13:00:00+01:00","message":"m"}})");
+  ASSERT_EQ(deploy('a').code, 0);
+  EXPECT_NE(history().find(R"("commit-time":"2026-01-31T12:00:00Z")"), std::string::npos)
+      << history();
+}
+
 TEST_F(TunnelSshRelease, ARollbackToWhatIsNotThereTouchesNothing) {
   ASSERT_EQ(deploy('a').code, 0);
   const std::string before = tree_picture(theirs_.path());
@@ -208,6 +270,85 @@ TEST_F(TunnelSshRelease, ListShowsWhatIsCurrentAndPruneDeletesTheRest) {
   const auto left = releases();
   ASSERT_EQ(left.size(), 2U) << "the current one, and the one to go back to";
   EXPECT_TRUE(left[0].ends_with("-2222222")) << left[0];
+}
+
+TEST_F(TunnelSshRelease, HoldsListsAndLogsAreTablesForPeople) {
+  step_->variables["GITHUB_ACTOR"] = "octocat";
+  ASSERT_EQ(deploy('a', {"--health-command", "true"}).code, 0);
+  ours_.write("index.html", "<h1>two</h1>");
+  ASSERT_EQ(deploy('b').code, 0);
+  ASSERT_EQ(release("rollback", {"--reason", "it smells"}).code, 0);
+  const StepResult listed = release("list");
+  EXPECT_NE(listed.out.find("  release                   state    deployed"), std::string::npos)
+      << listed.out;
+  EXPECT_NE(listed.out.find("was rolled back by octocat: it smells"), std::string::npos);
+  EXPECT_EQ(listed.out.find('{'), std::string::npos) << "no JSON for people: " << listed.out;
+  EXPECT_NE(listed.summary.find("| release | state |"), std::string::npos) << listed.summary;
+  const StepResult log = release("log");
+  EXPECT_NE(log.out.find("  time                  action    release"), std::string::npos)
+      << log.out;
+  EXPECT_NE(log.out.find("octocat  2 checks in a row"), std::string::npos) << log.out;
+  EXPECT_EQ(log.out.find('{'), std::string::npos) << log.out;
+  const StepResult json = release("list", {"--json"});
+  const auto report = parse_json(json.out);
+  ASSERT_TRUE(report) << json.out;
+  EXPECT_NE(json.out.find(R"("reason": "it smells")"), std::string::npos) << json.out;
+}
+
+TEST_F(TunnelSshRelease, SeveralHostsMakeOneAnnotation) {
+  step_->in_actions();
+  const auto closed = [&] {
+    return host_->sshd().user() + "@127.0.0.1:" + std::to_string(Listener().port());
+  };
+  step_->inputs["INPUT_HOST"] = host_->address() + "\n" + closed() + "\n" + closed();
+  step_->inputs["INPUT_HOST_KEY_POLICY"] = "accept-new";
+  step_->inputs["INPUT_TRIES"] = "1";
+  for (const char* command : {"list", "deploy"}) {
+    const StepResult step = command == std::string("list") ? release("list") : deploy('a');
+    EXPECT_EQ(step.code, 6) << step.out;
+    const std::size_t first = step.out.find("::error");
+    EXPECT_NE(first, std::string::npos) << step.out;
+    EXPECT_EQ(step.out.find("::error", first + 1), std::string::npos) << step.out;
+    EXPECT_NE(step.out.find(" of 3 hosts: "), std::string::npos) << step.out;
+  }
+}
+
+TEST_F(TunnelSshRelease, GoesThroughAnOpenSession) {
+  const StepResult opened = step_->run({"session", "open"});
+  ASSERT_EQ(opened.code, 0) << opened.err;
+  const int holder = std::stoi(opened.outputs.at("pid"));
+  ASSERT_EQ(deploy('a', {"--health-command", "true"}).code, 0);
+  const std::string first = current();
+  ours_.write("index.html", "<h1>two</h1>");
+  ASSERT_EQ(deploy('b').code, 0);
+  ours_.write("index.html", "<h1>ill</h1>");
+  EXPECT_EQ(deploy('c', {"--health-command", "! grep -q ill index.html"}).code, 3);
+  EXPECT_EQ(release("rollback").code, 0);
+  EXPECT_EQ(current(), first);
+  EXPECT_EQ(release("list").code, 0);
+  expect_nothing_pending();
+  const std::string log = host_->sshd().log();
+  const std::size_t login = log.find("Accepted publickey");
+  EXPECT_EQ(log.find("Accepted publickey", login + 1), std::string::npos) << "one login for all";
+  ::kill(holder, SIGTERM);
+  EXPECT_TRUE(ends(holder));
+}
+
+TEST_F(TunnelSshRelease, AKilledDeployIsTakenBackThoughItsSessionStaysOpen) {
+  const StepResult opened = step_->run({"session", "open"});
+  ASSERT_EQ(opened.code, 0) << opened.err;
+  const int holder = std::stoi(opened.outputs.at("pid"));
+  ASSERT_EQ(deploy('a').code, 0);
+  const std::string good = current();
+  ours_.write("index.html", "<h1>two</h1>");
+  step_->inputs["INPUT_HEALTH_TIMEOUT"] = "20s";
+  Process process = start_what_gets_no_health('b');
+  process.send(SIGKILL);
+  EXPECT_TRUE(comes_true([&] { return current() == good; }));
+  EXPECT_EQ(deploy('c').code, 0);
+  expect_nothing_pending();
+  ::kill(holder, SIGTERM);
+  EXPECT_TRUE(ends(holder));
 }
 
 TEST_F(TunnelSshRelease, ALockOfWhoIsGoneIsEndedByUnlock) {

@@ -52,18 +52,19 @@ class ReleaseForTests : public ::testing::Test {
   }
   // All that the folder holds, by path: kind, rights, content. What only grows is left out. Nothing
   // while it is being changed.
-  [[nodiscard]] std::map<std::string, std::string> picture() const {
+  [[nodiscard]] std::map<std::string, std::string> picture() const { return picture_of(app()); }
+  [[nodiscard]] static std::map<std::string, std::string> picture_of(const std::string& folder) {
     try {
-      return look_at_all();
+      return look_at_all(folder);
     } catch (const std::filesystem::filesystem_error&) {
       return {};
     }
   }
-  [[nodiscard]] std::map<std::string, std::string> look_at_all() const {
+  [[nodiscard]] static std::map<std::string, std::string> look_at_all(const std::string& folder) {
     std::map<std::string, std::string> picture;
     std::error_code none_yet;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(app(), none_yet)) {
-      std::string path = entry.path().native().substr(app().size() + 1);
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder, none_yet)) {
+      std::string path = entry.path().native().substr(folder.size() + 1);
       if (path == ".deploy/history.jsonl") continue;
       struct stat status {};
       (void)::lstat(entry.path().c_str(), &status);
@@ -71,7 +72,8 @@ class ReleaseForTests : public ::testing::Test {
       if (entry.is_symlink()) {
         what += " " + std::filesystem::read_symlink(entry.path()).native();
       } else if (entry.is_regular_file()) {
-        what += " " + read(path);
+        std::ifstream file(entry.path());
+        what += " " + std::string(std::istreambuf_iterator<char>(file), {});
       }
       picture.emplace(std::move(path), std::move(what));
     }

@@ -10,6 +10,7 @@
 #include "base/digest.hpp"
 #include "base/text.hpp"
 #include "runner/markdown.hpp"
+#include "tunnel-ssh/commit_facts.hpp"
 #include "tunnel-ssh/contract.hpp"
 #include "tunnel-ssh/phases.hpp"
 #include "tunnel-ssh/release_folder.hpp"
@@ -148,8 +149,18 @@ Result<int> tell(ToolContext& context, std::string_view command, const ReleaseRu
   return 0;
 }
 
-Result<int> deploy(ToolContext& context, const ReleaseInputs& inputs) {
+// Holds go by the time of a commit.
+void learn_of_commit(const Budget& budget, const ToolContext& context, ReleaseInputs& inputs) {
+  Provenance& from = inputs.provenance;
+  const CommitFacts facts =
+      find_commit_facts(budget, context.environment, inputs.source, from.commit);
+  if (from.commit_time.empty()) from.commit_time = facts.time;
+  from.revert_of = facts.revert_of;
+}
+
+Result<int> deploy(ToolContext& context, ReleaseInputs& inputs) {
   const Budget budget = Budget::of(inputs.timeout, context.stop);
+  learn_of_commit(budget, context, inputs);
   PCA_TRY(const auto tree, read_file_tree(budget, inputs.source, inputs.filter));
   PCA_CHECK(check_places(tree, inputs));
   const ReleaseRun run =
@@ -299,7 +310,7 @@ Result<int> prune(ToolContext& context, const ReleaseInputs& inputs) {
 }  // namespace
 
 Result<int> run_release(ToolContext& context, Inputs inputs, BadInputs& bad) {
-  const ReleaseInputs release = read_release_inputs(context, inputs, bad);
+  ReleaseInputs release = read_release_inputs(context, inputs, bad);
   if (!bad.empty()) return bad.to_error();
   const std::string& command = inputs.command();
   if (command == "release deploy") return deploy(context, release);

@@ -52,6 +52,14 @@ history() {
 keep_script() {
   { printf 'P=%s\n' "'$(printf %s "$path" | sed "s/'/'\\\\''/g")'"; printf %s "$1"; } >"$2.new" && mv -f -- "$2.new" "$2"
 }
+# Not every program says so. Some file systems count no files.
+tell_full() {
+  set -- $(df -k --output=avail,iavail -- "$path" 2>/dev/null | tail -n 1)
+  case $2 in *[!0-9]*) set -- "$1" 1000 ;; esac
+  if [ "${1:-1000}" -lt 100 ] || [ "${2:-1000}" -lt 10 ]; then
+    echo "the file system of $path is full ($1 KiB and $2 files are left): delete something, or keep fewer releases" >&2
+  fi
+}
 working=
 attend() {
   RELEASE_HOOK=$1 timeout -k 5 "$2" sh -c 'eval "$RELEASE_HOOK"' </dev/null >"$tmp/said" 2>&1 &
@@ -503,7 +511,7 @@ new_manifest=$deploy/manifests/.$id.part
   mv -T -- "$staged" "$path/releases/$id"
 )
 code=$?
-if [ $code = 0 ]; then staged=$path/releases/$id; fi
+if [ $code = 0 ]; then staged=$path/releases/$id; else tell_full; fi
 (exit $code)
 )sh";
   WipedText before(linked + manifest);
@@ -641,18 +649,17 @@ std::string hold_code(const std::optional<Json>& hold) {
 std::string delete_code(const std::vector<std::string>& releases) {
   if (releases.empty()) return {};
   return fmt::format(
-      "for old in{}; do\n"
+      "left=\nfor old in{}; do\n"
       "  mv -T -- \"$path/releases/$old\" \"$path/releases/.$old.part\" && "
       "rm -rf -- \"$path/releases/.$old.part\" \"$deploy/manifests/$old\" "
-      "\"$deploy/secrets/$old\"\ndone\n",
+      "\"$deploy/secrets/$old\" || left=yes\ndone\n[ -z \"$left\" ]\n",
       as_words(releases));
 }
 
 }  // namespace
 
 Result<> ReleaseFolder::confirm(const Budget& budget, const Json& record,
-                                const std::optional<Json>& hold,
-                                const std::vector<std::string>& dispensable) {
+                                const std::optional<Json>& hold) {
   PCA_TRY(const std::string said, run(budget, assignment("record", record.dump()) + R"sh(
 if mv -- "$armed" "$armed.off" 2>/dev/null; then
   rm -f -- "$armed.off"
@@ -661,7 +668,7 @@ if mv -- "$armed" "$armed.off" 2>/dev/null; then
   staged=
   rm -f -- "$deploy/route.$token"*
   history "$record" || echo "$deploy/history.jsonl cannot be written: this release will not count as good" >&2
-)sh" + hold_code(hold) + label_code_ + delete_code(dispensable) +
+)sh" + hold_code(hold) + label_code_ +
                                                   R"sh(
   echo done
 else
@@ -698,8 +705,8 @@ Result<> ReleaseFolder::record(const Budget& budget, const Json& record,
 
 Result<> ReleaseFolder::clean(const Budget& budget, const std::vector<std::string>& releases,
                               bool break_lock) {
-  PCA_CHECK(run(budget, delete_code(releases) +
-                            (break_lock ? "rm -f -- \"$deploy/lock\"\n" : std::string()) + ":\n"));
+  PCA_CHECK(run(budget, (break_lock ? std::string("rm -f -- \"$deploy/lock\"\n") : ":\n") +
+                            delete_code(releases)));
   return {};
 }
 

@@ -151,10 +151,8 @@ class ReleaseFolder {
   // ended within `limit`, and what it printed.
   Result<CommandCheck> command(const Budget& budget, const std::string& place,
                                const std::string& command, Milliseconds limit);
-  // Disarms, records, sets or ends the hold, deletes `dispensable`. conflict when the revert has
-  // already fired.
-  Result<> confirm(const Budget& budget, const Json& record, const std::optional<Json>& hold,
-                   const std::vector<std::string>& dispensable);
+  // Disarms, records, sets or ends the hold. conflict when the revert has already fired.
+  Result<> confirm(const Budget& budget, const Json& record, const std::optional<Json>& hold);
   // Goes back to the previous release, if that has not been done yet; gives what the user's
   // commands printed. Ends the shell when it is busy: nothing else can be done here then.
   Result<std::string> revert(const Budget& budget);

@@ -71,13 +71,13 @@ class Child {
     return {PollHandle{printed_.get(), POLLIN}, PollHandle{ended_.get(), POLLIN}};
   }
   // What it has printed so far. Its end is not awaited: something in the background may hold it.
-  void read(RemoteOutput& output) {
+  void read(const Printed& output) {
     std::array<char, 4096> buffer{};
     while (printed_.is_open()) {
       const ssize_t size = ::read(printed_.get(), buffer.data(), buffer.size());
       if (size == 0) printed_.reset();
       if (size <= 0) return;
-      output.feed({buffer.data(), static_cast<std::size_t>(size)});
+      output({buffer.data(), static_cast<std::size_t>(size)});
     }
   }
   // It and all its group, at once or after a while.
@@ -101,7 +101,7 @@ class Child {
 };
 
 // Waits until it has ended.
-Result<> attend(const Budget& budget, SshSession* session, Child& child, RemoteOutput& output) {
+Result<> attend(const Budget& budget, SshSession* session, Child& child, const Printed& output) {
   for (bool has_ended = false; !has_ended;) {
     const auto handles = child.handles();
     std::vector<short> ready;
@@ -119,7 +119,7 @@ Result<> attend(const Budget& budget, SshSession* session, Child& child, RemoteO
 
 }  // namespace
 
-Result<> run_on_runner(const Budget& budget, SshSession* session, RemoteOutput& output,
+Result<> run_on_runner(const Budget& budget, SshSession* session, const Printed& output,
                        const std::string& code, const Environment& environment) {
   std::vector<std::string> lines;
   for (const auto& [name, value] : environment) lines.push_back(name + "=" + value);

@@ -2,12 +2,12 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
 #include "cli/inputs.hpp"
 #include "net/ssh.hpp"
-#include "runner/reporter.hpp"
 
 namespace pca::tunnel_ssh {
 
@@ -35,11 +35,14 @@ struct Hooks {
   return "hook-" + std::string(moment_names[static_cast<std::size_t>(moment)]);
 }
 
+// Takes what a command prints, piece by piece.
+using Printed = std::function<void(std::string_view)>;
+
 // Runs `code` in this machine's sh with this environment, and serves `session` (may be null)
 // meanwhile. What it prints goes to `output`. Errors: failed (it ended with another
 // code than 0), unreachable (the budget's deadline, the session), cancelled; what it started is
 // ended then.
-Result<> run_on_runner(const Budget& budget, SshSession* session, RemoteOutput& output,
+Result<> run_on_runner(const Budget& budget, SshSession* session, const Printed& output,
                        const std::string& code, const Environment& environment);
 
 }  // namespace pca::tunnel_ssh

@@ -15,7 +15,8 @@ namespace pca::tunnel_ssh {
 // What the records say about who deploys what. All of it may be empty.
 struct Provenance {
   std::string commit;
-  std::string commit_time;  // RFC 3339
+  std::string commit_time;  // RFC 3339 in UTC
+  std::string revert_of;    // the commit that `commit` says it reverts
   std::string branch;
   std::string repository;
   std::string actor;

@@ -79,7 +79,7 @@ std::vector<Option> provenance_options() {
        .group = release_group},
       {.name = "commit-time",
        .help = "When it was committed, so that a hold lets only newer ones pass: "
-               "2026-01-31T12:00:00Z",
+               "2026-01-31T12:00:00Z; what git or the job's event says by default",
        .placeholder = "TIME",
        .group = release_group},
   };

@@ -32,6 +32,7 @@ constexpr Milliseconds clean_up_limit{
 // longer again before it goes back by itself. In all less than a minute.
 constexpr Milliseconds restart_allowance{30'000};
 constexpr Milliseconds revert_slack{20'000};
+constexpr Milliseconds confirm_limit{20'000};
 constexpr Milliseconds lock_poll{2000};
 constexpr const char* waiting_for_others = "waiting for the other hosts";
 
@@ -87,8 +88,8 @@ Result<> run_runner_hook(const Budget& budget, ToolContext& context, const Relea
   if (inputs.preview) environment["RELEASE_PREVIEW"] = inputs.preview->preview.slug;
   const auto output = context.reporter.remote("runner: ");
   const Budget limit = budget.at_most(inputs.hooks.limit);
-  Result<> ran =
-      run_on_runner(limit, session, *output, inputs.hooks.runner_at(moment), environment);
+  const auto show = [&](std::string_view text) { output->feed(text); };
+  Result<> ran = run_on_runner(limit, session, show, inputs.hooks.runner_at(moment), environment);
   output->finish();
   if (ran || ran.error().kind == ErrorKind::cancelled) return ran;
   return failed(fmt::format("runner-{} {}", hook_name(moment),
@@ -385,6 +386,7 @@ class Worker {
     auto confirmed = phase("confirm", [&] { return confirm(folder); });
     if (confirmed) {
       if (!ports_.live.empty()) end_old_instance(folder);
+      prune(folder);
       return end("deployed");
     }
     if (confirmed.error().kind != ErrorKind::unreachable) return confirmed;
@@ -583,20 +585,30 @@ class Worker {
     show(shown->said);
   }
 
+  // Not to be cancelled: whether the host keeps the release must be known.
   Result<> confirm(ReleaseFolder& folder) {
     std::optional<Json> hold;
-    std::vector<std::string> dispensable;
     if (is_deploy()) {
       if (state_.hold) hold = Json();  // what is newer than the held commit ends the hold
-      ReleaseState after = state_;
-      after.releases.push_back(release_);
-      std::sort(after.releases.begin(), after.releases.end());
-      dispensable = after.dispensable(shared_.inputs.keep, release_, state_.current);
     } else if (shared_.inputs.sets_hold && release_ != state_.current) {
       hold = hold_record();
     }
-    return folder.confirm(budget_, record(is_deploy() ? "deploy" : "rollback", "deployed"), hold,
-                          dispensable);
+    return folder.confirm(Budget::of(confirm_limit),
+                          record(is_deploy() ? "deploy" : "rollback", "deployed"), hold);
+  }
+
+  // What is left over is deleted by the next deploy.
+  void prune(ReleaseFolder& folder) {
+    if (!is_deploy()) return;
+    ReleaseState after = state_;
+    after.releases.push_back(release_);
+    std::sort(after.releases.begin(), after.releases.end());
+    const auto old = after.dispensable(shared_.inputs.keep, release_, state_.current);
+    if (old.empty()) return;
+    const auto pruned = phase("prune", [&] { return folder.clean(budget_, old, false); });
+    if (pruned) return;
+    shared_.context.reporter.warning(
+        fmt::format("{}: old releases are left: {}", result_.host, pruned.error().message));
   }
 
   // The release that was left is what is not wanted again.
@@ -630,6 +642,7 @@ class Worker {
     json.set("result", result);
     json.set("commit", is_deploy() ? from.commit : std::string());
     json.set("commit-time", is_deploy() ? from.commit_time : std::string());
+    if (is_deploy() && !from.revert_of.empty()) json.set("revert-of", from.revert_of);
     json.set("branch", from.branch);
     json.set("repository", from.repository);
     json.set("actor", from.actor);

@@ -59,7 +59,7 @@ class TunnelSshReleaseTwoHosts : public ReleaseForTests,
   void expect_as_before() const {
     EXPECT_TRUE(host_->falls_silent());
     EXPECT_TRUE(second_->falls_silent());
-    for (int i = 0; i < 2; ++i) {
+    for (std::size_t i = 0; i < before_.size(); ++i) {
       const HostForTests& host = i == 0 ? *host_ : *second_;
       EXPECT_TRUE(comes_true([&] { return picture_on(host) == before_[i]; }));
       EXPECT_EQ(picture_on(host), before_[i]) << "on host " << i;

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "cli/connection_inputs.hpp"
 #include "deploy-policy/options.hpp"
 #include "tunnel-ssh/options.hpp"
 
@@ -16,8 +18,8 @@ namespace {
 // JSON's strings are YAML's double-quoted ones.
 std::string quoted(const std::string& text) { return Json(text).dump(); }
 
-std::string variable_of_input(const std::string& name) {
-  std::string variable = "INPUT_" + to_upper(name);
+std::string variable_of_input(const std::string& name, const std::string& prefix = "INPUT_") {
+  std::string variable = prefix + to_upper(name);
   std::replace(variable.begin(), variable.end(), '-', '_');
   return variable;
 }
@@ -37,6 +39,11 @@ std::string described(const Option& option) {
 bool is_fixed(const Action& action, const std::string& input) {
   return std::any_of(action.fixed_inputs.begin(), action.fixed_inputs.end(),
                      [&](const std::string& fixed) { return fixed.starts_with(input + ": "); });
+}
+
+bool is_of_recipe(const Action& action, const Option& option) {
+  return std::any_of(action.recipe_inputs.begin(), action.recipe_inputs.end(),
+                     [&](const Option& own) { return own.name == option.name; });
 }
 
 std::string inputs_of(const CommandSpec& command) {
@@ -96,16 +103,80 @@ std::string steps_of(const Action& action, const CommandSpec& command) {
       step_id(command));
   for (const Option& option : command.options) {
     if (is_fixed(action, option.name)) continue;
-    out += fmt::format("        {}: ${{{{ inputs.{} }}}}\n", variable_of_input(option.name),
-                       option.name);
+    // The tool refuses an INPUT_ that it does not know.
+    const std::string variable =
+        variable_of_input(option.name, is_of_recipe(action, option) ? "RECIPE_" : "INPUT_");
+    out += fmt::format("        {}: ${{{{ inputs.{} }}}}\n", variable, option.name);
   }
   for (const std::string& fixed : action.fixed_inputs) {
     const std::size_t colon = fixed.find(": ");
     out += fmt::format("        {}: {}\n", variable_of_input(fixed.substr(0, colon)),
                        quoted(fixed.substr(colon + 2)));
   }
-  out += fmt::format("      run: exec \"$PCA_BIN/{}\" {}\n", action.tool, command.name);
+  out += action.recipe_inputs.empty()
+             ? fmt::format("      run: exec \"$PCA_BIN/{}\" {}\n", action.tool, command.name)
+             : "      run: exec \"$GITHUB_ACTION_PATH/run.sh\"\n";
   return out;
+}
+
+bool is_limit(const Option& option) { return option.name == "become" || option.name == "timeout"; }
+
+// One host has no list of the failed ones.
+bool is_of_several_hosts(const Output& output) {
+  return output.name == "failed-hosts" || output.name == "results";
+}
+
+std::vector<Option> ceph_apply_inputs() {
+  return {
+      {.name = "spec",
+       .help = "File of this machine with the service specifications, as ceph orch ls --export "
+               "prints them",
+       .required = true},
+      {.name = "dry-run",
+       .type = OptionType::boolean,
+       .default_value = "false",
+       .help = "Only show what would become of it"},
+      {.name = "allow-warnings",
+       .type = OptionType::list,
+       .help = "Codes of health warnings to go on with, such as OSDMAP_FLAGS, one a line; without "
+               "them only HEALTH_OK will do"},
+      {.name = "health-timeout",
+       .type = OptionType::duration,
+       .default_value = "10m",
+       .help = "How long it may take until the services run as specified and the cluster is "
+               "healthy; so long is a preview waited for, too"},
+  };
+}
+
+std::vector<Option> gpu_node_inputs() {
+  return {
+      {.name = "gpus",
+       .type = OptionType::integer,
+       .help = "How many GPUs the node has",
+       .required = true},
+      {.name = "drain",
+       .type = OptionType::verbatim,
+       .help = "Shell commands that take the node out of service and wait until it is idle"},
+      {.name = "deploy",
+       .type = OptionType::verbatim,
+       .help = "Shell commands that deploy",
+       .required = true},
+      {.name = "undrain",
+       .type = OptionType::verbatim,
+       .help = "Shell commands that give the node work again; required where drain is given"},
+      {.name = "probe",
+       .type = OptionType::verbatim,
+       .help = "Shell commands that must end with 0, too, before the node is undrained"},
+      {.name = "on-failure",
+       .type = OptionType::choice,
+       .default_value = "stay-drained",
+       .help = "What becomes of the node when deploy fails or it is not well afterwards",
+       .choices = {"stay-drained", "undrain"}},
+      {.name = "health-timeout",
+       .type = OptionType::duration,
+       .default_value = "2m",
+       .help = "How long it may take after deploy until the node was well twice in a row"},
+  };
 }
 
 }  // namespace
@@ -143,6 +214,23 @@ std::vector<Action> all_actions() {
        "again"},
       {"tunnel-ssh", "tunnel-session-close", "session close", "tunnel-session-close",
        "Closes the SSH connections that tunnel-session keeps open"},
+      {"tunnel-ssh",
+       "ceph-apply",
+       "exec",
+       "ceph-apply",
+       "Applies service specifications to a Ceph cluster over SSH: only to a healthy one, with the "
+       "preview shown first, and waits until it is healthy again",
+       {},
+       ceph_apply_inputs()},
+      {"tunnel-ssh",
+       "gpu-node",
+       "exec",
+       "gpu-node",
+       "Deploys to a node with NVIDIA GPUs over SSH: drains it, deploys, counts the GPUs, looks "
+       "for "
+       "new errors of the driver, and undrains it",
+       {},
+       gpu_node_inputs()},
       {"deploy-policy", "deploy-policy", "classify", "deploy-policy",
        "Says where an event is deployed (production, staging, a preview, its clean-up or nowhere) "
        "and what "
@@ -152,6 +240,22 @@ std::vector<Action> all_actions() {
        "Cloudflare, "
        "names, branch filters, previews that stay, permissions, secrets"},
   };
+}
+
+CommandSpec command_of_action(const Action& action) {
+  const ToolSpec tool = spec_of_tool(action.tool);
+  const CommandSpec* found = find_command(tool, action.command);
+  if (found == nullptr) throw std::runtime_error("no command " + action.command);
+  CommandSpec command = *found;
+  if (action.recipe_inputs.empty()) return command;
+  std::vector<Option> limits = command.options;
+  std::erase_if(limits, [](const Option& option) { return !is_limit(option); });
+  command.options = connection_options(Hosts::one);
+  for (const auto& part : {action.recipe_inputs, limits}) {
+    command.options.insert(command.options.end(), part.begin(), part.end());
+  }
+  std::erase_if(command.outputs, is_of_several_hosts);
+  return command;
 }
 
 CommandSpec inputs_of_action(const Action& action, const CommandSpec& command) {

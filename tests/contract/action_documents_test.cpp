@@ -5,11 +5,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
+#include "base/text.hpp"
 #include "cli/help.hpp"
 
 namespace pca::test {
@@ -33,11 +35,8 @@ void expect_contents(const std::filesystem::path& file, const std::string& expec
 
 TEST(ActionDocuments, EveryActionFileIsWhatTheOptionTableSays) {
   for (const Action& action : all_actions()) {
-    const ToolSpec tool = spec_of_tool(action.tool);
-    const CommandSpec* command = find_command(tool, action.command);
-    ASSERT_NE(command, nullptr) << action.command;
     expect_contents(source_dir / "actions" / action.folder / "action.yml",
-                    action_yml(action, *command));
+                    action_yml(action, command_of_action(action)));
   }
 }
 
@@ -54,14 +53,26 @@ void expect_tables(const std::filesystem::path& readme, const CommandSpec& comma
 
 TEST(ActionDocuments, EveryReadmeTableIsWhatTheOptionTableSays) {
   for (const Action& action : all_actions()) {
-    const ToolSpec tool = spec_of_tool(action.tool);
-    const CommandSpec* command = find_command(tool, action.command);
-    ASSERT_NE(command, nullptr) << action.command;
     expect_tables(source_dir / "actions" / action.folder / "README.md",
-                  inputs_of_action(action, *command));
+                  inputs_of_action(action, command_of_action(action)));
   }
   const ToolSpec tool = spec_of_tool("tunnel-ssh");
   expect_tables(source_dir / "README.md", *find_command(tool, "exec"));
+}
+
+// By the variable that the step makes of it, with the default that the documents tell.
+TEST(ActionDocuments, EveryInputOfARecipeIsReadByItsScript) {
+  for (const Action& action : all_actions()) {
+    for (const Option& input : action.recipe_inputs) {
+      std::string variable = "RECIPE_" + to_upper(input.name);
+      std::replace(variable.begin(), variable.end(), '-', '_');
+      const std::string script = contents(source_dir / "actions" / action.folder / "run.sh");
+      EXPECT_NE(script.find(variable), std::string::npos) << action.folder << ": " << input.name;
+      if (input.default_value.empty()) continue;
+      EXPECT_NE(script.find(variable + ":-" + input.default_value + "}"), std::string::npos)
+          << action.folder << ": the default of " << input.name;
+    }
+  }
 }
 
 TEST(ActionDocuments, ABlockIsReplacedAndTheRestKept) {

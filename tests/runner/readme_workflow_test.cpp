@@ -220,8 +220,10 @@ class ReadmeWorkflow : public ::testing::Test {
     return spec;
   }
 
-  JobRun run_job() {
-    const Finished done = run_process(runner_of(workflow()), 120s);
+  JobRun run_job() { return run_job_of(workflow()); }
+
+  JobRun run_job_of(const std::string& workflow) {
+    const Finished done = run_process(runner_of(workflow), 120s);
     return run_of(done.code, done.out + done.err);
   }
 
@@ -318,6 +320,57 @@ TEST_F(ReadmeWorkflow, ACancelledRunEndsWhatRunsOnTheHost) {
   EXPECT_EQ(run.output("outcome"), "cancelled");
   EXPECT_TRUE(ends(std::stoi(home_.read("pid"))));
   EXPECT_NE(run.log.find("exit code 130"), std::string::npos) << run.log;
+}
+
+// The examples of recipes, with stand-ins on the host for what no test can have.
+class ReadmeRecipe : public ReadmeWorkflow {
+ protected:
+  void stand_in(const std::string& command) {
+    script_on_host(command, contents(source_dir / "tests/stand_ins" / command));
+  }
+  // A workflow of the steps in the action's README; its host is this test's.
+  std::string example_of(const std::string& action, const std::string& host) {
+    std::string steps = yaml_blocks(contents(source_dir / "actions" / action / "README.md")).at(0);
+    steps = replaced(steps, "host: " + host, "host: " + sshd_->user() + "@vm1.example.com");
+    std::string workflow = "on: push\njobs:\n  deploy:\n    runs-on: ubuntu-latest\n    steps:\n";
+    for (const std::string& line : split_lines(steps)) workflow += "      " + line + "\n";
+    return workflow;
+  }
+};
+
+TEST_F(ReadmeRecipe, CephApplyAppliesASpecification) {
+  stand_in("ceph");
+  fs::create_directories(home_.path("cluster"));
+  home_.write("cluster/health", "HEALTH_OK\n");
+  fs::create_directories(folder_.path("workspace/ceph"));
+  const std::string spec = "service_type: mds\nservice_id: files\n";
+  folder_.write("workspace/ceph/services.yaml", spec);
+  // What it would check out is there.
+  const JobRun run = run_job_of(replaced(example_of("ceph-apply", "root@ceph1.example.com"),
+                                         "      - uses: actions/checkout@v4\n", ""));
+  EXPECT_EQ(run.code, 0) << run.log;
+  EXPECT_EQ(run.output("outcome"), "succeeded");
+  EXPECT_EQ(home_.read("cluster/applied.yaml"), spec);
+  EXPECT_NE(run.log.find("|mds  |mds.files  |node2"), std::string::npos) << run.log;
+  EXPECT_EQ(run.annotations(), std::vector<std::string>{});
+}
+
+TEST_F(ReadmeRecipe, GpuNodeDrainsDeploysAndUndrains) {
+  stand_in("nvidia-smi");
+  stand_in("dmesg");
+  fs::create_directories(home_.path("node"));
+  home_.write("node/gpus", "8");
+  home_.write("node/kernel.log", "");
+  fs::create_directories(home_.path("encoder/jobs"));
+  script_on_host("update.sh", "ls ~/encoder >~/at-update\n");
+  std::string workflow = example_of("gpu-node", "root@${{ matrix.node }}");
+  workflow = replaced(workflow, "/srv/encoder/update.sh", home_.path("bin/update.sh"));
+  for (int i = 0; i < 3; ++i) workflow = replaced(workflow, "/run/encoder", home_.path("encoder"));
+  const JobRun run = run_job_of(workflow);
+  EXPECT_EQ(run.code, 0) << run.log;
+  EXPECT_EQ(home_.read("at-update"), "drained\njobs\n");
+  EXPECT_FALSE(fs::exists(home_.path("encoder/drained")));
+  EXPECT_EQ(split_lines(home_.read("systemctl.log")).at(0), "restart encoder");
 }
 
 // Every other example is at least what its action.yml allows.

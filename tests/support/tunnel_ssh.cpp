@@ -87,8 +87,10 @@ HostForTests::HostForTests(const std::string& config)
   SshdSettings settings;
   settings.host_keys = {"ed25519"};
   settings.authorized_keys = key_.public_line + "\n";
-  settings.config = config + "\nSetEnv HOME=" + home_.path() + " TMPDIR=" + temporary_.path() +
-                    "\nMaxStartups 100\n";
+  settings.config =
+      config + "\nSetEnv HOME=" + home_.path() + " TMPDIR=" + temporary_.path() +
+      " PATH=" + home_.path("bin") +
+      ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nMaxStartups 100\n";
   sshd_ = std::make_unique<Sshd>(settings);
 }
 

@@ -17,7 +17,7 @@
 namespace pca::test {
 
 // The real sshd with a home and a folder for temporary files of its own for whoever logs in, so
-// that no login file of this machine has a say.
+// that no login file of this machine has a say. Commands in ~/bin are found before all others.
 class HostForTests {
  public:
   explicit HostForTests(const std::string& config = "");

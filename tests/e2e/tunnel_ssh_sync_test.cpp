@@ -219,6 +219,7 @@ TEST_F(TunnelSshSync, WithoutAPlaceForTheIndexItWorksToo) {
 
 TEST_F(TunnelSshSync, ABrokenIndexIsMadeAnew) {
   ASSERT_EQ(sync().code, 0);
+  ASSERT_TRUE(host_->falls_silent());  // sync does not wait for the index
   const std::string folder = host_->home().path(".local/state/tunnel-ssh/sync");
   for (const auto& index : fs::directory_iterator(folder)) std::ofstream(index.path()) << "rubbish";
   EXPECT_EQ(sync().outputs.at("outcome"), "unchanged");
@@ -229,7 +230,10 @@ TEST_F(TunnelSshSync, AFullDiskLeavesTheOldAsItWas) {
   const std::string small = theirs_.path("small");
   fs::create_directory(small);
   ASSERT_EQ(std::system(("mount -t tmpfs -o size=1m tmpfs " + small).c_str()), 0);
-  const auto unmount = [&](void*) { EXPECT_EQ(std::system(("umount " + small).c_str()), 0); };
+  const auto unmount = [&](void*) {
+    EXPECT_TRUE(host_->falls_silent());
+    EXPECT_EQ(std::system(("umount " + small).c_str()), 0);
+  };
   const std::unique_ptr<void, decltype(unmount)> mounted(this, unmount);
   const std::string to = small + "/site";
   ASSERT_EQ(step_->run({"sync", "--upload", here() + " -> " + to}).code, 0);

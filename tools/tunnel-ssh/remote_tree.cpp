@@ -31,7 +31,7 @@ S=$(printf '\001')
 if [ -z "$tunnel_ssh_tmp" ]; then
   tunnel_ssh_tmp=$(mktemp -d) || exit
   staging= lists=
-  trap 'rm -rf -- "$tunnel_ssh_tmp" ${staging:+"$staging"} ${lists:+"$lists"}' EXIT
+  trap 'wait; rm -rf -- "$tunnel_ssh_tmp" ${staging:+"$staging"} ${lists:+"$lists"}' EXIT
 fi
 prepare() {
   work=$tunnel_ssh_tmp/$tree
@@ -127,10 +127,15 @@ need_room() {
 }
 # What was sent need not be read for the index.
 remember() (
-  cut -z -d "$S" -f 1 "$orders/sent" | xargs -0 -r sh -c 'find "$@" -maxdepth 0 -printf "%D %i %s %C@ %T@\0"' sh >"$work/keys" &&
-    cd "$work" && cut -z -d "$S" -f 2 "$orders/sent" | paste -z -d "$S" keys - >new &&
+  cd "$work" && cut -z -d "$S" -f 2 sent | paste -z -d "$S" keys - >new &&
     join -z -t "$S" -o 0,2.2 files index | sort -z -u -o index - new && store
 )
+# A process for nothing takes as long as one for something.
+for_each() { # order, command...
+  order=$orders/$1
+  shift
+  [ ! -s "$order" ] || xargs -0 "$@" -- <"$order"
+}
 carry_out() (
   set -e
   mkdir -p -- "$dst"
@@ -145,18 +150,24 @@ carry_out() (
   orders=$staging/orders
   xargs -0 -r sh -c 'for d do [ -w "$d" ] || { echo "$(id -un) may not write to $d" >&2; exit 1; }; done' sh <"$orders/touched"
   . "$orders/moves"
-  xargs -0 -r chmod a+x -- <"$orders/executable"
-  xargs -0 -r chmod a-x -- <"$orders/plain"
-  xargs -0 -r rm -f -- <"$orders/delete-files"
-  xargs -0 -r rmdir --ignore-fail-on-non-empty -- <"$orders/delete-folders"
-  remember 2>/dev/null || :
+  for_each executable chmod a+x
+  for_each plain chmod a-x
+  for_each delete-files rm -f
+  for_each delete-folders rmdir --ignore-fail-on-non-empty
+  # As they are now: what changes from here on is not what was sent.
+  mv -- "$orders/sent" "$work/sent"
+  cut -z -d "$S" -f 1 "$work/sent" | xargs -0 -r sh -c 'find "$@" -maxdepth 0 -printf "%D %i %s %C@ %T@\0"' sh >"$work/keys" || :
 )
+# Nobody waits for the index but the shell's end.
 apply() {
   prepare
   carry_out
   code=$?
   rm -rf -- "$staging"
   staging=
+  if [ $code = 0 ]; then
+    remember </dev/null >/dev/null 2>&1 &
+  fi
   return $code
 }
 )sh";

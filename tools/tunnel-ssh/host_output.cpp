@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t tail_bytes = 8192;
 constexpr std::size_t tail_lines = 20;
+constexpr std::string_view long_line = "[a line too long to be kept]\n";
 // The log's own filter cuts lines too, and is to leave our note of a cut as it is.
 constexpr std::size_t grouped_line_limit = RemoteTextFilter::line_limit - 64;
 
@@ -63,7 +64,7 @@ void HostOutput::show(Stream& stream, std::string_view text) {
   } else {
     stream.shown->feed(text);
   }
-  remember(text);
+  remember(stream, text);
 }
 
 void HostOutput::write_to_spool(std::string_view lines) {
@@ -76,9 +77,26 @@ void HostOutput::write_to_spool(std::string_view lines) {
   left_out_ += lines.size() - written;
 }
 
-// As it came: redacting all of it once more would cost as much as showing it.
-void HostOutput::remember(std::string_view text) {
-  if (text.size() > tail_bytes) text.remove_prefix(text.size() - tail_bytes);
+// As it came: redacting all of it once more would cost as much as showing it. By lines, or a secret
+// could be torn by a word of the other stream.
+void HostOutput::remember(Stream& stream, std::string_view text) {
+  const std::size_t end = text.rfind('\n') + 1;  // 0: there is none
+  if (end > 0) {
+    const bool is_long = stream.begun.size() > tail_bytes;
+    const std::size_t begin = is_long ? text.find('\n') + 1 : 0;
+    keep(is_long ? long_line : std::string_view(stream.begun));
+    keep(text.substr(begin, end - begin));
+    stream.begun.clear();
+    text.remove_prefix(end);
+  }
+  if (stream.begun.size() <= tail_bytes) stream.begun += text.substr(0, tail_bytes + 1);
+}
+
+void HostOutput::keep(std::string_view text) {
+  if (text.size() > tail_bytes) {
+    text.remove_prefix(text.size() - tail_bytes);
+    tail_is_cut_ = true;
+  }
   tail_ += text;
   if (tail_.size() <= tail_bytes) return;
   tail_.erase(0, tail_.size() - tail_bytes);
@@ -135,7 +153,12 @@ std::string HostOutput::left_out_note() const {
 }
 
 std::string HostOutput::last_words() const {
-  std::vector<std::string> lines = split_lines(tail_);
+  std::string tail = tail_;
+  for (const Stream* stream : {&out_stream_, &err_stream_}) {
+    const bool is_long = stream->begun.size() > tail_bytes;
+    if (!stream->begun.empty()) tail += is_long ? std::string(long_line) : stream->begun + "\n";
+  }
+  std::vector<std::string> lines = split_lines(tail);
   // The rest of a line that was cut may be the rest of a secret, which nothing would recognise.
   if (tail_is_cut_ && !lines.empty()) lines.erase(lines.begin());
   if (lines.size() > tail_lines) {

@@ -56,11 +56,13 @@ class HostOutput {
     std::unique_ptr<RemoteOutput> shown;  // as it comes
     RedactingStream redacting;            // for the spool, which gets whole lines
     RemoteTextFilter filter;
+    std::string begun;  // a line that has not ended yet, for the last words
   };
 
   void show(Stream& stream, std::string_view text);
   void write_to_spool(std::string_view lines);
-  void remember(std::string_view text);
+  void remember(Stream& stream, std::string_view text);
+  void keep(std::string_view text);
   void finish_group();
   void show_group();
   [[nodiscard]] std::string left_out_note() const;
@@ -77,7 +79,7 @@ class HostOutput {
   int spool_error_ = 0;         // why the spool took no more, or 0 for its limit
   Capture out_;
   Capture err_;
-  std::string tail_;  // of both, not redacted
+  std::string tail_;  // whole lines of both, not redacted
   bool tail_is_cut_ = false;
 };
 

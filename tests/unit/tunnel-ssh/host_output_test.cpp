@@ -152,6 +152,31 @@ TEST_F(HostOutputTest, SecretsAreBlankedEverywhere) {
   EXPECT_EQ(log_, "web1: a *** b\nweb1\na *** b\n");
 }
 
+TEST_F(HostOutputTest, TheOtherStreamTearsNoSecret) {
+  const Secret secret = redactor_.protect("hunter2hunter2");
+  HostOutput output = make(true);
+  output.sinks().out("a hunter2");
+  output.sinks().err("meanwhile\nand hunter2");
+  output.sinks().out("hunter2 b\nnot yet");
+  output.sinks().err("hunter2 c\n");
+  output.finish();
+  EXPECT_EQ(output.last_words(), "meanwhile\na *** b\nand *** c\nnot yet");
+}
+
+TEST_F(HostOutputTest, NoPartOfALongLineIsKept) {
+  const Secret secret = redactor_.protect("hunter2hunter2");
+  for (const std::size_t first : {8180U, 8190U, 20'000U}) {
+    const std::string line = std::string(8185, 'x') + "hunter2hunter2" + std::string(9000, 'y');
+    HostOutput output = make(true);
+    output.sinks().out(line.substr(0, first));
+    EXPECT_EQ(output.last_words().find("hunter2"), std::string::npos) << first;
+    output.sinks().out((first < line.size() ? line.substr(first) : "") + "\nend\n");
+    output.finish();
+    EXPECT_EQ(output.last_words().find("hunter2"), std::string::npos) << first;
+    EXPECT_TRUE(output.last_words().ends_with("end")) << output.last_words();
+  }
+}
+
 TEST_F(HostOutputTest, CapturesOnlyWhatIsWanted) {
   settings_.capture_out = false;
   settings_.capture_limit = 3;

@@ -26,7 +26,8 @@ packages_of() { # set
   demo) echo openssh-server openssh-client ;;
   test) # clang for the sanitizers, the rest as peers and hosts of the end-to-end tests
     echo clang libclang-rt-dev clang-format file binutils openssh-server openssh-client rsync \
-      curl wget gcc git nodejs node-js-yaml openssl iproute2 nftables dnsmasq-base util-linux procps sudo nginx-light
+      curl wget gcc git nodejs node-js-yaml openssl iproute2 nftables dnsmasq-base util-linux procps sudo nginx-light \
+      busybox zsh mksh tcsh fish
     ;;
   bench) echo libbenchmark-dev openssh-server openssh-client rsync time ;;
   full) echo clang-tidy debootstrap g++-aarch64-linux-gnu qemu-user-static libssl-dev:arm64 zlib1g-dev:arm64 ;;

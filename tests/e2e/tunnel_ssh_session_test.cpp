@@ -570,7 +570,7 @@ TEST_F(TunnelSshSession, WaitsAsleepForAHostThatReadsNothing) {
 }
 
 TEST_F(TunnelSshSession, AnotherUserIsRefused) {
-  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  PCA_REQUIRE(::geteuid() == 0 ? "" : "root, to become another user");
   ASSERT_GT(open(), 0);
   const fs::path socket = sockets().front();
   const auto connects_as_nobody = [&] {

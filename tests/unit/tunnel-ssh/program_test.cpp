@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "runner/redactor.hpp"
 #include "support/process.hpp"
+#include "support/require.hpp"
 #include "tunnel-ssh/start_mark.hpp"
 
 namespace pca::tunnel_ssh {
@@ -73,9 +74,8 @@ ScriptRun run_script(const ProgramSpec& spec) { return run_under({"/bin/sh"}, sp
 class LoginShells : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    if (find_program(GetParam()).empty()) {
-      GTEST_SKIP() << GetParam() << " is not installed on this machine";
-    }
+    const std::string shell = GetParam();
+    PCA_REQUIRE(find_program(shell).empty() ? shell + " is not installed on this machine" : "");
   }
   [[nodiscard]] static std::vector<std::string> shell() {
     std::vector<std::string> words{find_program(GetParam())};

@@ -22,7 +22,7 @@ namespace pca::tunnel_ssh {
 
 namespace {
 
-constexpr std::size_t longest_message = std::size_t{64} * 1024;
+constexpr std::size_t longest_message = std::size_t{4} << 20U;  // hundreds of forwards, warnings
 
 FileDescriptor open_nowhere() { return FileDescriptor(::open("/dev/null", O_RDWR | O_CLOEXEC)); }
 
@@ -38,8 +38,7 @@ void close_inherited() {
 }
 
 void tell(FileDescriptor& pipe, const Json& message) {
-  const std::string text = message.dump();
-  (void)!::write(pipe.get(), text.data(), text.size());  // a parent that is gone needs no answer
+  (void)write_all(pipe.get(), message.dump());  // a parent that is gone needs no answer
   pipe.reset();
 }
 
@@ -129,14 +128,16 @@ std::vector<Warning> warnings_in(const Json& message) {
 Result<std::string> read_message(const Budget& budget, const FileDescriptor& pipe) {
   std::string text;
   std::array<char, 4096> buffer{};
-  while (text.size() < longest_message) {
+  for (;;) {
+    if (text.size() >= longest_message) {
+      return tool_bug("the background process says more than anybody wants to know");
+    }
     const std::array handles{PollHandle{pipe.get(), POLLIN}};
     PCA_CHECK(wait_ready(budget, handles, budget.deadline(), "starting in the background"));
     const ssize_t size = ::read(pipe.get(), buffer.data(), buffer.size());
-    if (size == 0) break;
+    if (size == 0) return text;
     if (size > 0) text.append(buffer.data(), static_cast<std::size_t>(size));
   }
-  return text;
 }
 
 }  // namespace
@@ -172,6 +173,7 @@ Result<Json> start_in_background(const Budget& budget, const FileDescriptor& log
     reporter.keep_warnings(warnings_in(*message));
     if (const Json* facts = message->find("ready"); facts != nullptr) return *facts;
   }
+  ::kill(pid, SIGTERM);  // it is about to end; should it not be, nobody will hear of it again
   ::waitpid(pid, nullptr, 0);
   if (message) {
     if (const Json* error = message->find("error"); error != nullptr) return to_error(*error);

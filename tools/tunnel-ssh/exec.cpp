@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/digest.hpp"
@@ -72,8 +73,10 @@ class Execution {
       tell(event);
       result.phases.push_back({event.phase, elapsed_ms() - event.ms, event.ms});
     };
-    return connect_ssh(connect_budget(plan_.connection, context_.stop), plan_.connection, host,
-                       observer);
+    auto session = connect_ssh(connect_budget(plan_.connection, context_.stop), plan_.connection,
+                               host, observer);
+    one_after_the_other(result.phases);
+    return session;
   }
 
   void run_there(SshSession& session, HostResult& result) {
@@ -170,7 +173,8 @@ Result<int> run_exec(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (!error) return 0;
   if (plan.pass_exit_code && results.front().exit_code.value_or(0) != 0) {
     context.reporter.error(*error);
-    return *results.front().exit_code;
+    // What is above 255 would come out as something else, 256 as 0.
+    return std::clamp(*results.front().exit_code, 1, 255);
   }
   return *std::move(error);
 }

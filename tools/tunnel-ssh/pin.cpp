@@ -131,6 +131,7 @@ Result<int> run_pin(ToolContext& context, Inputs inputs, BadInputs& bad) {
   report.set("hosts", std::move(hosts));
   context.reporter.report(report);
   if (auto error = overall_error(results)) return *std::move(error);
+  if (results.size() < settings.hosts.size()) return cancelled("cancelled");
   return 0;
 }
 

@@ -315,6 +315,27 @@ TEST_F(TunnelSshForward, WhatCannotListenIsAnErrorOfTheFirstProcess) {
       << step.err;
 }
 
+TEST_F(TunnelSshForward, AHostsPortThatIsTakenIsNamedAfterOneLogin) {
+  const Listener taken;
+  const std::string port = std::to_string(taken.port());
+  const StepResult step =
+      step_->run({"forward", "--background", "-R", "0:127.0.0.1:1", "-R", port + ":127.0.0.1:1"});
+  EXPECT_EQ(step.code, 1);
+  EXPECT_NE(step.err.find("127.0.0.1:" + port), std::string::npos) << step.err;
+  EXPECT_EQ(step.err.find("session"), std::string::npos) << step.err;
+  const std::string log = host_->sshd().log();
+  const std::string login = "Accepted publickey";
+  EXPECT_EQ(log.find(login), log.rfind(login)) << log;
+}
+
+TEST_F(TunnelSshForward, HundredsStartInTheBackground) {
+  const std::string label(60, 'x');
+  const std::string forward = "0:" + label + "." + label + "." + label + ":1";
+  std::vector<std::string> many;
+  for (int i = 0; i < 320; ++i) many.insert(many.end(), {"-L", forward});
+  EXPECT_EQ(start(many).size(), 320U);
+}
+
 TEST_F(TunnelSshForward, ARefusedLoginIsAnErrorOfTheFirstProcess) {
   step_->inputs.erase("INPUT_KNOWN_HOSTS");
   const StepResult step = step_->run({"forward", "--background", "-L", "0:127.0.0.1:1"});

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "base/text.hpp"
 #include "tunnel-ssh/background.hpp"
 #include "tunnel-ssh/connection.hpp"
@@ -36,6 +38,18 @@ FileDescriptor read_log_file(const std::string& path, const ForwardPlan& plan, B
   return {};
 }
 
+// The host says only at which port a connection has come, not at which address.
+void check_remote_ports(const std::vector<ForwardSpec>& specs, BadInputs& bad) {
+  std::set<std::uint16_t> ports;
+  for (const ForwardSpec& spec : specs) {
+    if (spec.kind != ForwardKind::remote || spec.listen.port == 0) continue;
+    if (!ports.insert(spec.listen.port).second) {
+      bad.add("remote", fmt::format("two forwards from port {} of the host", spec.listen.port),
+              "Use another port for one of them, also at another address.");
+    }
+  }
+}
+
 ForwardPlan read_forward_plan(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   ForwardPlan plan;
   plan.connection = read_connection_inputs(context, inputs, bad, Login::hosts);
@@ -50,6 +64,7 @@ ForwardPlan read_forward_plan(ToolContext& context, Inputs& inputs, BadInputs& b
       }
     }
   }
+  check_remote_ports(plan.specs, bad);
   const bool has_any = inputs.has("local") || inputs.has("remote") || inputs.has("dynamic");
   if (!has_any) {
     bad.add("local", "nothing to forward was given", "Give at least one local, remote or dynamic.");
@@ -104,21 +119,23 @@ class ForwardWork {
  private:
   Result<std::unique_ptr<SshSession>> connect(const std::stop_token& stop, Forwarder& forwarder) {
     const Budget budget = connect_budget(plan_.connection, stop);
-    PCA_TRY(auto session, connect_ssh(budget, plan_.connection, plan_.connection.hosts.front(),
-                                      log_observer(context_.reporter, plan_.connection)));
-    auto listens = forwarder.listen_there(budget, *session, say_);
-    if (!listens && may_do_without_session()) return connect(stop, forwarder);
-    PCA_CHECK(listens);
-    return session;
-  }
-
-  // The connection of an open session may have been silent for too long to ask the host for
-  // listening.
-  bool may_do_without_session() {
-    if (plan_.connection.session_folder.empty()) return false;
+    bool is_shared = false;
+    ConnectObserver observer = log_observer(context_.reporter, plan_.connection);
+    observer.on_phase = [&is_shared, tell = observer.on_phase](const ConnectEvent& event) {
+      is_shared = is_shared || event.phase == "session";
+      tell(event);
+    };
+    PCA_TRY(auto session,
+            connect_ssh(budget, plan_.connection, plan_.connection.hosts.front(), observer));
+    const auto listens = forwarder.listen_there(budget, *session, say_);
+    if (listens) return session;
+    if (!is_shared) return listens.error();
+    // The connection of an open session may have been silent for too long to ask the host for
+    // listening.
+    session.reset();
     plan_.connection.session_folder.clear();
     say_("Not by an open session: the forward connects by itself.");
-    return true;
+    return connect(stop, forwarder);
   }
 
   // Tries until it works, the time is up, or the host refuses.

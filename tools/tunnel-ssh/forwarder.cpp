@@ -5,6 +5,8 @@
 
 #include <array>
 
+#include "base/text.hpp"
+
 namespace pca::tunnel_ssh {
 
 namespace {
@@ -12,6 +14,7 @@ namespace {
 constexpr std::size_t most_connections = 256;  // at once; further ones wait to be accepted
 constexpr Milliseconds connect_limit{10'000};  // to a target of this side
 constexpr std::size_t socks_chunk = 1024;
+constexpr Milliseconds socks_limit{10'000};  // for a client to say where it wants to go
 constexpr const char* doing = "forwarding";
 
 }  // namespace
@@ -20,6 +23,7 @@ ForwardedConnection::ForwardedConnection(const ForwardSpec& spec, LocalSocket so
     : socket_(std::move(socket)), target_(spec.target) {
   if (spec.kind == ForwardKind::dynamic) {
     socks_.emplace();
+    socks_deadline_ = Clock::now() + socks_limit;
     stage_ = Stage::socks;
   }
 }
@@ -43,6 +47,10 @@ void ForwardedConnection::open_channel(SshSession& session, const Endpoint& targ
 Result<bool> ForwardedConnection::step_socks(SshSession& session) {
   std::array<char, socks_chunk> buffer{};
   PCA_TRY(const ByteStream::Read read, socket_.read(buffer));
+  if (read.bytes == 0 && !read.end && Clock::now() >= socks_deadline_) {
+    return failed(fmt::format("a SOCKS client did not say within {} what it wants",
+                              format_duration(socks_limit)));
+  }
   if (read.end) return failed("a SOCKS client left before it said what it wants");
   if (read.bytes == 0) return false;
   const SocksHandshake::Step step = socks_->feed({buffer.data(), read.bytes});
@@ -89,7 +97,9 @@ PollHandle ForwardedConnection::poll_handle() const {
   if (stage_ == Stage::socks || (stage_ == Stage::open && up_.wants_source())) events |= POLLIN;
   if (stage_ == Stage::open && down_.wants_sink()) events |= POLLOUT;
   // A closed socket that nothing is wanted of would wake poll() again and again.
-  return {events == 0 ? -1 : socket_.fd(), events};
+  PollHandle handle{events == 0 ? -1 : socket_.fd(), events};
+  if (stage_ == Stage::socks) handle.wake_at = socks_deadline_;
+  return handle;
 }
 
 void ForwardedConnection::break_off() {
@@ -220,7 +230,7 @@ bool Forwarder::step_all(SshSession& session, const Say& say) {
 std::vector<PollHandle> Forwarder::poll_handles() const {
   std::vector<PollHandle> handles;
   if (has_room()) {
-    for (const Local& local : locals_) handles.push_back({local.listener.fd(), POLLIN});
+    for (const Local& local : locals_) handles.push_back(local.listener.poll_handle());
   }
   for (const Arrival& arrival : arrivals_) handles.push_back(arrival.target.poll_handle());
   for (const ForwardedConnection& connection : connections_) {

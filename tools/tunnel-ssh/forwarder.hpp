@@ -44,6 +44,7 @@ class ForwardedConnection {
   std::unique_ptr<SshChannel> channel_;
   Endpoint target_;
   std::optional<SocksHandshake> socks_;
+  Clock::time_point socks_deadline_{};
   Flow up_;    // local to host
   Flow down_;  // host to local
 };

@@ -22,6 +22,7 @@ namespace pca::tunnel_ssh {
 namespace {
 
 constexpr int waiting_connections = 128;
+constexpr Milliseconds rest{200};
 
 // A socket address with its size.
 struct Address {
@@ -154,7 +155,7 @@ Result<LocalListener> LocalListener::open(const Endpoint& endpoint) {
   if (!address) {
     return bad_input(
         fmt::format("cannot listen on {}: no address of this machine", endpoint.text()),
-        "Write an IP address, localhost, or * for all.");
+        "Write an IP address, localhost, or * for all of IPv4.");
   }
   FileDescriptor socket = new_socket(*address);
   const int on = 1;
@@ -173,9 +174,18 @@ LocalListener::~LocalListener() {
   if (socket_.is_open() && !path_.empty()) ::unlink(path_.c_str());
 }
 
+PollHandle LocalListener::poll_handle() const {
+  if (Clock::now() >= rests_until_) return {socket_.get(), POLLIN};
+  return {.fd = -1, .events = 0, .wake_at = rests_until_};
+}
+
 std::optional<LocalSocket> LocalListener::accept() {
   FileDescriptor socket(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!socket.is_open()) return std::nullopt;
+  if (!socket.is_open()) {
+    // The connection stays in the queue, and poll() would tell of it again and again.
+    if (errno == EMFILE || errno == ENFILE) rests_until_ = Clock::now() + rest;
+    return std::nullopt;
+  }
   if (path_.empty()) send_at_once(socket.get());
   return LocalSocket(std::move(socket));
 }

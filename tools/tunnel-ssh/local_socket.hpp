@@ -59,12 +59,14 @@ class LocalConnect {
 // is replaced, anything else in its place is an error. Not thread safe.
 class LocalListener {
  public:
-  // "*" as host is every address, "" is not allowed. Port 0: the system chooses.
+  // "*" as host is every IPv4 address, "" is not allowed. Port 0: the system chooses.
   static Result<LocalListener> open(const Endpoint& endpoint);
   LocalListener(LocalListener&&) noexcept = default;
   LocalListener& operator=(LocalListener&&) noexcept = default;
   ~LocalListener();
 
+  // Wakes poll() when there is a connection to accept.
+  [[nodiscard]] PollHandle poll_handle() const;
   [[nodiscard]] int fd() const { return socket_.get(); }
   [[nodiscard]] std::uint16_t port() const { return port_; }  // 0 for a unix socket
   // The next connection; nothing when there is none now.
@@ -77,6 +79,7 @@ class LocalListener {
   FileDescriptor socket_;
   std::uint16_t port_ = 0;
   std::string path_;
+  Clock::time_point rests_until_{};  // after accept() found no descriptor left
 };
 
 }  // namespace pca::tunnel_ssh

@@ -114,6 +114,8 @@ TEST(Toml, ReadsListsOfTables) {
 
 TEST(Toml, RefusesWhatIsBrokenOrDeep) {
   EXPECT_EQ(problem_of(parse_toml, "a = 1\nb = \n").substr(0, 7), "line 2:");
+  EXPECT_EQ(problem_of(parse_toml, "a = 1\nb = [}\n"),
+            "line 1: somewhere in the file a value begins with what none begins with");
   std::string key = "a";
   for (int i = 0; i < 100'000; ++i) key += ".a";
   EXPECT_EQ(problem_of(parse_toml, key + " = 1\n"), "line 1: a key of more than 100 parts");

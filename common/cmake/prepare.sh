@@ -17,6 +17,9 @@ boost_package() {
   if [ "$(. /etc/os-release && echo "${VERSION_ID:-}")" = 12 ]; then echo libboost1.81-dev; else echo libboost-dev; fi
 }
 
+# Debian's nodejs comes without npm, others' bring it along.
+npm_package() { command -v npm >/dev/null || echo npm; }
+
 packages_of() { # set
   case $1 in
   build)
@@ -27,7 +30,7 @@ packages_of() { # set
   test) # clang for the sanitizers, the rest as peers and hosts of the end-to-end tests
     echo clang libclang-rt-dev clang-format file binutils openssh-server openssh-client rsync \
       curl wget gcc git nodejs node-js-yaml openssl iproute2 nftables dnsmasq-base util-linux procps sudo nginx-light \
-      busybox zsh mksh tcsh fish
+      busybox zsh mksh tcsh fish $(npm_package)
     ;;
   bench) echo libbenchmark-dev openssh-server openssh-client rsync time ;;
   full) echo clang-tidy debootstrap g++-aarch64-linux-gnu qemu-user-static libssl-dev:arm64 zlib1g-dev:arm64 ;;

@@ -176,7 +176,10 @@ Process StepForTests::start(const std::vector<std::string>& arguments, const std
 
 StepResult StepForTests::result_of(Process& process, milliseconds deadline) const {
   StepResult result;
-  EXPECT_FALSE(has_one_of(all_command_lines(), secrets_)) << "a secret is in a command line";
+  for (const std::string& line : split_lines(all_command_lines())) {
+    if (line.starts_with("ssh-keygen ")) continue;  // by which other tests make their keys
+    EXPECT_FALSE(has_one_of(line, secrets_)) << "a secret is in the command line " << line;
+  }
   const auto code = process.wait(deadline);
   EXPECT_TRUE(code) << "tunnel-ssh still runs\n" << process.out() << process.err();
   result.code = code.value_or(-1);

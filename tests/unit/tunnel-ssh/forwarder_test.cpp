@@ -22,6 +22,8 @@ using test::FakeSession;
 // Made anew by each test: these run in any order, long after the process began.
 Budget soon() { return Budget::of(Milliseconds{30'000}); }
 
+constexpr int glance_ms = 10;  // the code under test works on between two looks
+
 ForwardSpec remote(const std::string& text) { return *parse_forward(ForwardKind::remote, text); }
 
 class RemoteForwards : public testing::Test {
@@ -95,7 +97,7 @@ TEST_F(RemoteForwards, CarryNoMoreThan256ConnectionsAtOnce) {
   // Until all have reached the target, and then nothing moves any more.
   session_.on_wait = [&] {
     pollfd arriving{target->fd(), POLLIN, 0};
-    if (sockets.size() < 256) ::poll(&arriving, 1, 10'000);
+    if (sockets.size() < 256) ::poll(&arriving, 1, glance_ms);
     while (auto socket = target->accept()) sockets.push_back(*std::move(socket));
     return std::exchange(was_waiting, sockets.size() < 256);
   };
@@ -159,7 +161,7 @@ TEST_F(RemoteForwards, ATargetThatDoesNotAnswerHoldsUpNobodyElse) {
   };
   session_.on_wait = [&] {
     pollfd arriving{reached ? reached->fd() : target->fd(), POLLIN, 0};
-    ::poll(&arriving, 1, 10'000);
+    ::poll(&arriving, 1, glance_ms);
     if (!reached) reached = target->accept();
     if (reached) read_on();
     return came.size() < 5;

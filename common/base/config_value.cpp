@@ -139,21 +139,22 @@ void ConfigBuilder::place(ConfigValue value) {
   last_ = &open.value.members.back().value;
 }
 
-Error config_error(int line, std::string_view problem) {
-  return failed(fmt::format("line {}: {}", std::max(line, 1), visible(problem)));
+ConfigProblem config_problem(int line, std::string_view text) {
+  return {std::max(line, 1), visible(text)};
 }
 
-Result<std::string_view> checked_config_text(std::string_view text, const ConfigLimits& limits) {
+Result<std::string_view, ConfigProblem> checked_config_text(std::string_view text,
+                                                            const ConfigLimits& limits) {
   if (text.size() > limits.bytes) {
-    return config_error(1, fmt::format("the file holds {}, more than the {} that it may",
-                                       rounded_size(text.size()), format_size(limits.bytes)));
+    return config_problem(1, fmt::format("the file holds {}, more than the {} that it may",
+                                         rounded_size(text.size()), format_size(limits.bytes)));
   }
   if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
   int line = 1;
   for (std::string_view rest = text; !rest.empty();) {
     const CodePoint next = next_code_point(rest);
-    if (!next.valid) return config_error(line, "the text is no UTF-8");
-    if (next.value == 0) return config_error(line, "the text holds a NUL byte");
+    if (!next.valid) return config_problem(line, "the text is no UTF-8");
+    if (next.value == 0) return config_problem(line, "the text holds a NUL byte");
     if (next.value == '\n') ++line;
     rest.remove_prefix(next.size);
   }

@@ -94,10 +94,16 @@ class ConfigBuilder {
   std::size_t bytes_ = 0;
 };
 
+// Why a file cannot be read, and where.
+struct ConfigProblem {
+  int line = 1;
+  std::string text;  // visible()
+};
+[[nodiscard]] ConfigProblem config_problem(int line, std::string_view text);
+
 // What all parsers of configuration refuse: a file that is too large, no UTF-8, NUL. `text` without
-// the byte order mark. The error (kind failed) reads "line 3: ...".
-[[nodiscard]] Result<std::string_view> checked_config_text(std::string_view text,
-                                                           const ConfigLimits& limits);
-[[nodiscard]] Error config_error(int line, std::string_view problem);
+// the byte order mark.
+[[nodiscard]] Result<std::string_view, ConfigProblem> checked_config_text(
+    std::string_view text, const ConfigLimits& limits);
 
 }  // namespace pca

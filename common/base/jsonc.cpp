@@ -77,9 +77,9 @@ class TreeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TreeB
 
 }  // namespace
 
-Result<ConfigValue> parse_jsonc(std::string_view text, const ConfigLimits& limits) {
+Result<ConfigValue, ConfigProblem> parse_jsonc(std::string_view text, const ConfigLimits& limits) {
   PCA_TRY(const std::string_view checked, checked_config_text(text, limits));
-  if (checked.empty()) return config_error(1, "the file is empty");
+  if (checked.empty()) return config_problem(1, "the file is empty");
   constexpr unsigned flags = rapidjson::kParseIterativeFlag |
                              rapidjson::kParseValidateEncodingFlag |
                              rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseCommentsFlag |
@@ -92,7 +92,7 @@ Result<ConfigValue> parse_jsonc(std::string_view text, const ConfigLimits& limit
   if (parsed.IsError()) {
     const std::string problem =
         tree.problem().empty() ? rapidjson::GetParseError_En(parsed.Code()) : tree.problem();
-    return config_error(lines.at(parsed.Offset()), problem);
+    return config_problem(lines.at(parsed.Offset()), problem);
   }
   return tree.take();
 }

@@ -6,9 +6,9 @@
 
 namespace pca {
 
-// Parses hostile JSON as editors of configuration write it: with comments and trailing commas. The
-// error (kind failed) reads "line 3: ...". base/json.hpp has JSON as programs write it.
-[[nodiscard]] Result<ConfigValue> parse_jsonc(std::string_view text,
-                                              const ConfigLimits& limits = {});
+// Parses hostile JSON as editors of configuration write it: with comments and trailing commas.
+// base/json.hpp has JSON as programs write it.
+[[nodiscard]] Result<ConfigValue, ConfigProblem> parse_jsonc(std::string_view text,
+                                                             const ConfigLimits& limits = {});
 
 }  // namespace pca

@@ -7,12 +7,13 @@
 
 namespace pca {
 
-// A value or the Error that stood in its way. Results are never dropped silently.
-template <typename T = void>
-class [[nodiscard]] Result : public tl::expected<T, Error> {
+// A value or what stood in its way: an Error, or what says more where somebody further up knows the
+// rest. Results are never dropped silently.
+template <typename T = void, typename E = Error>
+class [[nodiscard]] Result : public tl::expected<T, E> {
  public:
-  using tl::expected<T, Error>::expected;
-  Result(Error error) : tl::expected<T, Error>(tl::unexpect, std::move(error)) {}  // NOLINT
+  using tl::expected<T, E>::expected;
+  Result(E error) : tl::expected<T, E>(tl::unexpect, std::move(error)) {}  // NOLINT
 };
 
 }  // namespace pca

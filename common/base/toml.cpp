@@ -106,24 +106,24 @@ class Converter {
 
 }  // namespace
 
-Result<ConfigValue> parse_toml(std::string_view text, const ConfigLimits& limits) {
+Result<ConfigValue, ConfigProblem> parse_toml(std::string_view text, const ConfigLimits& limits) {
   PCA_TRY(const std::string_view checked, checked_config_text(text, limits));
   if (const int line = line_with_endless_key(checked); line != 0) {
-    return config_error(line, fmt::format("a key of more than {} parts", most_dots));
+    return config_problem(line, fmt::format("a key of more than {} parts", most_dots));
   }
   toml::parse_result parsed;
   try {
     parsed = toml::parse(checked);
   } catch (const std::logic_error&) {
-    return config_error(1, "somewhere in the file a value begins with what none begins with");
+    return config_problem(1, "somewhere in the file a value begins with what none begins with");
   }
   if (parsed.failed()) {
-    return config_error(static_cast<int>(parsed.error().source().begin.line),
-                        parsed.error().description());
+    return config_problem(static_cast<int>(parsed.error().source().begin.line),
+                          parsed.error().description());
   }
   Converter converter(limits);
   if (const std::string problem = converter.add(parsed.table()); !problem.empty()) {
-    return config_error(converter.line(), problem);
+    return config_problem(converter.line(), problem);
   }
   return converter.take();
 }

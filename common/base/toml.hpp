@@ -6,9 +6,8 @@
 
 namespace pca {
 
-// Parses hostile TOML 1.0. Dates and times are null: nobody here reads any. The error (kind failed)
-// reads "line 3: ...".
-[[nodiscard]] Result<ConfigValue> parse_toml(std::string_view text,
-                                             const ConfigLimits& limits = {});
+// Parses hostile TOML 1.0. Dates and times are null: nobody here reads any.
+[[nodiscard]] Result<ConfigValue, ConfigProblem> parse_toml(std::string_view text,
+                                                            const ConfigLimits& limits = {});
 
 }  // namespace pca

@@ -128,7 +128,7 @@ class TreeBuilder : public YAML::EventHandler {
 
 }  // namespace
 
-Result<ConfigValue> parse_yaml(std::string_view text, const ConfigLimits& limits) {
+Result<ConfigValue, ConfigProblem> parse_yaml(std::string_view text, const ConfigLimits& limits) {
   PCA_TRY(const std::string_view checked, checked_config_text(text, limits));
   TreeBuilder tree(checked, limits);
   try {
@@ -137,7 +137,7 @@ Result<ConfigValue> parse_yaml(std::string_view text, const ConfigLimits& limits
     while (parser.HandleNextDocument(tree)) {
     }
   } catch (const YAML::Exception& error) {
-    return config_error(error.mark.line + 1, error.msg);
+    return config_problem(error.mark.line + 1, error.msg);
   }
   return tree.has_document() ? tree.take() : ConfigValue{};
 }

@@ -8,8 +8,7 @@ namespace pca {
 
 // Parses hostile YAML: one document at most (none is null), within the limits, also after its
 // aliases are written out. Tags mean nothing, "<<" is a key like another, a key twice is an error.
-// The error (kind failed) reads "line 3: ...".
-[[nodiscard]] Result<ConfigValue> parse_yaml(std::string_view text,
-                                             const ConfigLimits& limits = {});
+[[nodiscard]] Result<ConfigValue, ConfigProblem> parse_yaml(std::string_view text,
+                                                            const ConfigLimits& limits = {});
 
 }  // namespace pca

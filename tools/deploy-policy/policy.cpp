@@ -317,19 +317,6 @@ class PolicyReader {
   std::vector<Rule> rules_;
 };
 
-// "line 3: what is wrong" as config_error() spells it.
-PolicyMistake mistake_of(const Error& error) {
-  PolicyMistake mistake{1, error.message, "Correct the YAML there."};
-  const std::string_view message = error.message;
-  const std::size_t colon = message.find(": ");
-  if (!message.starts_with("line ") || colon == std::string_view::npos) return mistake;
-  if (const auto line = parse_integer(message.substr(5, colon - 5), 1, 2147483647); line) {
-    mistake.line = static_cast<int>(*line);
-    mistake.problem = message.substr(colon + 2);
-  }
-  return mistake;
-}
-
 }  // namespace
 
 Policy::Policy()
@@ -341,7 +328,7 @@ Policy::Policy()
 
 ReadPolicy parse_policy(std::string_view yaml) {
   const auto root = parse_yaml(yaml, limits);
-  if (!root) return {Policy(), {mistake_of(root.error())}};
+  if (!root) return {Policy(), {{root.error().line, root.error().text, "Correct the YAML there."}}};
   return PolicyReader().read(*root);
 }
 

@@ -52,7 +52,7 @@ bool is_left_out(std::string_view folder) {
          folder == "vendor";
 }
 
-Result<ConfigValue> parse(std::string_view path, std::string_view text) {
+Result<ConfigValue, ConfigProblem> parse(std::string_view path, std::string_view text) {
   if (is_yaml(path)) return parse_yaml(text);
   if (path.ends_with(".toml")) return parse_toml(text);
   return parse_jsonc(text);
@@ -102,13 +102,8 @@ void Repository::add(std::string path, std::string text) {
     if (root) {
       file.root = *std::move(root);
     } else {
-      // "line 3: ...", as all parsers of configuration say it.
-      const std::string& message = root.error().message;
-      const std::size_t colon = message.find(": ");
-      file.problem = message.substr(colon + 2);
-      if (const auto line = parse_integer(message.substr(5, colon - 5), 1, 2147483647); line) {
-        file.problem_line = static_cast<int>(*line);
-      }
+      file.problem = root.error().text;
+      file.problem_line = root.error().line;
     }
   }
   files_.insert_or_assign(std::move(path), std::move(file));

@@ -12,16 +12,17 @@
 namespace pca {
 namespace {
 
-using Parser = Result<ConfigValue> (*)(std::string_view, const ConfigLimits&);
+using Parser = Result<ConfigValue, ConfigProblem> (*)(std::string_view, const ConfigLimits&);
 
 std::string problem_of(Parser parse, std::string_view text, const ConfigLimits& limits = {}) {
   const auto value = parse(text, limits);
-  return value ? "no error" : value.error().message;
+  if (value) return "no error";
+  return "line " + std::to_string(value.error().line) + ": " + value.error().text;
 }
 
 TEST(Yaml, KnowsTheLineOfEveryKeyAndValue) {
   const auto root = parse_yaml("a: 1\n# comment\nb:\n  - x\n  - \"y\"\nc: {d: e}\n");
-  ASSERT_TRUE(root) << root.error().message;
+  ASSERT_TRUE(root) << root.error().text;
   EXPECT_EQ(root->find_member("b")->line, 3);
   EXPECT_EQ(root->find("b")->items.at(1).line, 5);
   EXPECT_TRUE(root->find("b")->items.at(1).is_quoted);
@@ -33,7 +34,7 @@ TEST(Yaml, KnowsTheLineOfEveryKeyAndValue) {
 
 TEST(Yaml, KeepsTheWordOnAndNoOthersAsTexts) {
   const auto root = parse_yaml("on: push\nnothing:\nempty: ''\ntilde: ~\n");
-  ASSERT_TRUE(root) << root.error().message;
+  ASSERT_TRUE(root) << root.error().text;
   EXPECT_EQ(root->text_of("on"), "push");
   EXPECT_EQ(root->find("nothing")->kind, ConfigValue::Kind::null);
   EXPECT_EQ(root->find("tilde")->kind, ConfigValue::Kind::null);
@@ -43,7 +44,7 @@ TEST(Yaml, KeepsTheWordOnAndNoOthersAsTexts) {
 TEST(Yaml, FindsTheLinesOfALiteralBlockAndTheFirstOfAFoldedOne) {
   const auto root =
       parse_yaml("run: |\n  one\n\n  three\nother: >-\n  folded\n  text\nlast: 'a |'\n");
-  ASSERT_TRUE(root) << root.error().message;
+  ASSERT_TRUE(root) << root.error().text;
   const ConfigValue& run = *root->find("run");
   EXPECT_EQ(run.text, "one\n\nthree\n");
   EXPECT_EQ(run.line_at(0), 2);
@@ -54,7 +55,7 @@ TEST(Yaml, FindsTheLinesOfALiteralBlockAndTheFirstOfAFoldedOne) {
 
 TEST(Yaml, ReadsAliasesAndRefusesThoseThatGrowOrContainThemselves) {
   const auto root = parse_yaml("a: &x [1, 2]\nb: *x\n");
-  ASSERT_TRUE(root) << root.error().message;
+  ASSERT_TRUE(root) << root.error().text;
   EXPECT_EQ(root->find("b")->items.size(), 2U);
   EXPECT_EQ(root->find("b")->items.at(0).line, 1);
   EXPECT_EQ(problem_of(parse_yaml, "a: &x\n  - *x\n"),
@@ -94,7 +95,7 @@ TEST(Yaml, AnEmptyTextIsNull) {
 
 TEST(Toml, KnowsTheLineOfEveryKeyAndKeepsTheOrderOfTheFile) {
   const auto root = parse_toml("name = \"z\"\n[env.staging]\nname = \"a\"\ncount = 3\non = true\n");
-  ASSERT_TRUE(root) << root.error().message;
+  ASSERT_TRUE(root) << root.error().text;
   EXPECT_EQ(root->members.at(0).key, "name");
   const ConfigValue* staging = root->find("env")->find("staging");
   EXPECT_EQ(root->find("env")->find_member("staging")->line, 2);
@@ -107,7 +108,7 @@ TEST(Toml, KnowsTheLineOfEveryKeyAndKeepsTheOrderOfTheFile) {
 TEST(Toml, ReadsListsOfTables) {
   const auto root =
       parse_toml("[[d1_databases]]\nbinding = \"DB\"\n[[d1_databases]]\nbinding = \"B\"\n");
-  ASSERT_TRUE(root) << root.error().message;
+  ASSERT_TRUE(root) << root.error().text;
   ASSERT_EQ(root->find("d1_databases")->items.size(), 2U);
   EXPECT_EQ(root->find("d1_databases")->items.at(1).find_member("binding")->line, 4);
 }
@@ -130,7 +131,7 @@ TEST(Jsonc, ReadsCommentsAndTrailingCommas) {
   const auto root = parse_jsonc(
       "// first\n{\n  /* a\n  b */ \"name\": \"x\", // why\n  \"list\": [1, true, null,],\n}\n// "
       "last\n");
-  ASSERT_TRUE(root) << root.error().message;
+  ASSERT_TRUE(root) << root.error().text;
   EXPECT_EQ(root->text_of("name"), "x");
   EXPECT_EQ(root->find_member("name")->line, 4);
   EXPECT_EQ(root->find("list")->items.size(), 3U);

@@ -582,13 +582,14 @@ bool BadInputs::names(std::string_view input) const {
                      [&](const BadInput& item) { return item.input == input; });
 }
 
+std::string BadInput::text() const {
+  const std::string line = input.empty() ? problem : input + ": " + problem;
+  return cure.empty() ? line : line + ". " + cure;
+}
+
 Error BadInputs::to_error() const {
   std::vector<std::string> lines;
-  for (const BadInput& item : items_) {
-    std::string line = item.input.empty() ? item.problem : item.input + ": " + item.problem;
-    if (!item.cure.empty()) line += ". " + item.cure;
-    lines.push_back(std::move(line));
-  }
+  for (const BadInput& item : items_) lines.push_back(item.text());
   return bad_input(join(lines, "\n"));
 }
 

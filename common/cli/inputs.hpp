@@ -27,11 +27,14 @@ struct BadInput {
   std::string input;    // "connect-timeout", or empty for a mistake about no single input
   std::string problem;  // continues "connect-timeout: "
   std::string cure;     // a sentence
+
+  [[nodiscard]] std::string text() const;  // "connect-timeout: problem. Cure."
 };
 
 // Collects mistakes, so that all of them are told together.
 class BadInputs {
  public:
+  void add(BadInput item) { items_.push_back(std::move(item)); }
   void add(std::string input, std::string problem, std::string cure = {});
   // What a parser said about the value of `input`.
   void add(std::string input, const Error& error) {

@@ -19,7 +19,7 @@ void check(const char* name, std::string_view text) {
   }
   const auto found = classify(Policy(), event);
   if (!found) {
-    require(visible(found.error().message) == found.error().message, "an error is safe to print");
+    require(visible(found.error().text()) == found.error().text(), "an error is safe to print");
     return;
   }
   require(visible(found->reason) == found->reason, "a reason is safe to print");

@@ -143,7 +143,7 @@ class Namer {
   Namer(const Policy& policy, const Event& event, Classification& into)
       : policy_(policy), event_(event), into_(into) {}
 
-  Result<> name() {
+  Result<void, BadInput> name() {
     const bool is_preview =
         into_.value == DeployClass::preview || into_.value == DeployClass::cleanup;
     key_ = is_preview ? "preview" : std::string(class_name(into_.value));
@@ -168,22 +168,23 @@ class Namer {
     return {policy_.customer, policy_.project, into_.slug, policy_.domain};
   }
 
-  Result<> name_slug() {
+  Result<void, BadInput> name_slug() {
     if (event_.repository.empty()) {
-      return bad_input("repository: is needed for the slug of a preview",
-                       "Give --repository OWNER/NAME.");
+      return BadInput{"repository", "is needed for the slug of a preview",
+                      "Give --repository OWNER/NAME."};
     }
     const std::size_t by_hostname = slug_room(hostname_template(), parts());
     const bool has_stack = !rules_.customer.empty() && !rules_.project.empty();
     const std::size_t by_stack = has_stack ? stack_slug_room(rules_) : longest_label;
     auto slug = make_slug(event_.repository, into_.branch, std::min(by_hostname, by_stack));
     if (!slug) {
-      return bad_input(
+      return BadInput{
+          "policy",
           fmt::format(
-              "policy: beside {} {}",
+              "beside {} {}",
               by_stack < by_hostname ? "the rest of the stack's name" : "the rest of the hostname",
               slug.error().message),
-          "Shorten customer, project, the longest component or the hostname's template.");
+          "Shorten customer, project, the longest component or the hostname's template."};
     }
     into_.slug = *std::move(slug);
     return {};
@@ -246,7 +247,7 @@ BranchDecision classify_branch(const Policy& policy, std::string_view branch) {
   return {DeployClass::none, "no rule names it"};
 }
 
-Result<Classification> classify(const Policy& policy, const Event& event) {
+Result<Classification, BadInput> classify(const Policy& policy, const Event& event) {
   Decision decision = without_dependabot(event, of_event(policy, event));
   Classification out;
   out.value = decision.value;
@@ -255,7 +256,7 @@ Result<Classification> classify(const Policy& policy, const Event& event) {
   out.warnings = std::move(decision.warnings);
   if (!out.branch.empty()) {
     if (const auto good = check_branch_name(out.branch); !good) {
-      return bad_input("branch: " + good.error().message, good.error().hint);
+      return BadInput{"branch", good.error().message, good.error().hint};
     }
   }
   if (out.value != DeployClass::none) PCA_CHECK(Namer(policy, event, out).name());

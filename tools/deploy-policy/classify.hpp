@@ -8,6 +8,7 @@
 
 #include "base/json.hpp"
 #include "base/result.hpp"
+#include "cli/inputs.hpp"
 #include "deploy-policy/event.hpp"
 #include "deploy-policy/policy.hpp"
 
@@ -45,9 +46,9 @@ struct Classification {
   std::vector<std::string> warnings = {};
 };
 
-// Pure: the same event and policy give the same answer. bad_input when a name does not fit, or the
-// event's branch is none.
-[[nodiscard]] Result<Classification> classify(const Policy& policy, const Event& event);
+// Pure: the same event and policy give the same answer. Or the input because of which a name does
+// not fit, or the event's branch is none.
+[[nodiscard]] Result<Classification, BadInput> classify(const Policy& policy, const Event& event);
 
 [[nodiscard]] Json to_json(const Classification& classification);
 

@@ -71,14 +71,18 @@ Result<int> run_batch(ToolContext& context, const Inputs& inputs, const Policy& 
   for (const std::string& line : split_lines(*text)) {
     ++number;
     if (trim(line).empty()) continue;
+    const auto mistake = [&](const std::string& problem, const std::string& cure) {
+      bad.add("batch", fmt::format("line {}: {}", number, problem), cure);
+    };
     const auto event = read_event_line(line);
-    const auto found = event ? classify(policy, *event) : Result<Classification>(event.error());
-    if (found) {
+    if (!event) {
+      mistake(event.error().message, event.error().hint);
+    } else if (const auto found = classify(policy, *event); found) {
       answers.push_back(to_json(*found).dump());
       report.push(to_json(*found));
     } else {
-      bad.add("batch", fmt::format("line {}: {}", number, found.error().message),
-              found.error().hint);
+      mistake(fmt::format("{}: {}", found.error().input, found.error().problem),
+              found.error().cure);
     }
   }
   if (!bad.empty()) return bad.to_error();
@@ -103,7 +107,7 @@ Result<int> run_classify(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (!bad.empty()) return bad.to_error();
   const auto found = classify(policy, event);
   if (!found) {
-    add_mistake(bad, found.error());
+    bad.add(found.error());
     return bad.to_error();
   }
   tell(context, *found);

@@ -31,13 +31,11 @@ Result<> check_event_name(std::string_view name) {
                    "Write its name as GitHub does: push, pull_request, workflow_dispatch.");
 }
 
-// "input: what is wrong", for each part that can be wrong by itself.
-std::vector<Error> mistakes_of(const Event& event) {
-  std::vector<Error> mistakes;
+// For each part that can be wrong by itself.
+BadInputs mistakes_of(const Event& event) {
+  BadInputs mistakes;
   const auto note = [&](const char* input, const Result<>& good) {
-    if (good) return;
-    mistakes.push_back(
-        bad_input(fmt::format("{}: {}", input, good.error().message), good.error().hint));
+    if (!good) mistakes.add(input, good.error());
   };
   note("event", check_event_name(event.name));
   if (!event.repository.empty()) note("repository", check_repository(event.repository));
@@ -45,8 +43,7 @@ std::vector<Error> mistakes_of(const Event& event) {
   if (!branch.empty()) note("ref", check_branch_name(branch));
   const bool needs_ref = event.name == "push" || event.name == "workflow_dispatch";
   if (needs_ref && event.ref.empty()) {
-    mistakes.push_back(
-        bad_input("ref: is needed for " + event.name, "Give --ref BRANCH, or set GITHUB_REF."));
+    mistakes.add("ref", "is needed for " + event.name, "Give --ref BRANCH, or set GITHUB_REF.");
   }
   return mistakes;
 }
@@ -71,7 +68,8 @@ class EventReader {
                "Give the file with the event's JSON.");
     }
     if (!bad_.names("event-file")) {
-      for (const Error& mistake : mistakes_of(event)) add_mistake(bad_, mistake);
+      const BadInputs mistakes = mistakes_of(event);
+      for (const BadInput& mistake : mistakes.items()) bad_.add(mistake);
     }
     return event;
   }
@@ -148,9 +146,10 @@ Result<Event> read_event_line(std::string_view line) {
     return bad_input(fmt::format("the payload of {} is missing", event.name),
                      "Give it the event's JSON as \"payload\".");
   }
-  const std::vector<Error> mistakes = mistakes_of(event);
-  if (!mistakes.empty()) return mistakes.front();
-  return event;
+  const BadInputs mistakes = mistakes_of(event);
+  if (mistakes.empty()) return event;
+  const BadInput& first = mistakes.items().front();
+  return bad_input(fmt::format("{}: {}", first.input, first.problem), first.cure);
 }
 
 }  // namespace pca::deploy_policy

@@ -66,7 +66,7 @@ Verdict judge_event(ToolContext& context, const Inputs& inputs, const Policy& po
   if (!bad.empty()) return {};
   const auto found = classify(policy, event);
   if (!found) {
-    add_mistake(bad, found.error());
+    bad.add(found.error());
     return {};
   }
   return {found->value, found->reason};

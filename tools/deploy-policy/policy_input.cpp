@@ -65,13 +65,4 @@ std::string variable(const ToolContext& context, const std::string& name) {
   return found == context.environment.end() ? std::string() : found->second;
 }
 
-void add_mistake(BadInputs& bad, const Error& error) {
-  const std::size_t colon = error.message.find(": ");
-  if (colon == std::string::npos) {
-    bad.add({}, error);
-  } else {
-    bad.add(error.message.substr(0, colon), error.message.substr(colon + 2), error.hint);
-  }
-}
-
 }  // namespace pca::deploy_policy

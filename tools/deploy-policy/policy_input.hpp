@@ -13,7 +13,4 @@ namespace pca::deploy_policy {
 // The value of a variable of the process; empty when it is not set.
 [[nodiscard]] std::string variable(const ToolContext& context, const std::string& name);
 
-// An Error whose message reads "input: problem", as one mistake.
-void add_mistake(BadInputs& bad, const Error& error);
-
 }  // namespace pca::deploy_policy

@@ -25,7 +25,7 @@ Event pull_request(const std::string& action, const std::string& branch,
 
 std::string class_of(const Event& event, const Policy& policy = {}) {
   const auto found = classify(policy, event);
-  return found ? std::string(class_name(found->value)) : found.error().message;
+  return found ? std::string(class_name(found->value)) : found.error().text();
 }
 
 Policy named_policy() {
@@ -152,7 +152,7 @@ TEST(Classify, ADispatchGoesByItsBranchOrByWhatThePolicyAllows) {
 
 TEST(Classify, NamesEverythingWhereThePolicyNamesItsParts) {
   const auto preview = classify(named_policy(), push_to("feature/login"));
-  ASSERT_TRUE(preview) << preview.error().message;
+  ASSERT_TRUE(preview) << preview.error().text();
   // printf 'acme/shop\0feature/login' | sha256sum
   EXPECT_EQ(preview->slug, "feature-login-459dbe8f");
   EXPECT_EQ(preview->environment, "preview");
@@ -183,7 +183,8 @@ TEST(Classify, RefusesNamesThatLeaveNoRoomForTheSlug) {
   policy.project = std::string(20, 'p');
   EXPECT_EQ(
       class_of(push_to("feature/x"), policy),
-      "policy: beside the rest of the stack's name there is room for 3 characters of a slug only");
+      "policy: beside the rest of the stack's name there is room for 3 characters of a slug only. "
+      "Shorten customer, project, the longest component or the hostname's template.");
 }
 
 // What git allows, more or less, and now and then what it does not.
@@ -222,7 +223,7 @@ TEST(Classify, AnyPreviewBranchGivesAHostnameAndAStackOfLegalLabels) {
       ASSERT_FALSE(found) << branch;
       continue;
     }
-    ASSERT_TRUE(found) << branch << ": " << found.error().message;
+    ASSERT_TRUE(found) << branch << ": " << found.error().text();
     ASSERT_EQ(found->value, DeployClass::preview) << branch;
     ASSERT_LE(found->stack.size() + 1 + 9, 63U) << found->stack;
     ASSERT_LE(found->hostname.find('.'), 63U) << found->hostname;

@@ -189,6 +189,12 @@ const Json* Json::find(std::string_view key) const {
   return nullptr;
 }
 
+std::string Json::text_of(std::string_view key) const {
+  const Json* member = find(key);
+  const std::string* text = member == nullptr ? nullptr : member->as_string();
+  return text == nullptr ? std::string() : *text;
+}
+
 Json& Json::set(std::string key, Json value) {
   if (is_null()) value_ = Object{};
   if (auto* members = std::get_if<Object>(&value_)) {

@@ -44,6 +44,8 @@ class Json {
 
   // The member of an object, or nullptr (also when this is no object).
   [[nodiscard]] const Json* find(std::string_view key) const;
+  // The text of a member; empty when there is none, or it is no text.
+  [[nodiscard]] std::string text_of(std::string_view key) const;
   // Adds or replaces; turns null into an object. No effect on other kinds.
   Json& set(std::string key, Json value);
   // Appends; turns null into an array. No effect on other kinds.

@@ -433,12 +433,6 @@ Result<bool> SharedSession::service() {
                      [](SharedChannel* channel) { return channel->close().value_or(true); });
 }
 
-std::string text_of(const Json& json, std::string_view key) {
-  const Json* value = json.find(key);
-  const bool is_text = value != nullptr && value->as_string() != nullptr;
-  return is_text ? visible(*value->as_string()) : std::string();
-}
-
 std::int64_t number_of(const Json& json, std::string_view key) {
   const Json* value = json.find(key);
   return value != nullptr && value->as_int() != nullptr ? *value->as_int() : 0;
@@ -454,15 +448,15 @@ std::optional<OpenSession> describe(const Budget& budget, const SessionFolder& f
   if (!json) return silent;
   OpenSession session{name,
                       static_cast<int>(number_of(*json, "pid")),
-                      text_of(*json, "host"),
-                      text_of(*json, "state"),
+                      visible(json->text_of("host")),
+                      visible(json->text_of("state")),
                       number_of(*json, "channels"),
                       number_of(*json, "seconds"),
                       {}};
   const Json* inputs = json->find("inputs");
   if (inputs != nullptr && inputs->as_object() != nullptr) {
     for (const auto& [input, digest] : *inputs->as_object()) {
-      session.inputs.push_back({visible(input), text_of(*inputs, input)});
+      session.inputs.push_back({visible(input), visible(inputs->text_of(input))});
     }
   }
   return session;

@@ -55,12 +55,10 @@ Error to_error(const Json& json) {
   if (const Json* kind = json.find("kind"); kind != nullptr && kind->as_int() != nullptr) {
     error.kind = static_cast<ErrorKind>(*kind->as_int());
   }
-  if (const Json* text = json.find("message"); text != nullptr && text->as_string() != nullptr) {
-    error.message = *text->as_string();
+  if (std::string message = json.text_of("message"); !message.empty()) {
+    error.message = std::move(message);
   }
-  if (const Json* text = json.find("hint"); text != nullptr && text->as_string() != nullptr) {
-    error.hint = *text->as_string();
-  }
+  error.hint = json.text_of("hint");
   return error;
 }
 

@@ -103,9 +103,9 @@ CommitFacts parse_git_answer(std::string_view text) {
 CommitFacts parse_event(std::string_view json, std::string_view commit) {
   const auto event = parse_json(json);
   const Json* head = event ? event->find("head_commit") : nullptr;
-  if (head == nullptr || json_text(*head, "id") != commit) return {};
-  const auto time = parse_time(json_text(*head, "timestamp"));
-  return {time ? utc(*time) : std::string(), reverted_by(json_text(*head, "message"))};
+  if (head == nullptr || head->text_of("id") != commit) return {};
+  const auto time = parse_time(head->text_of("timestamp"));
+  return {time ? utc(*time) : std::string(), reverted_by(head->text_of("message"))};
 }
 
 CommitFacts find_commit_facts(const Budget& budget, const Environment& environment,

@@ -52,9 +52,8 @@ Json label_of(const Preview& preview) {
 
 Result<Preview> parse_label(std::string_view text) {
   PCA_TRY(const Json json, parse_json(trim(text)));
-  Preview preview{json_text(json, "slug"),     json_text(json, "repository"),
-                  json_text(json, "branch"),   json_text(json, "commit"),
-                  json_text(json, "deployed"), json_text(json, "expires")};
+  Preview preview{json.text_of("slug"),   json.text_of("repository"), json.text_of("branch"),
+                  json.text_of("commit"), json.text_of("deployed"),   json.text_of("expires")};
   if (is_slug(preview.slug)) return preview;
   return failed("a preview's label on the host cannot be read",
                 "It is .deploy/preview in the preview's folder, which must not be written to by "

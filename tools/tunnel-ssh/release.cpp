@@ -205,8 +205,8 @@ TextTable list_table(const ReleaseState& state) {
     const HistoryEntry* made = state.entry_of(release);
     table.rows.push_back({release, state_of(state, release), made == nullptr ? "" : made->time,
                           made == nullptr ? "" : short_commit(made->commit),
-                          made == nullptr ? "" : json_text(made->json, "branch"),
-                          made == nullptr ? "" : json_text(made->json, "actor")});
+                          made == nullptr ? "" : made->json.text_of("branch"),
+                          made == nullptr ? "" : made->json.text_of("actor")});
   }
   return table;
 }
@@ -246,7 +246,7 @@ Result<int> log(ToolContext& context, const ReleaseInputs& inputs) {
     Json entries = Json::array();
     for (const HistoryEntry& entry : state.history) {
       table.rows.push_back({entry.time, entry.action, entry.release, entry.result,
-                            short_commit(entry.commit), json_text(entry.json, "actor"),
+                            short_commit(entry.commit), entry.json.text_of("actor"),
                             reason_of(entry.json)});
       entries.push(entry.json);
     }

@@ -235,9 +235,9 @@ std::vector<HistoryEntry> parse_history(std::string_view text) {
   for (const std::string& line : split_lines(text)) {
     auto json = parse_json(line);
     if (!json || json->as_object() == nullptr) continue;
-    history.push_back({json_text(*json, "time"), json_text(*json, "action"),
-                       json_text(*json, "release"), json_text(*json, "previous"),
-                       json_text(*json, "result"), json_text(*json, "commit"), *json});
+    history.push_back({json->text_of("time"), json->text_of("action"), json->text_of("release"),
+                       json->text_of("previous"), json->text_of("result"), json->text_of("commit"),
+                       *json});
   }
   return history;
 }

@@ -12,21 +12,16 @@ namespace {
 constexpr std::size_t short_size = 7;
 
 std::string with_run(std::string text, const Json& json) {
-  const std::string url = json_text(json, "run-url");
+  const std::string url = json.text_of("run-url");
   return url.empty() ? text : text + " (" + url + ")";
 }
 
 std::string actor_of(const Json& json) {
-  std::string actor = json_text(json, "actor");
+  std::string actor = json.text_of("actor");
   return actor.empty() ? "somebody" : actor;
 }
 
 }  // namespace
-
-std::string json_text(const Json& json, std::string_view key) {
-  const Json* value = json.find(key);
-  return value == nullptr || value->as_string() == nullptr ? std::string() : *value->as_string();
-}
 
 std::string short_commit(std::string_view commit) {
   return std::string(commit.substr(0, short_size));
@@ -34,33 +29,33 @@ std::string short_commit(std::string_view commit) {
 
 std::string reason_of(const Json& entry) {
   std::vector<std::string> reasons;
-  if (const std::string reason = json_text(entry, "reason"); !reason.empty()) {
+  if (const std::string reason = entry.text_of("reason"); !reason.empty()) {
     reasons.push_back(reason);
   }
-  if (const std::string commit = json_text(entry, "revert-of"); !commit.empty()) {
+  if (const std::string commit = entry.text_of("revert-of"); !commit.empty()) {
     reasons.push_back("reverts " + short_commit(commit));
   }
-  if (const std::string health = json_text(entry, "health"); !health.empty()) {
+  if (const std::string health = entry.text_of("health"); !health.empty()) {
     reasons.push_back(health);
   }
   return join(reasons, "; ");
 }
 
 std::string describe_hold(const Json& hold) {
-  const std::string held = json_text(hold, "held");
+  const std::string held = hold.text_of("held");
   std::string text =
       held.empty() ? "on hold by " + actor_of(hold)
                    : fmt::format("on hold since {} was rolled back by {}", held, actor_of(hold));
   text = with_run(std::move(text), hold);
-  const std::string reason = json_text(hold, "reason");
+  const std::string reason = hold.text_of("reason");
   return reason.empty() ? text : text + ": " + reason;
 }
 
 std::string describe_lock(std::string_view line) {
   const auto json = parse_json(line);
   if (!json || json->as_object() == nullptr) return std::string(line);
-  const std::string release = json_text(*json, "release");
-  const std::string action = json_text(*json, "action");
+  const std::string release = json->text_of("release");
+  const std::string action = json->text_of("action");
   std::string text = actor_of(*json);
   if (!release.empty()) {
     text += ", who deploys " + release;

@@ -12,8 +12,6 @@ namespace pca::tunnel_ssh {
 
 // What a host keeps of its releases, for people. All of it may be hostile: show it visible().
 
-// A member that is text; empty when there is none.
-[[nodiscard]] std::string json_text(const Json& json, std::string_view key);
 // Its first seven digits.
 [[nodiscard]] std::string short_commit(std::string_view commit);
 // Why a line of the history is there: what somebody said, what is reverted, how healthy it was.

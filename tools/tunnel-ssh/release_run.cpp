@@ -63,13 +63,13 @@ Error no_preview(const std::string& host, const std::string& slug) {
 
 // Whether a hold on the folder refuses this deploy (see actions/host-rollback).
 bool is_refused(const ReleaseState& state, const Provenance& from) {
-  const std::string held = json_text(*state.hold, "commit");
+  const std::string held = state.hold->text_of("commit");
   if (held.empty() || from.commit.empty() || from.commit == held) return true;
   for (const HistoryEntry& entry : state.history) {
     if (entry.commit == from.commit) return true;  // shown before the held one
     if (entry.commit == held) break;
   }
-  const std::string held_time = json_text(*state.hold, "commit-time");
+  const std::string held_time = state.hold->text_of("commit-time");
   return !held_time.empty() && !from.commit_time.empty() && from.commit_time <= held_time;
 }
 

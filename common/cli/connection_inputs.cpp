@@ -673,14 +673,11 @@ std::vector<Option> connection_options(Hosts hosts) {
 std::string find_session_folder(const Environment& environment) {
   constexpr std::string_view name = "private-cloud-sessions";
   for (const char* variable : {"RUNNER_TEMP", "XDG_RUNTIME_DIR"}) {
-    const auto found = environment.find(variable);
-    if (found != environment.end() && !found->second.empty()) {
-      return fmt::format("{}/{}", found->second, name);
-    }
+    const std::string folder = variable_in(environment, variable);
+    if (!folder.empty()) return fmt::format("{}/{}", folder, name);
   }
-  const auto found = environment.find("TMPDIR");
-  const bool is_set = found != environment.end() && !found->second.empty();
-  return fmt::format("{}/{}-{}", is_set ? found->second : "/tmp", name, ::geteuid());
+  const std::string folder = variable_in(environment, "TMPDIR");
+  return fmt::format("{}/{}-{}", folder.empty() ? "/tmp" : folder, name, ::geteuid());
 }
 
 ConnectionSettings read_connection(Inputs& inputs, Redactor& redactor, BadInputs& bad,

@@ -573,6 +573,11 @@ Environment read_environment() {
   return environment;
 }
 
+std::string variable_in(const Environment& environment, const std::string& name) {
+  const auto found = environment.find(name);
+  return found == environment.end() ? std::string() : found->second;
+}
+
 void BadInputs::add(std::string input, std::string problem, std::string cure) {
   items_.push_back({std::move(input), std::move(problem), std::move(cure)});
 }

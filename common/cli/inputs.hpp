@@ -21,6 +21,8 @@ namespace pca {
 // Variables of the process, injected for tests.
 using Environment = std::map<std::string, std::string>;
 [[nodiscard]] Environment read_environment();
+// The value of one; empty when it is not set.
+[[nodiscard]] std::string variable_in(const Environment& environment, const std::string& name);
 
 // One mistake in what the user gave: which input, what is wrong, what to write instead.
 struct BadInput {

@@ -76,14 +76,14 @@ class EventReader {
 
  private:
   [[nodiscard]] std::string given_or(const char* input, const char* name) const {
-    return inputs_.has(input) ? inputs_.text(input) : variable(context_, name);
+    return inputs_.has(input) ? inputs_.text(input) : variable_in(context_.environment, name);
   }
 
   // The runner's file is about the runner's event, not about one that was asked for.
   [[nodiscard]] std::string payload_path() const {
     if (inputs_.has("event-file")) return inputs_.text("event-file");
     if (inputs_.has("event") || inputs_.has("ref")) return {};
-    return variable(context_, "GITHUB_EVENT_PATH");
+    return variable_in(context_.environment, "GITHUB_EVENT_PATH");
   }
 
   void read_file(const std::string& path, Event& event) {

@@ -20,7 +20,7 @@ namespace {
 // The branch of a build of Cloudflare's, which has no GitHub event: Workers Builds, then Pages.
 std::string branch_of_build(const ToolContext& context) {
   for (const char* name : {"WORKERS_CI_BRANCH", "CF_PAGES_BRANCH"}) {
-    if (std::string branch = variable(context, name); !branch.empty()) return branch;
+    if (std::string branch = variable_in(context.environment, name); !branch.empty()) return branch;
   }
   return {};
 }
@@ -77,7 +77,7 @@ Verdict judge(ToolContext& context, const Inputs& inputs, const Policy& policy, 
   if (inputs.has("ref") && !has_event) return judge_ref(policy, inputs.text("ref"), bad);
   const std::string branch = branch_of_build(context);
   if (!has_event && !branch.empty()) return judge_branch(policy, branch, bad);
-  if (!has_event && variable(context, "GITHUB_EVENT_NAME").empty()) {
+  if (!has_event && variable_in(context.environment, "GITHUB_EVENT_NAME").empty()) {
     bad.add("ref", "is not known: neither a build of Cloudflare nor a run of GitHub is here",
             "Give --ref BRANCH.");
     return {};

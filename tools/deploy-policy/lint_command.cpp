@@ -52,7 +52,7 @@ void show(ToolContext& context, const Inputs& inputs, const std::vector<Finding>
   const FixHints hints = inputs.flag("fix-hints") ? FixHints::shown : FixHints::left_out;
   std::string format = inputs.text("format");
   if (format == "auto") {
-    format = variable(context, "GITHUB_ACTIONS") == "true" ? "github" : "text";
+    format = variable_in(context.environment, "GITHUB_ACTIONS") == "true" ? "github" : "text";
   }
   if (inputs.flag("json")) format = "text";  // the JSON is the report
   if (format == "json") {

@@ -60,9 +60,4 @@ Policy read_policy(ToolContext& context, const Inputs& inputs, BadInputs& bad,
   return std::move(read.policy);
 }
 
-std::string variable(const ToolContext& context, const std::string& name) {
-  const auto found = context.environment.find(name);
-  return found == context.environment.end() ? std::string() : found->second;
-}
-
 }  // namespace pca::deploy_policy

@@ -10,7 +10,4 @@ namespace pca::deploy_policy {
 [[nodiscard]] Policy read_policy(ToolContext& context, const Inputs& inputs, BadInputs& bad,
                                  const std::string& root = {});
 
-// The value of a variable of the process; empty when it is not set.
-[[nodiscard]] std::string variable(const ToolContext& context, const std::string& name);
-
 }  // namespace pca::deploy_policy

@@ -65,11 +65,6 @@ std::string reverted_by(std::string_view message) {
   return size < 7 || size > 64 ? std::string() : std::string(rest.substr(0, size));
 }
 
-std::string value_of(const Environment& environment, const char* name) {
-  const auto found = environment.find(name);
-  return found == environment.end() ? std::string() : found->second;
-}
-
 // Never asks anybody over the network: what is not here is not known.
 std::string ask_git(const Budget& budget, Environment environment, const std::string& source,
                     const std::string& commit) {
@@ -112,7 +107,7 @@ CommitFacts find_commit_facts(const Budget& budget, const Environment& environme
                               const std::string& source, const std::string& commit) {
   if (commit.empty()) return {};
   CommitFacts facts = parse_git_answer(ask_git(budget, environment, source, commit));
-  const std::string event = value_of(environment, "GITHUB_EVENT_PATH");
+  const std::string event = variable_in(environment, "GITHUB_EVENT_PATH");
   if (!facts.time.empty() || event.empty()) return facts;
   const auto text = read_input_file(budget, event, JsonLimits{}.bytes);
   return text ? parse_event(*text, commit) : CommitFacts{};

@@ -14,11 +14,6 @@ namespace pca::tunnel_ssh {
 
 namespace {
 
-std::string variable(const ToolContext& context, const char* name) {
-  const auto found = context.environment.find(name);
-  return found == context.environment.end() ? std::string() : found->second;
-}
-
 bool has_parent_step(std::string_view path) {
   const std::vector<std::string> names = split(path, '/');
   return std::find(names.begin(), names.end(), "..") != names.end();
@@ -65,7 +60,7 @@ Result<SecretFile> read_secret_file(const ToolContext& context, std::string_view
                      "Write it like APP_ENV -> shared/.env, and set APP_ENV under env: of the "
                      "step.");
   }
-  const std::string value = variable(context, name.c_str());
+  const std::string value = variable_in(context.environment, name);
   if (value.empty()) {
     return bad_input(fmt::format("{} is not set in this step's environment, or empty", name),
                      "Add it under env: of the step.");
@@ -288,7 +283,7 @@ void read_source(const ToolContext& context, const Inputs& inputs, ReleaseInputs
 void read_commit(const ToolContext& context, const Inputs& inputs, Provenance& from,
                  BadInputs& bad) {
   from.commit = to_lower(inputs.text("commit"));
-  if (from.commit.empty()) from.commit = to_lower(variable(context, "GITHUB_SHA"));
+  if (from.commit.empty()) from.commit = to_lower(variable_in(context.environment, "GITHUB_SHA"));
   const bool is_hex = from.commit.find_first_not_of("0123456789abcdef") == std::string::npos;
   if (!from.commit.empty() && (!is_hex || from.commit.size() < 7 || from.commit.size() > 64)) {
     bad.add("commit", fmt::format("\"{}\" is no commit", visible(from.commit)),
@@ -371,13 +366,14 @@ HealthCheck read_health(const Inputs& inputs, BadInputs& bad) {
 
 Provenance read_provenance(const ToolContext& context) {
   Provenance from;
-  from.branch = variable(context, "GITHUB_HEAD_REF");  // of a pull request
-  if (from.branch.empty()) from.branch = variable(context, "GITHUB_REF_NAME");
-  from.repository = variable(context, "GITHUB_REPOSITORY");
-  from.actor = variable(context, "GITHUB_ACTOR");
-  if (const std::string run = variable(context, "GITHUB_RUN_ID"); !run.empty()) {
-    from.run_url = fmt::format("{}/{}/actions/runs/{}", variable(context, "GITHUB_SERVER_URL"),
-                               from.repository, run);
+  from.branch = variable_in(context.environment, "GITHUB_HEAD_REF");  // of a pull request
+  if (from.branch.empty()) from.branch = variable_in(context.environment, "GITHUB_REF_NAME");
+  from.repository = variable_in(context.environment, "GITHUB_REPOSITORY");
+  from.actor = variable_in(context.environment, "GITHUB_ACTOR");
+  if (const std::string run = variable_in(context.environment, "GITHUB_RUN_ID"); !run.empty()) {
+    from.run_url =
+        fmt::format("{}/{}/actions/runs/{}", variable_in(context.environment, "GITHUB_SERVER_URL"),
+                    from.repository, run);
   }
   return from;
 }

@@ -16,10 +16,9 @@ constexpr std::size_t name_bytes = 8;
 }  // namespace
 
 std::string write_report(ToolContext& context, const Json& report) {
-  const auto folder = context.environment.find("RUNNER_TEMP");
-  if (folder == context.environment.end() || folder->second.empty()) return {};
-  const std::string path =
-      fmt::format("{}/tunnel-ssh-{}.json", folder->second, random_hex(name_bytes));
+  const std::string folder = variable_in(context.environment, "RUNNER_TEMP");
+  if (folder.empty()) return {};
+  const std::string path = fmt::format("{}/tunnel-ssh-{}.json", folder, random_hex(name_bytes));
   const std::string text = context.reporter.redact(report.dump_pretty()) + "\n";
   const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!file.is_open() ||

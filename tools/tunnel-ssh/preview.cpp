@@ -1,5 +1,7 @@
 #include "tunnel-ssh/preview.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
@@ -39,6 +41,11 @@ std::map<std::string, std::uint16_t> parse_ports(std::string_view text) {
 bool Preview::is_of(std::string_view whose_repository, std::string_view whose_branch) const {
   const bool is_one_unknown = repository.empty() || whose_repository.empty();
   return branch == whose_branch && (is_one_unknown || repository == whose_repository);
+}
+
+Error no_preview(const std::string& host, const std::string& slug) {
+  return failed(fmt::format("{}: there is no preview {}", host, slug),
+                "\"tunnel-ssh preview list\" shows them.");
 }
 
 Json label_of(const Preview& preview) {

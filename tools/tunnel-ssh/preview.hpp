@@ -24,6 +24,7 @@ struct Preview {
 
   [[nodiscard]] bool is_of(std::string_view whose_repository, std::string_view whose_branch) const;
 };
+[[nodiscard]] Error no_preview(const std::string& host, const std::string& slug);
 // What the host keeps of it and cannot tell by itself.
 [[nodiscard]] Json label_of(const Preview& preview);
 // Hostile text: failed when it is no label.

@@ -187,8 +187,7 @@ Result<int> for_each_host(ToolContext& context, const ReleaseInputs& inputs,
       [&](const Budget& budget, const HostFolder& on) -> Result<Json> {
         PCA_TRY(const auto there, on.folder.preview(budget));
         if (there) return work(budget, on);
-        return failed(fmt::format("{}: there is no preview {}", on.host, slug),
-                      "\"tunnel-ssh preview list\" shows them.");
+        return no_preview(on.host, slug);
       },
       summary);
 }

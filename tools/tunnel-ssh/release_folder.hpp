@@ -166,9 +166,8 @@ class ReleaseFolder {
   // The preview is deployed as it is: it lives on.
   Result<> renew(const Budget& budget, const PreviewPlan& plan);
   // Removes the preview that this folder is: its route, its instance, its files, with a line in the
-  // history of the application's folder; gives what the
-  // user's commands printed. failed when this is no preview, or one of its commands fails: then
-  // the files stay. Safe to call twice.
+  // history of the application's folder; gives what the user's commands printed. failed when this
+  // is no preview, or one of its commands fails: then the files stay. Safe to call twice.
   Result<std::string> reap(const Budget& budget, const Json& record);
   // The previews in this folder, of which those not deployed for `age` are old.
   Result<Previews> previews(const Budget& budget, Milliseconds age);

@@ -24,10 +24,9 @@ namespace pca::tunnel_ssh {
 
 namespace {
 
-constexpr std::size_t starts_at_once = 8;   // to one address; see StartGate
 constexpr Milliseconds revert_limit{5000};  // a cancelled job has little more
-constexpr Milliseconds clean_up_limit{
-    6000};  // after a cancel, the rollback hook of the runner's included
+// After a cancel, the rollback hook of the runner's included.
+constexpr Milliseconds clean_up_limit{6000};
 // Restart and health may take so much more than the health check alone, and the host waits so much
 // longer again before it goes back by itself. In all less than a minute.
 constexpr Milliseconds restart_allowance{30'000};
@@ -55,11 +54,6 @@ struct Shared {
   std::mutex mutex{};
   std::set<std::string> targets{};  // of a rollback; under the mutex
 };
-
-Error no_preview(const std::string& host, const std::string& slug) {
-  return failed(fmt::format("{}: there is no preview {}", host, slug),
-                "\"tunnel-ssh preview list\" shows them.");
-}
 
 // Whether a hold on the folder refuses this deploy (see actions/host-rollback).
 bool is_refused(const ReleaseState& state, const Provenance& from) {

@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <ctime>
 #include <optional>
 
@@ -25,34 +26,14 @@ std::string utc(std::time_t seconds) {
 }
 
 // "2026-01-31T12:00:00+01:00" or with a Z at its end.
-std::optional<std::time_t> parse_time(std::string_view text) {
-  constexpr std::string_view shape = "0000-00-00T00:00:00";
-  const auto fits = [](char have, char want) {
-    return want == '0' ? have >= '0' && have <= '9' : have == want;
-  };
-  if (text.size() < shape.size() + 1 ||
-      !std::equal(shape.begin(), shape.end(), text.begin(),
-                  [&](char want, char have) { return fits(have, want); })) {
-    return std::nullopt;
-  }
-  const auto number = [&](std::size_t at, std::size_t size) {
-    return static_cast<int>(parse_integer(text.substr(at, size), 0, 9999).value_or(0));
-  };
+std::optional<std::time_t> parse_time(const std::string& text) {
   std::tm time{};
-  time.tm_year = number(0, 4) - 1900;
-  time.tm_mon = number(5, 2) - 1;
-  time.tm_mday = number(8, 2);
-  time.tm_hour = number(11, 2);
-  time.tm_min = number(14, 2);
-  time.tm_sec = number(17, 2);
-  const std::string_view zone = text.substr(shape.size());
-  if (zone == "Z") return ::timegm(&time);
-  if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':') return std::nullopt;
-  const auto hours = parse_integer(zone.substr(1, 2), 0, 23);
-  const auto minutes = parse_integer(zone.substr(4, 2), 0, 59);
-  if (!hours || !minutes) return std::nullopt;
-  const auto offset = static_cast<std::time_t>(*hours * 3600 + *minutes * 60);
-  return ::timegm(&time) + (zone[0] == '-' ? offset : -offset);
+  const char* end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S%z", &time);
+  if (end == nullptr || *end != '\0') return std::nullopt;
+  constexpr long day = 24 * 3600;
+  const long offset = time.tm_gmtoff;  // which timegm() does not want to know
+  if (std::abs(offset) >= day) return std::nullopt;
+  return ::timegm(&time) - offset;
 }
 
 // As git revert writes it.

@@ -234,6 +234,20 @@ TEST_F(TunnelSshSyncLanes, CarryALargeFileOverALongWay) {
   expect_nothing_left();
 }
 
+TEST_F(TunnelSshSyncLanes, CarryWhatIsPackedToo) {
+  std::string text;  // digits: four bits in each byte
+  for (const char c : noise(8, size / 2)) {
+    text += "0123456789abcdef"[(static_cast<unsigned char>(c) >> 4U) & 15U];
+  }
+  new_.write("big", text);
+  const std::size_t commands_before = commands();
+  const StepResult step = sync_from_afar();
+  ASSERT_EQ(step.code, 0) << step.err;
+  EXPECT_TRUE(tree_picture(there()) == tree_picture(new_.path()));
+  EXPECT_GE(commands() - commands_before, 3U);
+  expect_nothing_left();
+}
+
 TEST_F(TunnelSshSyncLanes, AreDoneWithoutWhereTheHostAllowsOneChannel) {
   host_ = std::make_unique<HostForTests>("MaxSessions 1");
   step_ = std::make_unique<StepForTests>(*host_);

@@ -303,7 +303,7 @@ Result<> RemoteTree::apply(
                      {"orders/delete-folders", as_records(plan.delete_folders)}},
                     "new/", plan.uploads);
   const int level = has_gzip_ ? compression_level(plan.uploads, shell_.round_trip()) : 0;
-  UploadLanes lanes(shell_, level > 0 ? 0 : lanes_for(archive.size(), shell_.round_trip()));
+  UploadLanes lanes(shell_, lanes_for(archive.size(), shell_.round_trip()));
   const std::string code =
       fmt::format("{}need={}\nunpack_archive={}\nupload_lanes='{}'\napply", variables(),
                   needed_kib(plan), level == 0 ? "cat" : "'gzip -dc'", lanes.numbers());

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <system_error>
 
 #include "base/system_error.hpp"
 
@@ -133,13 +134,19 @@ Result<LocalSocket> connect_local(const Budget& budget, const Endpoint& target,
 
 LocalConnect::LocalConnect(Milliseconds limit, const Endpoint& target)
     : over_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  std::promise<Result<LocalSocket>> promise;
-  socket_ = promise.get_future();
-  thread_ = std::jthread([limit, target, over = over_.get(),
-                          promise = std::move(promise)](const std::stop_token& stop) mutable {
-    promise.set_value(connect_local(Budget::of(limit, stop), target));
-    ::eventfd_write(over, 1);
-  });
+  socket_ = promise_.get_future();
+  if (!over_.is_open()) {
+    promise_.set_value(failed(fmt::format("cannot make an eventfd: {}", errno_text(errno))));
+    return;
+  }
+  try {
+    thread_ = std::jthread([this, limit, target](const std::stop_token& stop) {
+      promise_.set_value(connect_local(Budget::of(limit, stop), target));
+      ::eventfd_write(over_.get(), 1);
+    });
+  } catch (const std::system_error& error) {
+    promise_.set_value(failed(fmt::format("cannot start a thread: {}", error.what())));
+  }
 }
 
 bool LocalConnect::is_over() const {

@@ -43,16 +43,19 @@ class LocalSocket {
 class LocalConnect {
  public:
   LocalConnect(Milliseconds limit, const Endpoint& target);
+  LocalConnect(const LocalConnect&) = delete;
+  LocalConnect& operator=(const LocalConnect&) = delete;
 
-  // Wakes poll() once it is over.
+  // Wakes poll() once it is over; where it could not even begin it is over at once.
   [[nodiscard]] PollHandle poll_handle() const { return {over_.get(), POLLIN}; }
   [[nodiscard]] bool is_over() const;
   [[nodiscard]] Result<LocalSocket> take() { return socket_.get(); }  // once, when it is over
 
  private:
   FileDescriptor over_;
+  std::promise<Result<LocalSocket>> promise_;
   std::future<Result<LocalSocket>> socket_;
-  std::jthread thread_;
+  std::jthread thread_;  // ends before what it uses
 };
 
 // A listening socket. A unix socket's file is removed with it; one left by a process that is gone

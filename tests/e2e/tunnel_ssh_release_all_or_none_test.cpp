@@ -90,23 +90,9 @@ TEST_P(TunnelSshReleaseTwoHosts, WhereOneIsCancelledBothAreAsBefore) {
                          "grep -q one index.html 2>/dev/null || [ ! -e ~/here ] || { touch " +
                              theirs_.path("hangs") + "; exec " + sleep_ + "; }",
                          "--health-timeout", "60s"});
-  Process process = step_->start(all);
-  ASSERT_TRUE(comes_true([&] {
-    (void)process.wait_for("never said", std::chrono::milliseconds(1));
-    return fs::exists(theirs_.path("hangs"));
-  })) << process.err();
-  process.interrupt();
-  EXPECT_EQ(process.wait(patience), 130) << process.err();
+  expect_cancelled_at(all, theirs_.path("hangs"));
   EXPECT_TRUE(HostForTests::stops_running(sleep_));
   expect_as_before();
-}
-
-std::string name_of_case(const ::testing::TestParamInfo<PhaseCase>& param) {
-  std::string name;
-  for (const char c : std::string(param.param.flag)) {
-    if (c != '-') name += c;
-  }
-  return name + (param.param.is_on_second_host ? "OnTheSecond" : "OnTheFirst");
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -118,7 +104,10 @@ INSTANTIATE_TEST_SUITE_P(
         PhaseCase{"--restart", false, false}, PhaseCase{"--restart", false, true},
         PhaseCase{"--health-command", false, false}, PhaseCase{"--health-command", false, true},
         PhaseCase{"--hook-healthy", false, false}, PhaseCase{"--hook-healthy", false, true}),
-    name_of_case);
+    [](const auto& param) {
+      return ReleaseForTests::name_of_flag(param.param.flag) +
+             (param.param.is_on_second_host ? "OnTheSecond" : "OnTheFirst");
+    });
 
 // A file system of its own for the folder of releases, in a mount namespace of this process.
 class TunnelSshReleaseFullDisk : public ReleaseForTests {

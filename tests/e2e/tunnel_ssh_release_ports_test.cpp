@@ -291,13 +291,7 @@ TEST_P(TunnelSshReleaseBeside, ThatIsCancelledLeavesAllAsItWas) {
       with_step(unless_old + ("{ touch " + theirs_.path("hangs") + "; exec " + sleep_ + "; }"));
   all.insert(all.begin(), {"release", "deploy", "--path", app(), "--source", ours_.path(),
                            "--commit", std::string(40, 'b'), "--health-timeout", "60s"});
-  Process process = step_->start(all);
-  ASSERT_TRUE(comes_true([&] {
-    (void)process.wait_for("never said", std::chrono::milliseconds(1));
-    return fs::exists(theirs_.path("hangs"));
-  })) << process.err();
-  process.interrupt();
-  EXPECT_EQ(process.wait(patience), 130) << process.err();
+  expect_cancelled_at(all, theirs_.path("hangs"));
   EXPECT_TRUE(HostForTests::stops_running(sleep_));
   expect_as_before();
 }
@@ -308,13 +302,7 @@ INSTANTIATE_TEST_SUITE_P(
                       StepCase{"--restart", false}, StepCase{"--health-command", false},
                       StepCase{"--hook-switch", false}, StepCase{"--route-reload", false},
                       StepCase{"--hook-healthy", false}),
-    [](const auto& param) {
-      std::string name;
-      for (const char c : std::string(param.param.flag)) {
-        if (c != '-') name += c;
-      }
-      return name;
-    });
+    [](const auto& param) { return ReleaseForTests::name_of_flag(param.param.flag); });
 
 TEST_F(TunnelSshReleasePorts, ARouteThatCannotBeWrittenChangesNothing) {
   ASSERT_EQ(deploy_version('a', "one", instance_options()).code, 0);

@@ -20,6 +20,13 @@ namespace pca::test {
 
 // A host with a folder for releases, and a small tree that is deployed to it.
 class ReleaseForTests : public ::testing::Test {
+ public:
+  // "--hook-check" as a part of a test's name.
+  [[nodiscard]] static std::string name_of_flag(std::string flag) {
+    std::erase(flag, '-');
+    return flag;
+  }
+
  protected:
   static constexpr std::chrono::milliseconds patience{60'000};
 
@@ -107,6 +114,16 @@ class ReleaseForTests : public ::testing::Test {
       return current() != before;
     }));
     return process;
+  }
+  // Interrupts a deploy once `file` is there.
+  void expect_cancelled_at(const std::vector<std::string>& arguments, const std::string& file) {
+    Process process = step_->start(arguments);
+    ASSERT_TRUE(comes_true([&] {
+      (void)process.wait_for("never said", std::chrono::milliseconds(1));
+      return std::filesystem::exists(file);
+    })) << process.err();
+    process.interrupt();
+    EXPECT_EQ(process.wait(patience), 130) << process.err();
   }
   void expect_nothing_pending() const {
     EXPECT_FALSE(std::filesystem::exists(app(".deploy/lock")));

@@ -188,8 +188,7 @@ std::vector<Action> all_actions() {
        "verified host keys and real exit codes"},
       {"tunnel-ssh", "tunnel-sync", "sync", "tunnel-sync",
        "Makes a folder of a host like one of the job's over SSH and sends only what differs, "
-       "through "
-       "Cloudflare Access or directly"},
+       "through Cloudflare Access or directly"},
       {"tunnel-ssh", "host-release", "release deploy", "host-release",
        "Makes a folder the current release on all hosts over SSH, or on none: health-checked and "
        "taken back where it is not healthy"},
@@ -210,8 +209,7 @@ std::vector<Action> all_actions() {
        {"background: true"}},
       {"tunnel-ssh", "tunnel-session", "session open", "tunnel-session",
        "Keeps SSH connections open for the rest of the job, so that its other steps need not log "
-       "in "
-       "again"},
+       "in again"},
       {"tunnel-ssh", "tunnel-session-close", "session close", "tunnel-session-close",
        "Closes the SSH connections that tunnel-session keeps open"},
       {"tunnel-ssh",
@@ -227,18 +225,15 @@ std::vector<Action> all_actions() {
        "exec",
        "gpu-node",
        "Deploys to a node with NVIDIA GPUs over SSH: drains it, deploys, counts the GPUs, looks "
-       "for "
-       "new errors of the driver, and undrains it",
+       "for new errors of the driver, and undrains it",
        {},
        gpu_node_inputs()},
       {"deploy-policy", "deploy-policy", "classify", "deploy-policy",
        "Says where an event is deployed (production, staging, a preview, its clean-up or nowhere) "
-       "and what "
-       "things are called there"},
+       "and what things are called there"},
       {"deploy-policy", "deploy-policy-lint", "lint", "deploy-policy-lint",
        "Finds what in a repository contradicts the deploy policy: workflows that deploy to "
-       "Cloudflare, "
-       "names, branch filters, previews that stay, permissions, secrets"},
+       "Cloudflare, names, branch filters, previews that stay, permissions, secrets"},
   };
 }
 

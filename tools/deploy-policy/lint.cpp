@@ -20,8 +20,7 @@ constexpr std::string_view allow_mark = "deploy-policy: allow";
 
 constexpr std::string_view deploy_cure =
     "Remove it and let Cloudflare's Git integration build and deploy (Settings, Builds), or allow "
-    "it "
-    "with a reason.";
+    "it with a reason.";
 
 Finding edge_deploy(const EdgeDeploy& deploy) {
   return {

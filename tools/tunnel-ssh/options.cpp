@@ -281,8 +281,7 @@ CommandSpec stdio_command() {
       .examples =
           {
               {"Your own ssh through Cloudflare Access (its service token in "
-               "INPUT_ACCESS_CLIENT_ID "
-               "and INPUT_ACCESS_CLIENT_SECRET)",
+               "INPUT_ACCESS_CLIENT_ID and INPUT_ACCESS_CLIENT_SECRET)",
                "ssh -o ProxyCommand='tunnel-ssh stdio %h %p --via access' deploy@web1.example.com"},
               {"rsync the same way",
                "rsync -e \"ssh -o ProxyCommand='tunnel-ssh stdio %h %p --via access'\" -a dist/ "

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <latch>
 #include <string_view>
 #include <thread>
 
@@ -42,6 +43,7 @@ struct SignalWatcher::Impl {
   std::atomic<int> first{0};
   int signals = -1;
   int done = -1;
+  std::latch begun{1};
   std::thread thread;
 
   Impl() {
@@ -52,7 +54,11 @@ struct SignalWatcher::Impl {
     pthread_sigmask(SIG_BLOCK, &watched, nullptr);
     signals = ::signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
     done = ::eventfd(0, EFD_CLOEXEC);
-    thread = std::thread([this] { watch(); });
+    thread = std::thread([this] {
+      begun.count_down();
+      watch();
+    });
+    begun.wait();  // who forks while a thread begins may find its locks taken for ever
   }
 
   Impl(const Impl&) = delete;

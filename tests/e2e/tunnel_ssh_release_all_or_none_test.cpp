@@ -22,6 +22,7 @@ struct PhaseCase {
   bool is_before_the_switch;
   bool is_on_second_host;
 };
+void PrintTo(const PhaseCase& phase, std::ostream* out) { *out << phase.flag; }
 
 // Two hosts, and something that happens on one of them.
 class TunnelSshReleaseTwoHosts : public ReleaseForTests,
@@ -37,6 +38,7 @@ class TunnelSshReleaseTwoHosts : public ReleaseForTests,
     // Both log in by the first one's key.
     (void)second_->sshd().folder().write("authorized_keys", host_->key_pair().public_line + "\n");
     ASSERT_EQ(both('a').code, 0);
+    ASSERT_TRUE(host_->falls_silent() && second_->falls_silent());
     before_ = {picture_on(*host_), picture_on(*second_)};
     ours_.write("index.html", "<h1>two</h1>");
     (void)(GetParam().is_on_second_host ? *second_ : *host_).home().write("here", "");

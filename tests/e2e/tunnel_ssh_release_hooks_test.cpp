@@ -179,6 +179,7 @@ struct HookCase {
   const char* name;
   bool is_before_the_switch;
 };
+void PrintTo(const HookCase& hook, std::ostream* out) { *out << hook.name; }
 
 class TunnelSshReleaseHook : public TunnelSshReleaseHooks,
                              public ::testing::WithParamInterface<HookCase> {

@@ -236,6 +236,7 @@ struct StepCase {
   const char* flag;
   bool is_before_the_switch;
 };
+void PrintTo(const StepCase& step, std::ostream* out) { *out << step.flag; }
 
 // Each step of a deploy beside the instance that runs.
 class TunnelSshReleaseBeside : public TunnelSshReleasePorts,

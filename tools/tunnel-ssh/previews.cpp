@@ -136,9 +136,10 @@ Result<Json> reap_one(ToolContext& context, const Budget& budget, const PreviewI
   const auto work = [&](const Budget& limit, const HostFolder& on) -> Result<Json> {
     PCA_TRY(const auto seen, on.folder.preview(limit));
     if (!seen) return Json("gone already");
-    PCA_CHECK(wait_for_lock(context, limit, on, record, inputs.lock_wait));
+    const auto locked = wait_for_lock(context, limit, on, record, inputs.lock_wait);
     PCA_TRY(const auto now, on.folder.preview(limit));
-    if (!now) return Json("gone already");
+    if (!now) return Json("gone already");  // what cannot be locked may just have been reaped
+    PCA_CHECK(locked);
     if (now->deployed != doomed.preview.deployed) return Json("deployed meanwhile, stays");
     PCA_TRY(const std::string said, on.folder.reap(limit, record));
     const auto output = context.reporter.remote(on.host + ": ");

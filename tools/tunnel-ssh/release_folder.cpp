@@ -147,8 +147,8 @@ look() {
   printf '\0'
   ls "$path/releases" 2>/dev/null
   printf '\0'
-  manifest=$deploy/manifests/$current
-  if [ -n "$current" ] && [ -r "$manifest" ]; then
+  manifest=$tmp/manifest  # a copy: a reap may remove all this meanwhile
+  if [ -n "$current" ] && cp -p -- "$deploy/manifests/$current" "$manifest" 2>/dev/null; then
     sed -z -n 's/^[fx] [0-9]* [0-9a-f]* //p' "$manifest" | sort -z >"$tmp/files"
     (cd "$path/releases/$current" && find . -type f ! -newer "$manifest" -printf '%P\0') |
       sort -z | comm -z -23 "$tmp/files" -
@@ -446,7 +446,8 @@ Result<ReleaseState> ReleaseFolder::look(const Budget& budget) {
 
 Result<ReleaseState> ReleaseFolder::lock(const Budget& budget, const Json& owner) {
   PCA_TRY(const std::string text, run(budget, assignment("owner", owner.dump()) + R"sh(
-if take_lock; then
+# Once more where a reap has just removed the folder.
+if take_lock || { [ ! -e "$deploy" ] && take_lock; }; then
   clean_up
   renew
   look

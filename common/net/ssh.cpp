@@ -64,6 +64,7 @@ struct ChannelState {
   ChannelRequest request;
   Stage stage = Stage::waiting;
   LIBSSH2_CHANNEL* raw = nullptr;
+  LIBSSH2_CHANNEL* asked_for = nullptr;  // while the server has not answered
   std::optional<Error> error;
   std::string half_sent;  // libssh2 wants the very same bytes again when it would have blocked
   bool is_dropped = false;
@@ -128,7 +129,7 @@ class Session : public SshSession {
 
   SshTransport transport_;
   std::list<ChannelState> channels_;
-  ChannelState* opening_ = nullptr;  // libssh2 opens one at a time
+  ChannelState* asking_ = nullptr;  // libssh2 sends one request at a time
   std::map<std::uint16_t, LIBSSH2_LISTENER*> listeners_;
   std::vector<LIBSSH2_LISTENER*> unwanted_;  // listeners on their way out
   Milliseconds keepalive_;
@@ -283,9 +284,9 @@ Result<bool> Channel::close() {
 
 void Session::advance(ChannelState& channel) {
   using Stage = ChannelState::Stage;
-  if (channel.stage == Stage::waiting && (opening_ == nullptr || opening_ == &channel)) {
+  if (channel.stage == Stage::waiting && (asking_ == nullptr || asking_ == &channel)) {
     // Once asked for, a channel that nobody wants any more still has to be waited for.
-    if (channel.is_dropped && opening_ == nullptr) {
+    if (channel.is_dropped && asking_ == nullptr && channel.asked_for == nullptr) {
       channel.stage = Stage::gone;
     } else {
       open_raw(channel);
@@ -313,15 +314,21 @@ void Session::drop(ChannelState& channel) {
 void Session::open_raw(ChannelState& channel) {
   const ChannelRequest& request = channel.request;
   const std::string doing = "opening " + request.what;
-  opening_ = &channel;
+  if (channel.asked_for != nullptr) {
+    libssh2_channel_open_resume(transport_.raw(), std::exchange(channel.asked_for, nullptr));
+  }
   channel.raw = libssh2_channel_open_ex(transport_.raw(), request.type.data(),
                                         static_cast<unsigned>(request.type.size()), request.window,
                                         largest_packet, request.message.data(),
                                         static_cast<unsigned>(request.message.size()));
   const int code = channel.raw == nullptr ? transport_.last_code() : 0;
   transport_.flush();
-  if (code == LIBSSH2_ERROR_EAGAIN && !transport_.is_lost()) return;
-  opening_ = nullptr;
+  if (code == LIBSSH2_ERROR_EAGAIN && !transport_.is_lost()) {
+    channel.asked_for = libssh2_channel_open_suspend(transport_.raw());
+    asking_ = channel.asked_for == nullptr ? &channel : nullptr;
+    return;
+  }
+  asking_ = nullptr;
   if (channel.raw != nullptr) {
     channel.stage =
         request.command.empty() ? ChannelState::Stage::open : ChannelState::Stage::starting;

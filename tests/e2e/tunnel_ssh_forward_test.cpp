@@ -220,6 +220,22 @@ TEST_F(TunnelSshForward, ATargetThatRefusesBreaksOnlyItsOwnConnection) {
   EXPECT_EQ(ask(connect_to(ports[1]), "still well"), "still well");
 }
 
+TEST_F(TunnelSshForward, ATargetThatDoesNotAnswerHoldsUpNobodyElse) {
+  const pca::testing::SilentListener silent("127.0.0.1");
+  const EchoServer server;
+  const std::string nowhere = "127.0.0.1:" + std::to_string(silent.port());
+  const auto ports = start({"-L", "0:" + nowhere, "-L", "0:" + to(server), "-D", "0"});
+  ASSERT_EQ(ports.size(), 3U);
+  const LocalSocket stuck = connect_to(ports[0]);
+  LocalSocket leaves = connect_to(ports[0]);
+  EXPECT_EQ(ask(connect_to(ports[1]), "well"), "well");
+  leaves = LocalSocket(FileDescriptor());
+  for (const char* text : {"still", "well"}) EXPECT_EQ(ask(connect_to(ports[1]), text), text);
+  LocalSocket socks = connect_to(ports[2]);
+  write_all(socks, "\x05\x01\x00"s + "\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x01"s);
+  EXPECT_EQ(read_to_end(socks).substr(0, 4), "\x05\x00\x05\x05"s);
+}
+
 TEST_F(TunnelSshForward, ManyConnectionsCarryMegabytesAtOnce) {
   const EchoServer server;
   const auto ports = start({"-L", "0:" + to(server)});

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "support/fake_ssh.hpp"
+#include "support/loopback.hpp"
 #include "support/temp_folder.hpp"
 
 namespace pca::tunnel_ssh {
@@ -26,7 +27,7 @@ constexpr int glance_ms = 10;  // the code under test works on between two looks
 
 ForwardSpec remote(const std::string& text) { return *parse_forward(ForwardKind::remote, text); }
 
-class RemoteForwards : public testing::Test {
+class RemoteForwards : public ::testing::Test {
  protected:
   // Asks the host for the spec's port; gives what it was asked for.
   std::vector<std::string> ask() {
@@ -106,38 +107,12 @@ TEST_F(RemoteForwards, CarryNoMoreThan256ConnectionsAtOnce) {
   EXPECT_EQ(said_, "");
 }
 
-// A port that answers nobody: its queue is full, so that further connects wait.
-class SilentPort {
- public:
-  SilentPort() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* const any = reinterpret_cast<sockaddr*>(&address);
-    EXPECT_EQ(::bind(socket_.get(), any, size), 0);
-    EXPECT_EQ(::listen(socket_.get(), 0), 0);
-    EXPECT_EQ(::getsockname(socket_.get(), any, &size), 0);
-    port_ = ntohs(address.sin_port);
-    for (FileDescriptor& waiting : waiting_) {
-      waiting = FileDescriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-      ::connect(waiting.get(), any, size);
-    }
-  }
-  [[nodiscard]] std::string text() const { return "127.0.0.1:" + std::to_string(port_); }
-
- private:
-  FileDescriptor socket_;
-  std::array<FileDescriptor, 3> waiting_;
-  std::uint16_t port_ = 0;
-};
-
 TEST_F(RemoteForwards, ATargetThatDoesNotAnswerHoldsUpNobodyElse) {
-  const SilentPort silent;
+  const pca::testing::SilentListener silent("127.0.0.1");
   auto target = LocalListener::open({"127.0.0.1", 0, {}});
   ASSERT_TRUE(target);
-  forwarder_ = *Forwarder::open(
-      {remote("0:" + silent.text()), remote("0:127.0.0.1:" + std::to_string(target->port()))});
+  forwarder_ = *Forwarder::open({remote("0:127.0.0.1:" + std::to_string(silent.port())),
+                                 remote("0:127.0.0.1:" + std::to_string(target->port()))});
   std::uint16_t next = 40001;
   grant_ = [&](std::uint16_t) -> Result<std::uint16_t> { return next++; };
   (void)ask();

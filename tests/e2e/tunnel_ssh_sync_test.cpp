@@ -350,6 +350,19 @@ TEST_F(TunnelSshSync, AHostWithoutGzipIsServedToo) {
   EXPECT_EQ(sync().outputs.at("outcome"), "unchanged");
 }
 
+TEST_F(TunnelSshSync, ABusyBoxHostIsToldAtOnceWhatItLacks) {
+  fs::create_directory(host_->home().path("bin"));
+  for (const char* name : {"sh", "head", "cat", "mktemp", "rm"}) {
+    fs::create_symlink("/bin/busybox", host_->home().path(std::string("bin/") + name));
+  }
+  host_->home().write(".bashrc", "PATH=$HOME/bin\n");
+  const StepResult step = sync();
+  EXPECT_EQ(step.code, 1);
+  EXPECT_NE(step.err.find("no GNU coreutils here: install them, and GNU findutils"),
+            std::string::npos)
+      << step.err;
+}
+
 class TunnelSshDownload : public TunnelSshSync {
  protected:
   void SetUp() override {

@@ -22,9 +22,13 @@ constexpr const char* doing = "working on the host";
 // (see program.cpp). $0 = token. A block is a line "token size" and so many bytes, which end with
 // the token. After each block, and before the first, the token stands on both streams, on stdout
 // with the block's exit code and the shell's process id. A signal would end the shell without its
-// EXIT trap: SIGPIPE comes when it says something on a connection that is gone.
+// EXIT trap: SIGPIPE comes when it says something on a connection that is gone. A head that reads
+// more than it gives, as that of BusyBox does, would take what is meant for the next command.
 constexpr std::string_view reader =
     "trap \"exit 1\" PIPE HUP TERM; t=$0; said() { echo $t >&2; echo $t $1 $$; }; said 0; "
+    "b=$(echo ab | { head -c 1 >/dev/null; cat; }); "
+    "[ \"$b\" = b ] || { echo no GNU coreutils here: install them, and GNU findutils >&2; exit 1; "
+    "}; "
     "while read -r a n; do b=; if [ \"$a\" = $t ]; then b=$(head -c \"$n\"); fi; "
     "case $b in *$t) eval \"${b%$t}\"; said $?;; *) said 1; exit 1;; esac; done";
 
@@ -74,8 +78,9 @@ Result<std::string> RemoteShell::run(const Budget& budget, const std::string& co
     if (channel_->is_at_end()) {
       return failed(fmt::format("{}: the host ended the shell before it was done{}", who_,
                                 last_words(errors_)),
-                    "A forced command or a login shell such as nologin may run in its place; "
-                    "otherwise look at the host's log.");
+                    is_ready_ ? "Look at the host's log."
+                              : "A forced command or a login shell such as nologin may run in its "
+                                "place; otherwise look at the host's log.");
     }
     PCA_CHECK(session_->wait(budget, {}, budget.deadline(), doing));
   }

@@ -93,7 +93,7 @@ std::string credential_cure(AccessCredential sent) {
 constexpr const char* not_a_tunnel =
     "The hostname answers like a web site. Check that its tunnel route is ssh:// or tcp://, that "
     "WebSockets are on in the zone's network settings, and that no redirect rule (Always Use "
-    "HTTPS, an http:// route) and no SSL mode Off covers it.";
+    "HTTPS, an http:// route), no SSL mode Off and no Binding Cookie of the application covers it.";
 
 struct Meaning {
   ErrorKind kind = ErrorKind::unreachable;

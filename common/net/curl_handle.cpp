@@ -194,8 +194,10 @@ Error CurlHandle::explain(CURLcode code, const std::string& peer) const {
   }
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
-      return unreachable("DNS knows no address for " + peer,
-                         "Check the spelling. Only DNS and /etc/hosts are asked.")
+      return unreachable(
+                 "DNS knows no address for " + peer,
+                 "Check the spelling (of access-hostname and access-connect-to for an Access "
+                 "edge). Only DNS and /etc/hosts are asked.")
           .as_transient();
     case CURLE_COULDNT_RESOLVE_PROXY:
       return unreachable("DNS knows no address for the proxy " + through,

@@ -11,6 +11,7 @@
 #include "base/backoff.hpp"
 #include "base/digest.hpp"
 #include "base/text.hpp"
+#include "net/http.hpp"
 #include "runner/redactor.hpp"
 #include "support/canned_server.hpp"
 #include "support/edge.hpp"
@@ -333,6 +334,24 @@ TEST_F(AccessTunnelTest, EndlessAnswersBeforeTheAnswerAreCutOff) {
 
 // --- TLS and the way there ---
 
+// As cloudflared does: the edge then speaks HTTP/1.1, which alone knows this kind of upgrade.
+TEST_F(AccessTunnelTest, NamesNoProtocolInTheHandshake) {
+  const TlsServer server("localhost", [](SSL* connection) {
+    send_text(connection, switching_protocols(read_request_head(connection)));
+  });
+  AccessSettings settings;
+  settings.hostname = "localhost";
+  settings.port = server.port();
+  settings.ca_file = server.ca_file();
+  EXPECT_NE(connect(settings), nullptr);
+  EXPECT_FALSE(server.was_offered_alpn());
+  HttpRequest request;  // which does, so that this is seen here
+  request.url = "https://localhost:" + std::to_string(server.port()) + "/";
+  request.ca_file = server.ca_file();
+  (void)make_http_transport("tests/1.0")->send(Budget::of(patience), request);
+  EXPECT_TRUE(server.was_offered_alpn());
+}
+
 TEST_F(AccessTunnelTest, TrustsNobodyButTheGivenAuthority) {
   const SandboxEdge edge = open_edge();
   const SandboxEdge other = open_edge();
@@ -414,6 +433,15 @@ TEST_F(AccessTunnelTest, GoesRoundTheProxyForNoProxy) {
   EXPECT_TRUE(error.transient);
   const ScopedVariable none("NO_PROXY", "ssh.example.test");
   EXPECT_NE(connect(settings), nullptr);
+}
+
+TEST_F(AccessTunnelTest, ANameThatNobodyKnowsIsNamedWithTheInputsItMayBeIn) {
+  AccessSettings settings;
+  settings.hostname = "edge.onion";  // libcurl asks nobody for such a name (RFC 7686)
+  const Error error = refusal(settings);
+  EXPECT_EQ(error.message, "DNS knows no address for Access edge edge.onion:443");
+  EXPECT_NE(error.hint.find("access-hostname and access-connect-to"), std::string::npos);
+  EXPECT_TRUE(error.transient);
 }
 
 TEST_F(AccessTunnelTest, ThisMachineIsNotReachedByAProxy) {

@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <functional>
@@ -36,6 +37,7 @@ class TlsServer {
         ca_file_(std::filesystem::temp_directory_path() / ("tls-server-" + random_hex(8) + ".pem")),
         context_(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free) {
     use_certificate(name);
+    SSL_CTX_set_alpn_select_cb(context_.get(), &note_alpn, this);
     thread_ = std::thread([this] { serve(); });
   }
   ~TlsServer() {
@@ -56,8 +58,16 @@ class TlsServer {
   }
   [[nodiscard]] std::uint16_t port() const { return listener_.port(); }
   [[nodiscard]] std::string ca_file() const { return ca_file_; }
+  // Whether a client has named protocols (RFC 7301) in a handshake.
+  [[nodiscard]] bool was_offered_alpn() const { return was_offered_alpn_; }
 
  private:
+  static int note_alpn(SSL* /*connection*/, const unsigned char** /*chosen*/,
+                       unsigned char* /*size*/, const unsigned char* /*offered*/,
+                       unsigned /*offered_size*/, void* self) {
+    static_cast<TlsServer*>(self)->was_offered_alpn_ = true;
+    return SSL_TLSEXT_ERR_NOACK;
+  }
   void use_certificate(const std::string& name) {
     const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"),
                                                                   &EVP_PKEY_free);
@@ -118,6 +128,7 @@ class TlsServer {
   FileDescriptor stop_{::eventfd(0, EFD_CLOEXEC)};
   std::string ca_file_;
   std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context_;
+  std::atomic<bool> was_offered_alpn_ = false;
   std::mutex mutex_;
   int client_ = -1;  // of the handler that runs now
   bool is_stopping_ = false;

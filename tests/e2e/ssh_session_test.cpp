@@ -138,9 +138,10 @@ TEST_F(SshSessionTest, ASignalIsPassedToTheWholeProcessGroup) {
 }
 
 TEST_F(SshSessionTest, TheExitIsKnownWhileSomethingStillHoldsTheOutput) {
-  auto channel = session().exec(seconds(10), "sleep 300 & echo $!; exit 0");
+  auto channel = session().exec(seconds(10), "read -r go; sleep 300 & echo $!; exit 0");
   ASSERT_TRUE(channel);
   EXPECT_FALSE((*channel)->exit());
+  ASSERT_TRUE((*channel)->write(std::string_view("\n")));
   std::string buffer(100, '\0');
   std::string child;
   while (!(*channel)->exit() || child.empty()) {

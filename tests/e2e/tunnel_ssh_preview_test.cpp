@@ -366,7 +366,7 @@ TEST_F(TunnelSshPreview, LivesOnWhenItIsDeployedAsItIs) {
 }
 
 TEST_F(TunnelSshPreview, GetsAPortThatNobodyHas) {
-  Listener other;
+  const Listener other("127.0.0.1", static_cast<std::uint16_t>(std::stoi(free_port())));
   std::vector<std::string> more{
       "--preview-ports", std::to_string(other.port()) + "-" + std::to_string(other.port() + 5)};
   ASSERT_EQ(deploy_branch("feature/x", "x", more).code, 0);

@@ -28,7 +28,7 @@ class TunnelSshReleasePorts : public ReleaseForTests {
     ports_ = {free_port(), free_port()};
     fs::create_directories(theirs_.path("run"));
     fs::create_directories(theirs_.path("nginx/conf.d"));
-    front_ = Listener().port();
+    front_ = static_cast<std::uint16_t>(std::stoi(free_port()));
     theirs_.write("nginx/nginx.conf",
                   "daemon off;\nworker_processes 1;\npid " + theirs_.path("nginx/pid") +
                       ";\nerror_log " + theirs_.path("nginx/errors") +

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -118,8 +119,8 @@ TEST_F(TunnelSshRelease, HealthIsAskedForFromTheHost) {
   const StepResult ill = deploy('b', {"--health-url", "http://localhost:" + port + "/ill"});
   EXPECT_EQ(ill.code, 3);
   EXPECT_NE(ill.err.find("/ill answers with 503"), std::string::npos) << ill.err;
-  const std::uint16_t closed = Listener().port();
-  const StepResult none = deploy('c', {"--health-port", std::to_string(closed)});
+  const pca::testing::ClosedPort closed;
+  const StepResult none = deploy('c', {"--health-port", std::to_string(closed.port())});
   EXPECT_EQ(none.code, 3);
   EXPECT_NE(none.err.find("takes no connections"), std::string::npos) << none.err;
   server.request_stop();
@@ -297,10 +298,11 @@ TEST_F(TunnelSshRelease, HoldsListsAndLogsAreTablesForPeople) {
 
 TEST_F(TunnelSshRelease, SeveralHostsMakeOneAnnotation) {
   step_->in_actions();
-  const auto closed = [&] {
-    return host_->sshd().user() + "@127.0.0.1:" + std::to_string(Listener().port());
-  };
-  step_->inputs["INPUT_HOST"] = host_->address() + "\n" + closed() + "\n" + closed();
+  const std::array<pca::testing::ClosedPort, 2> closed;
+  for (const auto& port : closed) {
+    step_->inputs["INPUT_HOST"] +=
+        "\n" + host_->sshd().user() + "@127.0.0.1:" + std::to_string(port.port());
+  }
   step_->inputs["INPUT_HOST_KEY_POLICY"] = "accept-new";
   step_->inputs["INPUT_TRIES"] = "1";
   for (const char* command : {"list", "deploy"}) {

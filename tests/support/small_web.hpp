@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <cstdint>
+#include <random>
 #include <string>
 #include <string_view>
 
@@ -47,6 +49,20 @@ inline std::string answer_of(std::uint16_t port) {
 }
 
 // A port that nobody has now.
-inline std::string free_port() { return std::to_string(pca::testing::Listener().port()); }
+// For whoever listens later, another one each time: none of those that the kernel gives to any
+// connection meanwhile, nor of the default preview-ports.
+inline std::string free_port() {
+  constexpr unsigned first = 20100;
+  constexpr unsigned count = 11900;
+  static unsigned next = std::random_device()();
+  for (;;) {
+    const auto port = static_cast<std::uint16_t>(first + next++ % count);
+    const sockaddr_in address = pca::testing::loopback_address("127.0.0.1", port);
+    const FileDescriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+      return std::to_string(port);
+    }
+  }
+}
 
 }  // namespace pca::test

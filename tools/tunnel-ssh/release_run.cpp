@@ -25,7 +25,7 @@ namespace pca::tunnel_ssh {
 namespace {
 
 constexpr Milliseconds revert_limit{5000};  // a cancelled job has little more
-constexpr Milliseconds unlock_limit{5000};
+constexpr Milliseconds unlock_limit{5000};  // of a host that is slow, where nobody hurries us
 // After a cancel, the rollback hook of the runner's included.
 constexpr Milliseconds clean_up_limit{6000};
 // Restart and health may take so much more than the health check alone, and the host waits so much
@@ -124,7 +124,7 @@ class Worker {
     if (shell.is_busy()) {
       (void)shell.terminate(Budget::of(revert_limit));  // it would wait for the user's command
     } else {
-      (void)shell.end(Budget::of(unlock_limit));
+      (void)shell.end(budget_.is_cancelled() ? farewell() : Budget::of(unlock_limit));
     }
     return done;
   }

@@ -61,11 +61,6 @@ std::int64_t number(const Json& record, const char* key) {
   return value == nullptr || value->as_int() == nullptr ? -1 : *value->as_int();
 }
 
-std::string text_of(const Json& record, const char* key) {
-  const Json* value = record.find(key);
-  return value == nullptr || value->as_string() == nullptr ? "" : *value->as_string();
-}
-
 double thread_cpu_seconds() {
   timespec time{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -182,9 +177,9 @@ TEST_F(AccessTunnelTest, LetsAServiceTokenInAtTheFirstRequest) {
   EXPECT_TRUE((*stream)->close(Budget::of(patience)));
   const Json record = edge.wait_for_records(1).front();
   const Json& headers = *record.find("headers");
-  EXPECT_EQ(text_of(headers, "Cf-Access-Client-Id"), SandboxEdge::client_id);
-  EXPECT_EQ(text_of(headers, "User-Agent"), "tests/1.0");
-  EXPECT_EQ(text_of(headers, "Host"), "localhost:" + std::to_string(edge.port()));
+  EXPECT_EQ(headers.text_of("Cf-Access-Client-Id"), SandboxEdge::client_id);
+  EXPECT_EQ(headers.text_of("User-Agent"), "tests/1.0");
+  EXPECT_EQ(headers.text_of("Host"), "localhost:" + std::to_string(edge.port()));
   for (const char* name : {"Origin", "Cookie", "Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol",
                            "Cf-Access-Token", "Accept"}) {
     EXPECT_EQ(headers.find(name), nullptr) << name;
@@ -392,7 +387,7 @@ TEST_F(AccessTunnelTest, ConnectsElsewhereUnderTheSameName) {
   settings.port = 443;
   settings.connect_to = "127.0.0.1:" + std::to_string(edge.port());
   EXPECT_NE(connect(settings), nullptr);
-  EXPECT_EQ(text_of(*edge.wait_for_records(1).front().find("headers"), "Host"), "ssh.example.test");
+  EXPECT_EQ(edge.wait_for_records(1).front().find("headers")->text_of("Host"), "ssh.example.test");
 }
 
 TEST_F(AccessTunnelTest, GoesThroughAProxyWithoutShowingItsPassword) {
@@ -560,7 +555,7 @@ TEST_F(AccessTunnelTest, Carries64MiBBothWaysAtOnceWhilePingsArrive) {
   EXPECT_EQ(number(record, "repeated-masks"), 0);
   EXPECT_GT(number(record, "pings-sent"), 10);
   EXPECT_GT(number(record, "pongs-received"), 0);
-  EXPECT_EQ(text_of(record, "ended"), "client close");
+  EXPECT_EQ(record.text_of("ended"), "client close");
 }
 
 TEST_F(AccessTunnelTest, ReadsEveryKindOfFraming) {
@@ -679,7 +674,7 @@ TEST_F(AccessTunnelTest, DeliversEverythingBeforeItCloses) {
   }
   EXPECT_EQ(digest_of(got_up), digest_of(up));
   const Json record = edge.wait_for_records(1).front();
-  EXPECT_EQ(text_of(record, "ended"), "client close");
+  EXPECT_EQ(record.text_of("ended"), "client close");
   EXPECT_EQ(number(record, "close-code"), 1000);
 }
 

@@ -97,11 +97,6 @@ std::int64_t number(const Json& record, const char* key) {
   return value == nullptr || value->as_int() == nullptr ? -1 : *value->as_int();
 }
 
-std::string text(const Json& record, const char* key) {
-  const Json* value = record.find(key);
-  return value == nullptr || value->as_string() == nullptr ? "" : *value->as_string();
-}
-
 std::string token_headers(const std::string& secret = SandboxEdge::client_secret) {
   return std::string("CF-Access-client-id: ") + SandboxEdge::client_id +
          "\r\ncf-ACCESS-Client-Secret: " + secret + "\r\n";
@@ -312,7 +307,7 @@ TEST_F(EdgeTest, CutsTheConnectionOnAnUnmaskedFrame) {
   EXPECT_EQ(tunnel.client.read_rest(), "") << "no close frame";
   EXPECT_EQ(tunnel.client.ending(), Ending::goodbye);
   EXPECT_EQ(tunnel.service.read_to_end(), "before");
-  EXPECT_EQ(text(edge.wait_for_records(1).front(), "broken-rule"), "unmasked frame");
+  EXPECT_EQ(edge.wait_for_records(1).front().text_of("broken-rule"), "unmasked frame");
 }
 
 TEST_F(EdgeTest, AnswersAPing) {
@@ -395,7 +390,7 @@ TEST_F(EdgeTest, EchoesACloseAfterDeliveringWhatCameBefore) {
   EXPECT_EQ(tunnel.client.read_rest(), "\x88\x02\x03\xE8");
   EXPECT_EQ(tunnel.service.read_to_end(), "last words");
   const Json record = edge.wait_for_records(1).front();
-  EXPECT_EQ(text(record, "ended"), "client close");
+  EXPECT_EQ(record.text_of("ended"), "client close");
   EXPECT_EQ(number(record, "close-code"), 1000);
 }
 
@@ -405,7 +400,7 @@ TEST_F(EdgeTest, AClientsFinEndsTheOriginsSide) {
   tunnel.client.send_message("last words");
   tunnel.client.close_sending();
   EXPECT_EQ(tunnel.service.read_to_end(), "last words");
-  EXPECT_EQ(text(edge.wait_for_records(1).front(), "ended"), "client end");
+  EXPECT_EQ(edge.wait_for_records(1).front().text_of("ended"), "client end");
 }
 
 TEST_F(EdgeTest, EndsAfterItsOriginAsItIsTold) {
@@ -455,7 +450,7 @@ TEST_F(EdgeTest, FaultSilentTlsAnswersNoRequest) {
   EXPECT_TRUE(client.is_secure());
   client.close_sending();
   const Json record = edge.wait_for_records(1).front();
-  EXPECT_EQ(text(record, "ended"), "client end while held");
+  EXPECT_EQ(record.text_of("ended"), "client end while held");
   EXPECT_EQ(number(record, "status"), 0);
 }
 
@@ -554,7 +549,7 @@ TEST_F(EdgeTest, FaultDropAfterCountsBothWays) {
   EXPECT_EQ(tunnel.client.read_data(4), "7890");
   EXPECT_EQ(tunnel.client.read_rest(), "");
   EXPECT_EQ(tunnel.client.ending(), Ending::fin);
-  EXPECT_EQ(text(edge.wait_for_records(1).front(), "ended"), "fault: drop-after");
+  EXPECT_EQ(edge.wait_for_records(1).front().text_of("ended"), "fault: drop-after");
 }
 
 TEST_F(EdgeTest, FaultResetAfter) {
@@ -712,7 +707,7 @@ TEST_F(EdgeTest, TheProxyAsksForAPassword) {
       connect_request("localhost:443", "Proxy-Authorization: Basic Y2k6b3BlbiBzZXNhbWU=\r\n"));
   EXPECT_TRUE(friendly.read_until("\r\n\r\n").starts_with("HTTP/1.1 200 "));
   const Json record = edge.wait_for_records(2, "proxy").back();
-  EXPECT_EQ(text(*record.find("headers"), "Proxy-Authorization"), "(set)");
+  EXPECT_EQ(record.find("headers")->text_of("Proxy-Authorization"), "(set)");
 }
 
 TEST_F(EdgeTest, TheProxyRefusesEveryoneWhenTold) {
@@ -730,10 +725,10 @@ TEST_F(EdgeTest, TheRecordShowsHeadersButNoSecret) {
                         "\r\nUser-Agent: test/1\r\n");
   const Json record = edge.wait_for_records(1).front();
   const Json& headers = *record.find("headers");
-  EXPECT_EQ(text(headers, "cf-ACCESS-Client-Secret"), "(set)");
-  EXPECT_EQ(text(headers, "Cf-Access-Token"), "(set)");
-  EXPECT_EQ(text(headers, "User-Agent"), "test/1");
-  EXPECT_EQ(text(headers, "CF-Access-client-id"), SandboxEdge::client_id);
+  EXPECT_EQ(headers.text_of("cf-ACCESS-Client-Secret"), "(set)");
+  EXPECT_EQ(headers.text_of("Cf-Access-Token"), "(set)");
+  EXPECT_EQ(headers.text_of("User-Agent"), "test/1");
+  EXPECT_EQ(headers.text_of("CF-Access-client-id"), SandboxEdge::client_id);
   EXPECT_EQ(record.dump().find(SandboxEdge::client_secret), std::string::npos);
   EXPECT_EQ(record.dump().find(SandboxEdge::jwt), std::string::npos);
   EXPECT_EQ(number(record, "status"), 101);
@@ -745,7 +740,7 @@ TEST_F(EdgeTest, AConnectionThatIsOpenWhenTheEdgeStopsIsRecordedToo) {
   tunnel.client.send_message("x");
   EXPECT_EQ(tunnel.service.read(1), "x");
   EXPECT_EQ(edge.stop(), 0);
-  EXPECT_EQ(text(edge.wait_for_records(1).front(), "ended"), "edge stopped");
+  EXPECT_EQ(edge.wait_for_records(1).front().text_of("ended"), "edge stopped");
 }
 
 TEST_F(EdgeTest, EndsWithTheProcessThatStartedIt) {

@@ -48,9 +48,8 @@ inline std::string answer_of(std::uint16_t port) {
   return answer.substr(body + 4);
 }
 
-// A port that nobody has now.
-// For whoever listens later, another one each time: none of those that the kernel gives to any
-// connection meanwhile, nor of the default preview-ports.
+// A port that nobody has now, for whoever listens later, another one each time: none of those that
+// the kernel gives to any connection meanwhile, nor of the default preview-ports.
 inline std::string free_port() {
   constexpr unsigned first = 20100;
   constexpr unsigned count = 11900;

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 
 #include "base/text.hpp"
@@ -106,7 +107,10 @@ bool HostForTests::falls_silent() const {
     const std::vector<int> pids = processes();
     const auto found = std::find_if(pids.begin(), pids.end(), is_of_host);
     if (found == pids.end()) return true;
-    if (!ends(*found)) return false;
+    const std::string line = command_line_of(folder_of(*found));
+    if (ends(*found)) continue;
+    std::cerr << "still runs on the host: " << line << "\n";
+    return false;
   }
 }
 

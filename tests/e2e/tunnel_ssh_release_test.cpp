@@ -127,6 +127,14 @@ TEST_F(TunnelSshRelease, HealthIsAskedForFromTheHost) {
   (void)connect_tcp_socket(Budget::of(patience), "127.0.0.1", web.port());
 }
 
+TEST_F(TunnelSshRelease, ATimerThatHasHardlyBegunEndsWithItsDeploy) {
+  fs::create_directory(host_->home().path("bin"));
+  host_->home().write("bin/setsid", "#!/bin/sh\nsleep 0.5\nexec /usr/bin/setsid \"$@\"\n");
+  fs::permissions(host_->home().path("bin/setsid"), fs::perms::owner_all);
+  ASSERT_EQ(deploy('a').code, 0);
+  EXPECT_TRUE(host_->falls_silent());
+}
+
 TEST_F(TunnelSshRelease, AFirstDeployThatIsNotHealthyLeavesNoCurrentRelease) {
   const StepResult step = deploy('a', {"--health-command", "false"});
   EXPECT_EQ(step.code, 3) << step.err;

@@ -83,7 +83,7 @@ start_timer() {
       systemd-run --quiet --collect --unit="$unit" --on-active="$patience" sh -c "$fire" sh "$folder" "$pending"
   else
     apart "sleep $patience; $fire" "$folder" "$pending"
-    printf '%s\n' "$!" >"$folder/timer"
+    printf '%s\n' "$leader" >"$folder/timer"
   fi
 }
 arm() {
@@ -115,7 +115,7 @@ apply() {
   export CANDIDATE="${target:-$pending/candidate}"
   folder=$(readlink -f -- "$pending")
   apart 'sh -c "$1" >"$2/said" 2>&1; echo $? >"$2/code.new" && mv -f "$2/code.new" "$2/code"' "$apply" "$folder"
-  printf '%s\n' "$!" >"$folder/applying"
+  printf '%s\n' "$leader" >"$folder/applying"
 }
 apply
 )sh";

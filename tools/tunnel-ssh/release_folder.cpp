@@ -107,7 +107,7 @@ take_lock() {
 renew() {
   apart 'n=0; while [ $n -lt $2 ] && sleep 15 && kill -0 '$$' && [ -e "$1" ]; do touch "$1"; n=$((n + 1)); done' \
     "$mine" "$renewals"
-  renewer=$!
+  renewer=$leader
 }
 # What a deploy that was cut off left: its revert is due, what it staged is not wanted.
 clean_up() {
@@ -543,7 +543,7 @@ arm() {
   holds_lock || { echo 'the lock was lost meanwhile' >&2; return 1; }
   keep_script "$revert" "$armed" || return
   apart 'sleep "$2"; mv "$1" "$1.fired" && sh "$1.fired" && rm -f "$1.fired"' "$armed" "$patience"
-  timer=$!
+  timer=$leader
 }
 arm)sh";
 

@@ -20,10 +20,13 @@ namespace pca::tunnel_ssh {
 [[nodiscard]] Result<std::string_view> take_record(std::string_view& rest);
 
 // The shell functions "apart CODE A B", which runs CODE in a session of its own that the end of the
-// connection does not touch, with A and B as $1 and $2 and $! as its leader, and "end_of PID",
-// which ends all of that session; an empty PID is none.
+// connection does not touch, with A and B as $1 and $2, and "end_of PID", which ends all of that
+// session; an empty PID is none. $leader is that PID once there is a session: the substitution ends
+// when CODE begins, because that lets go of its output.
 inline constexpr std::string_view apart_functions = R"sh(
-apart() { setsid sh -c "trap '' HUP; $1" sh "$2" "$3" </dev/null >/dev/null 2>&1 & }
+apart() {
+  leader=$(setsid sh -c "exec >/dev/null; trap '' HUP; $1" sh "$2" "$3" </dev/null 2>/dev/null & echo $!)
+}
 end_of() { [ -z "$1" ] || kill -s TERM -- "-$1" 2>/dev/null; }
 )sh";
 

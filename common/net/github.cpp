@@ -1,0 +1,330 @@
+#include "net/github.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <optional>
+
+#include "base/backoff.hpp"
+#include "base/text.hpp"
+
+namespace pca {
+
+namespace {
+
+constexpr int most_redirects = 5;
+constexpr Milliseconds longest_pause{30'000};
+constexpr Milliseconds secondary_pause{60'000};
+constexpr Milliseconds longest_wait_told{86'400'000};
+constexpr std::size_t longest_message = 300;
+constexpr JsonLimits answer_limits{
+    .bytes = std::size_t{8} * 1024 * 1024, .depth = 64, .values = 1'000'000};
+
+bool is_letter_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= 100 && text != "." && text != ".." &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return is_letter_or_digit(c) || c == '-' || c == '_' || c == '.';
+         });
+}
+
+// "https://api.example:8443" of a checked URL.
+std::string_view origin_of(std::string_view url) {
+  return url.substr(0, url.find('/', url.find("://") + 3));
+}
+
+bool is_loopback(std::string_view origin) {
+  std::string_view host = origin.substr(origin.find("://") + 3);
+  if (host.starts_with("[::1]")) return host.size() == 5 || host[5] == ':';
+  host = host.substr(0, host.find(':'));
+  return host == "localhost" || host == "127.0.0.1";
+}
+
+std::string what_of(const HttpRequest& request) {
+  const std::string_view url = request.url;
+  return visible(fmt::format("{} {}", request.method,
+                             cut_utf8(url.substr(0, url.find('?')), longest_message)));
+}
+
+// What the answer says about itself: its message and, of a 422, what is wrong with which field.
+std::string message_of(const HttpResponse& response) {
+  const auto body = parse_json(response.body, {.bytes = 65536, .depth = 16, .values = 2000});
+  if (!body) return {};
+  std::string text;
+  if (const Json* message = body->find("message"); message != nullptr) {
+    if (message->as_string() != nullptr) text = *message->as_string();
+  }
+  const Json* errors = body->find("errors");
+  if (errors != nullptr && errors->as_array() != nullptr) {
+    for (const Json& error : *errors->as_array()) {
+      const Json* detail = error.find("message");
+      if (detail == nullptr) detail = error.find("field");
+      if (detail != nullptr && detail->as_string() != nullptr) text += ": " + *detail->as_string();
+    }
+  }
+  return visible(cut_utf8(to_valid_utf8(text), longest_message));
+}
+
+std::optional<std::int64_t> number_of(const HttpResponse& response, std::string_view header) {
+  const auto number = parse_integer(response.header(header), 0, 100'000'000'000);
+  return number ? std::optional(*number) : std::nullopt;
+}
+
+// RFC 9110, section 5.6.7: the one form that servers send. The C locale's names.
+std::optional<std::int64_t> date_of(const HttpResponse& response) {
+  std::tm time{};
+  const std::string text = response.header("date");
+  const char* end = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &time);
+  if (end == nullptr || *end != '\0') return std::nullopt;
+  return ::timegm(&time);
+}
+
+bool is_passing(int status) {
+  constexpr int passing[] = {408, 500, 502, 503, 504};
+  return std::find(std::begin(passing), std::end(passing), status) != std::end(passing);
+}
+
+Error refused(const HttpResponse& response, const std::string& said, const std::string& what) {
+  const std::string text = fmt::format("{} was refused: 403 {}", what, said);
+  if (said.find("personal access token") != std::string::npos) {
+    return permission_denied(text, "Give the token access to this repository and that permission.");
+  }
+  const std::string yaml = permissions_yaml(response.header("x-accepted-github-permissions"));
+  if (yaml.empty()) return permission_denied(text, "Check what the token may do here.");
+  return permission_denied(
+      text, fmt::format("Add to the workflow or the job: permissions: {}. All that it does not "
+                        "name is none then, so name contents: read too where it checks out.",
+                        yaml));
+}
+
+Error rate_limited(const HttpResponse& response, const std::string& what, Milliseconds pause) {
+  const std::string said = message_of(response);
+  return unreachable(
+      fmt::format("{} met a rate limit{}{}", what, said.empty() ? "" : ": ", said),
+      fmt::format("It ends in {}. Try again then, or raise max-wait.", format_duration(pause)));
+}
+
+}  // namespace
+
+std::string GitHubRepository::path(std::string_view rest) const {
+  return fmt::format("/repos/{}/{}{}", owner, name, rest);
+}
+
+Result<GitHubRepository> parse_github_repository(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  if (slash != std::string_view::npos && is_name(text.substr(0, slash)) &&
+      is_name(text.substr(slash + 1))) {
+    return GitHubRepository{std::string(text.substr(0, slash)),
+                            std::string(text.substr(slash + 1))};
+  }
+  return bad_input(fmt::format("{} is no repository", shown(text)), "Write it as owner/name.");
+}
+
+Result<std::string> check_github_root(std::string_view url, bool allow_insecure) {
+  const std::string cure =
+      "Write https://api.github.com, or https://HOST/api/v3 of a GitHub "
+      "Enterprise Server.";
+  while (url.ends_with('/')) url.remove_suffix(1);
+  const bool is_plain = url.starts_with("http://");
+  const bool is_url = (is_plain || url.starts_with("https://")) && url.size() <= 500 &&
+                      std::all_of(url.begin(), url.end(), [](char c) {
+                        return is_letter_or_digit(c) ||
+                               std::string_view("-._~:/[]%").find(c) != std::string_view::npos;
+                      });
+  if (!is_url || origin_of(url).ends_with('/')) {
+    // Not shown: it may hold a password.
+    return bad_input("is no URL of an API, or one with a user, query or fragment", cure);
+  }
+  if (is_plain && !allow_insecure && !is_loopback(origin_of(url))) {
+    return bad_input("would send the token without TLS", cure);
+  }
+  return std::string(url);
+}
+
+bool is_rate_limited(const HttpResponse& response) {
+  if (response.status == 429) return true;
+  if (response.status != 403) return false;
+  return !response.header("retry-after").empty() ||
+         response.header("x-ratelimit-remaining") == "0" ||
+         to_lower(message_of(response)).find("rate limit") != std::string::npos;
+}
+
+Milliseconds rate_limit_pause(const HttpResponse& response, int earlier) {
+  if (const auto seconds = number_of(response, "retry-after")) {
+    return std::min(Milliseconds{*seconds * 1000}, longest_wait_told);
+  }
+  const auto reset = number_of(response, "x-ratelimit-reset");
+  if (response.header("x-ratelimit-remaining") == "0" && reset) {
+    const std::int64_t now = date_of(response).value_or(std::time(nullptr));
+    const std::int64_t seconds = std::max<std::int64_t>(*reset - now, 0) + 1;
+    return std::min(Milliseconds{seconds * 1000}, longest_wait_told);
+  }
+  return secondary_pause * (1 << std::clamp(earlier, 0, 6));
+}
+
+std::string permissions_yaml(std::string_view accepted) {
+  std::string out;
+  for (const std::string& item : split(accepted.substr(0, accepted.find(';')), ',')) {
+    const std::string_view pair = trim(item);
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string_view::npos) return {};
+    std::string name(pair.substr(0, equals));
+    const std::string_view level = pair.substr(equals + 1);
+    const bool is_good = !name.empty() && name.size() <= 40 &&
+                         (level == "read" || level == "write") &&
+                         std::all_of(name.begin(), name.end(),
+                                     [](char c) { return is_letter_or_digit(c) || c == '_'; });
+    if (!is_good) return {};
+    std::replace(name.begin(), name.end(), '_', '-');
+    out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", name, level);
+  }
+  return "{" + out + "}";
+}
+
+Error explain_github_answer(const HttpResponse& response, const std::string& what) {
+  const std::string said = message_of(response);
+  const std::string text = fmt::format("{} was answered with {}{}{}", what, response.status,
+                                       said.empty() ? "" : " ", said);
+  switch (response.status) {
+    case 401:
+      return permission_denied(text, "The token is wrong or has expired.");
+    case 403:
+      return refused(response, said, what);
+    case 404:
+      return failed(text,
+                    "Check the repository and the commit; a token that may not see a private "
+                    "repository gets the same answer.");
+    case 409:
+      return conflict(text);
+    case 422:
+      return failed(text, said.starts_with("No commit found")
+                              ? "The commit is not in this repository: pushed away, or in a fork."
+                              : "");
+    default:
+      break;
+  }
+  if (response.status >= 500 || response.status == 408) {
+    Error error = unreachable(text, "Look at githubstatus.com, and try again later.");
+    return is_passing(response.status) ? std::move(error).as_transient() : error;
+  }
+  return failed(text);
+}
+
+std::string url_part(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (is_letter_or_digit(c) || std::string_view("-._~").find(c) != std::string_view::npos) {
+      out += c;
+    } else {
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
+}
+
+GitHubApi::GitHubApi(HttpTransport& transport, GitHubSettings settings)
+    : transport_(transport), settings_(std::move(settings)) {}
+
+Milliseconds GitHubApi::longest_call() const {
+  return (settings_.request_limit + longest_pause) * (settings_.retries + 1) +
+         settings_.most_waiting;
+}
+
+HttpRequest GitHubApi::request_of(const std::string& method, const std::string& path) const {
+  HttpRequest request;
+  request.method = method;
+  request.url = settings_.root + path;
+  request.headers = {{"Accept", "application/vnd.github+json"},
+                     {"X-GitHub-Api-Version", "2022-11-28"}};
+  request.ca_file = settings_.ca_file;
+  return request;
+}
+
+Result<GitHubAnswer> GitHubApi::get(const Budget& budget, const std::string& path) {
+  return call(budget, request_of("GET", path));
+}
+
+Result<GitHubAnswer> GitHubApi::post(const Budget& budget, const std::string& path,
+                                     const Json& body) {
+  HttpRequest request = request_of("POST", path);
+  request.headers.emplace_back("Content-Type", "application/json");
+  request.body = body.dump();
+  return call(budget, request);
+}
+
+// Follows what a renamed repository answers, method and body kept, as GitHub asks for; only to the
+// same server, because the token is meant for no other.
+Result<HttpResponse> GitHubApi::send(const Budget& budget, const HttpRequest& first) {
+  HttpRequest request = first;
+  if (!settings_.authorization.empty()) {
+    request.secret_headers = {{"Authorization", &settings_.authorization}};
+  }
+  for (int redirects = 0;; ++redirects) {
+    ++attempts_;
+    PCA_TRY(HttpResponse response,
+            transport_.send(budget.at_most(settings_.request_limit), request));
+    const bool is_moved = response.status == 301 || response.status == 302 ||
+                          response.status == 307 || response.status == 308;
+    if (!is_moved) return response;
+    const std::string origin(origin_of(settings_.root));
+    std::string target = response.header("location");
+    if (target.starts_with('/') && !target.starts_with("//")) target = origin + target;
+    if (!target.starts_with(origin + "/")) {
+      return failed(what_of(request) + " leads to another server",
+                    "Check the API's URL: the token is sent to no other server.");
+    }
+    if (redirects == most_redirects) {
+      return failed(fmt::format("{} leads on more than {} times", what_of(first), most_redirects));
+    }
+    request.url = target;
+  }
+}
+
+Result<> GitHubApi::wait(const Budget& budget, Milliseconds pause, const Error& because) const {
+  if (settings_.on_wait) {
+    settings_.on_wait(fmt::format("{}; trying again in {}", because.message,
+                                  format_duration(std::chrono::floor<Milliseconds>(pause))));
+  }
+  return pause_for(budget, pause);
+}
+
+Result<GitHubAnswer> GitHubApi::call(const Budget& budget, const HttpRequest& request) {
+  for (int retry = 0;; ++retry) {
+    auto response = send(budget, request);
+    if (response && response->status >= 200 && response->status < 300) {
+      if (response->body.empty()) return GitHubAnswer{response->status, {}};
+      auto body = parse_json(response->body, answer_limits);
+      if (!body) {
+        return failed(
+            fmt::format("{} was answered with {}", what_of(request), body.error().message),
+            "Check the API's URL: this is not what GitHub answers.");
+      }
+      return GitHubAnswer{response->status, *std::move(body)};
+    }
+    Error error = response ? explain_github_answer(*response, what_of(request)) : response.error();
+    if (response && is_rate_limited(*response)) {
+      const Milliseconds pause = rate_limit_pause(*response, secondary_limits_++);
+      error = rate_limited(*response, what_of(request), pause);
+      waited_ += pause;
+      if (retry >= settings_.retries || waited_ > settings_.most_waiting ||
+          pause >= budget.left()) {
+        return error;
+      }
+      PCA_CHECK(wait(budget, pause, error));
+      continue;
+    }
+    if (!error.transient || retry >= settings_.retries) return error;
+    const Milliseconds whole =
+        std::min(settings_.first_pause * (1 << std::min(retry, 10)), longest_pause);
+    const auto pause =
+        std::chrono::duration_cast<Milliseconds>(whole * (0.75 + random_fraction() / 2));
+    if (pause >= budget.left()) return error;
+    PCA_CHECK(wait(budget, pause, error));
+  }
+}
+
+}  // namespace pca

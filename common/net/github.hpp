@@ -1,0 +1,95 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.hpp"
+#include "net/http.hpp"
+
+namespace pca {
+
+// GitHub's REST API, of github.com and of GitHub Enterprise Server. What is asked for again and
+// when follows docs.github.com/rest, "Rate limits" and "Best practices": a connection that failed,
+// 408, 429, 500, 502, 503, 504, and a 403 that shows a rate limit. Never 400, 401, 404, 410, 422 or
+// another 403: those get the same answer the next time.
+
+// "owner/name"; bad_input for what GitHub allows neither to be.
+struct GitHubRepository {
+  std::string owner;
+  std::string name;
+  // "/repos/OWNER/NAME" and `rest`, which begins with a slash.
+  [[nodiscard]] std::string path(std::string_view rest) const;
+};
+[[nodiscard]] Result<GitHubRepository> parse_github_repository(std::string_view text);
+
+// The root of an API: https, or http for loopback and where `allow_insecure`; no user, query or
+// fragment. The result has no slash at its end.
+[[nodiscard]] Result<std::string> check_github_root(std::string_view url, bool allow_insecure);
+
+struct GitHubSettings {
+  std::string root = "https://api.github.com";  // GITHUB_API_URL; https://HOST/api/v3 of a server
+  Secret authorization;                         // "Bearer TOKEN", for no other server
+  std::string ca_file;                          // PEM bundle; default: find_trust_store()
+  int retries = 4;                              // besides the first try
+  Milliseconds request_limit{15'000};           // for each try; GitHub itself gives up after 10 s
+  Milliseconds most_waiting{120'000};           // for rate limits, all of them together
+  Milliseconds first_pause{1'000};              // doubles; each is drawn from 25 % around it
+  std::function<void(const std::string&)> on_wait = {};  // told before each wait
+};
+
+// An answer of 2xx. `body` is null where there was none.
+struct GitHubAnswer {
+  int status = 0;
+  Json body;
+};
+
+// One request at a time. Errors: permission (401, 403), conflict (409), unreachable (no connection,
+// 5xx, or a rate limit that lasts longer than may be waited), failed (all else), cancelled. Texts
+// of answers are made visible and short.
+class GitHubApi {
+ public:
+  GitHubApi(HttpTransport& transport, GitHubSettings settings);
+
+  // `path` begins with a slash; its parts are encoded already.
+  [[nodiscard]] Result<GitHubAnswer> get(const Budget& budget, const std::string& path);
+  // For what may safely be done twice: a try whose answer was lost is repeated.
+  [[nodiscard]] Result<GitHubAnswer> post(const Budget& budget, const std::string& path,
+                                          const Json& body);
+
+  [[nodiscard]] int attempts() const { return attempts_; }  // requests sent so far
+  // What one call can take at most.
+  [[nodiscard]] Milliseconds longest_call() const;
+
+ private:
+  Result<GitHubAnswer> call(const Budget& budget, const HttpRequest& request);
+  Result<HttpResponse> send(const Budget& budget, const HttpRequest& request);
+  [[nodiscard]] HttpRequest request_of(const std::string& method, const std::string& path) const;
+  Result<> wait(const Budget& budget, Milliseconds pause, const Error& because) const;
+
+  HttpTransport& transport_;
+  GitHubSettings settings_;
+  int attempts_ = 0;
+  Milliseconds waited_{0};  // for rate limits
+  int secondary_limits_ = 0;
+};
+
+// Whether an answer says that a rate limit was met: 429, and a 403 with Retry-After, with nothing
+// remaining, or whose message speaks of a rate limit.
+[[nodiscard]] bool is_rate_limited(const HttpResponse& response);
+// How long to wait then: Retry-After; else until x-ratelimit-reset by the server's own clock (Date)
+// and a second more; else a minute, which doubles with each of the `earlier` ones.
+[[nodiscard]] Milliseconds rate_limit_pause(const HttpResponse& response, int earlier);
+
+// What an answer that is no success means, with what to do next.
+[[nodiscard]] Error explain_github_answer(const HttpResponse& response, const std::string& what);
+
+// "statuses=write" or "contents=read,issues=write; ..." of X-Accepted-GitHub-Permissions as the
+// value for `permissions:` of a workflow, {statuses: write}; empty when it is none.
+[[nodiscard]] std::string permissions_yaml(std::string_view accepted);
+
+// One part of a path, percent-encoded, slashes too.
+[[nodiscard]] std::string url_part(std::string_view text);
+
+}  // namespace pca

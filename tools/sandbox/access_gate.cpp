@@ -22,8 +22,9 @@ const char* reason_of(int status) {
     int status;
     const char* text;
   };
-  static constexpr std::array<Reason, 20> reasons{{{101, "Switching Protocols"},
+  static constexpr std::array<Reason, 24> reasons{{{101, "Switching Protocols"},
                                                    {200, "OK"},
+                                                   {201, "Created"},
                                                    {301, "Moved Permanently"},
                                                    {302, "Found"},
                                                    {307, "Temporary Redirect"},
@@ -34,6 +35,9 @@ const char* reason_of(int status) {
                                                    {405, "Method Not Allowed"},
                                                    {407, "Proxy Authentication Required"},
                                                    {408, "Request Timeout"},
+                                                   {409, "Conflict"},
+                                                   {413, "Content Too Large"},
+                                                   {422, "Unprocessable Entity"},
                                                    {429, "Too Many Requests"},
                                                    {431, "Request Header Fields Too Large"},
                                                    {500, "Internal Server Error"},

@@ -75,7 +75,7 @@ class ProxyClient : public std::enable_shared_from_this<ProxyClient> {
 
  private:
   void decide(const RequestHead& request) {
-    const int status = judge(*settings_.proxy, request, settings_.names);
+    const int status = judge(*settings_.proxy, request, settings_.tls.names);
     Json line = Json::object();
     line.set("kind", "proxy").set("method", request.method).set("target", request.target);
     line.set("headers", record_headers(request.headers)).set("status", status);

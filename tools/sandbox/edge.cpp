@@ -1,20 +1,10 @@
 #include "sandbox/edge.hpp"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <sstream>
 #include <utility>
 #include <vector>
 
-#include "base/system_error.hpp"
-#include "sandbox/certificate_authority.hpp"
 #include "sandbox/connect_proxy.hpp"
 #include "sandbox/edge_connection.hpp"
 #include "sandbox/relay.hpp"
@@ -23,37 +13,6 @@ namespace pca::sandbox {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
-
-namespace {
-
-Result<std::string> read_file(const char* input, const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) {
-    return bad_input(fmt::format("{}: cannot read {}: {}. Name a file that exists and can be read.",
-                                 input, path, errno_text(errno)));
-  }
-  return text.str();
-}
-
-Result<> write_file(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::trunc);
-  file << text;
-  file.flush();
-  if (!file) return failed(fmt::format("cannot write {}: {}", path, errno_text(errno)));
-  return {};
-}
-
-Result<ServerCertificate> find_certificate(const EdgeSettings& settings) {
-  if (settings.certificate_file.empty()) return make_server_certificate(settings.names);
-  ServerCertificate certificate;
-  PCA_TRY(certificate.chain, read_file("certificate-file", settings.certificate_file));
-  PCA_TRY(certificate.key, read_file("key-file", settings.key_file));
-  return certificate;
-}
-
-}  // namespace
 
 struct Edge::Impl {
   Impl(EdgeSettings given, TlsServer server, Recorder record_writer)
@@ -112,12 +71,8 @@ Edge::Edge(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Edge::~Edge() = default;
 
 Result<std::unique_ptr<Edge>> Edge::start(EdgeSettings settings) {
-  PCA_TRY(const ServerCertificate certificate, find_certificate(settings));
-  PCA_TRY(TlsServer tls, TlsServer::from_pem(certificate.chain, certificate.key));
   PCA_TRY(Recorder recorder, Recorder::open(settings.record_file));
-  if (!settings.ca_file.empty() && !certificate.ca.empty()) {
-    PCA_CHECK(write_file(settings.ca_file, certificate.ca));
-  }
+  PCA_TRY(TlsServer tls, open_tls(settings.tls));
   auto impl = std::make_unique<Impl>(std::move(settings), std::move(tls), std::move(recorder));
   PCA_CHECK(impl->listen());
   return std::unique_ptr<Edge>(new Edge(std::move(impl)));
@@ -129,7 +84,8 @@ Json Edge::where() const {
       impl_->delayed ? impl_->delayed->address() : address_of(*impl_->acceptor);
   out.set("edge", edge.text());
   out.set("proxy", impl_->proxy ? Json(impl_->proxy->address().text()) : Json());
-  out.set("ca", impl_->settings.ca_file.empty() ? Json() : Json(impl_->settings.ca_file));
+  const std::string& ca = impl_->settings.tls.ca_file;
+  out.set("ca", ca.empty() ? Json() : Json(ca));
   return out;
 }
 

@@ -11,6 +11,7 @@
 #include "sandbox/access_gate.hpp"
 #include "sandbox/address.hpp"
 #include "sandbox/faults.hpp"
+#include "sandbox/tls_settings.hpp"
 #include "sandbox/websocket.hpp"
 
 namespace pca::sandbox {
@@ -38,10 +39,7 @@ struct ProxySettings {
 // Everything that decides how an edge behaves.
 struct EdgeSettings {
   LoopbackAddress listen;
-  std::vector<std::string> names;  // in the certificate besides localhost
-  std::string certificate_file;    // PEM; with key_file instead of a certificate of its own CA
-  std::string key_file;
-  std::string ca_file;  // where the CA's certificate is written
+  TlsSettings tls;
   AccessPolicy access;
 
   std::optional<LoopbackAddress> origin;

@@ -20,26 +20,32 @@ struct FaultName {
   Argument argument;
   const char* fallback;
   const char* meaning;
+  FaultServer servers = FaultServer::edge;
+
+  [[nodiscard]] bool is_of(FaultServer server) const {
+    return (static_cast<int>(servers) & static_cast<int>(server)) != 0;
+  }
 };
 
 constexpr FaultName fault_names[] = {
-    {"silent-tcp", FaultKind::silent_tcp, Argument::none, "", "accepts, then says nothing"},
+    {"silent-tcp", FaultKind::silent_tcp, Argument::none, "", "accepts, then says nothing",
+     FaultServer::both},
     {"silent-tls", FaultKind::silent_tls, Argument::none, "",
-     "completes TLS, then never answers the request"},
+     "completes TLS, then never answers the request", FaultServer::both},
     {"silent-upgrade", FaultKind::silent_upgrade, Argument::none, "",
      "upgrades, then passes nothing on"},
     {"reset-on-connect", FaultKind::reset_on_connect, Argument::none, "",
-     "resets every connection at once"},
+     "resets every connection at once", FaultServer::both},
     {"reset-twice", FaultKind::reset_twice, Argument::none, "",
-     "resets the first two connections, then serves"},
+     "resets the first two connections, then serves", FaultServer::both},
     {"502-twice", FaultKind::refuse_502_twice, Argument::none, "",
-     "answers the first two requests with 502, then serves"},
+     "answers the first two requests with 502, then serves", FaultServer::both},
     {"530-twice", FaultKind::refuse_530_twice, Argument::none, "",
      "answers the first two requests with 530, then serves"},
     {"slow-headers", FaultKind::slow_headers, Argument::duration, "100ms",
      "sends each byte of the answer this much after the one before"},
     {"huge-headers", FaultKind::huge_headers, Argument::size, "1MiB",
-     "adds a header of this size to the answer"},
+     "adds a header of this size to the answer", FaultServer::both},
     {"bad-accept", FaultKind::bad_accept, Argument::none, "",
      "upgrades with a wrong Sec-WebSocket-Accept"},
     {"junk-after-upgrade", FaultKind::junk_after_upgrade, Argument::none, "",
@@ -65,6 +71,21 @@ constexpr FaultName fault_names[] = {
     {"text-down", FaultKind::text_down, Argument::none, "", "sends text messages down"},
     {"masked-down", FaultKind::masked_down, Argument::none, "",
      "masks the frames down, against the protocol"},
+    {"slow-answer", FaultKind::slow_answer, Argument::duration, "2s",
+     "answers each request this much later", FaultServer::github},
+    {"500-always", FaultKind::always_500, Argument::none, "", "answers every request with 500",
+     FaultServer::github},
+    {"rate-limit", FaultKind::rate_limit, Argument::count, "1",
+     "answers the first request with 403: the hour's requests are used up, for so many seconds",
+     FaultServer::github},
+    {"secondary-limit", FaultKind::secondary_limit, Argument::count, "1",
+     "answers the first request with 403 and Retry-After of so many seconds", FaultServer::github},
+    {"lost-answer", FaultKind::lost_answer, Argument::none, "",
+     "does what the first write asks for, then resets instead of answering", FaultServer::github},
+    {"no-json", FaultKind::no_json, Argument::none, "", "answers every request with a web page",
+     FaultServer::github},
+    {"moved", FaultKind::moved, Argument::none, "",
+     "answers the repository's name with 307, as after a renaming", FaultServer::github},
 };
 
 std::string spelling(const FaultName& fault) {
@@ -101,21 +122,25 @@ Result<std::uint64_t> parse_argument(Argument type, std::string_view text) {
 
 }  // namespace
 
-std::vector<FaultHelp> fault_help() {
+std::vector<FaultHelp> fault_help(FaultServer server) {
   std::vector<FaultHelp> help;
-  for (const FaultName& fault : fault_names) help.push_back({spelling(fault), fault.meaning});
+  for (const FaultName& fault : fault_names) {
+    if (fault.is_of(server)) help.push_back({spelling(fault), fault.meaning});
+  }
   return help;
 }
 
-Result<Fault> parse_fault(std::string_view text) {
+Result<Fault> parse_fault(std::string_view text, FaultServer server) {
   const auto colon = text.find(':');
   const std::string_view name = text.substr(0, colon);
-  const auto* const fault =
-      std::find_if(std::begin(fault_names), std::end(fault_names),
-                   [&](const FaultName& known) { return known.name == name; });
+  const auto* const fault = std::find_if(
+      std::begin(fault_names), std::end(fault_names),
+      [&](const FaultName& known) { return known.is_of(server) && known.name == name; });
   if (fault == std::end(fault_names)) {
     std::vector<std::string> names;
-    for (const FaultName& known : fault_names) names.emplace_back(known.name);
+    for (const FaultName& known : fault_names) {
+      if (known.is_of(server)) names.emplace_back(known.name);
+    }
     const std::string near = nearest(name, names);
     return bad_input(fmt::format("there is no fault \"{}\"", visible(name)),
                      near.empty() ? "They are: " + join(names, ", ") + "."

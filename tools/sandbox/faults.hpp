@@ -9,7 +9,10 @@
 
 namespace pca::sandbox {
 
-// What can be made to go wrong at the edge, by name.
+// Who may be told to let something go wrong.
+enum class FaultServer : std::uint8_t { edge = 1, github = 2, both = 3 };
+
+// What can be made to go wrong, by name.
 enum class FaultKind : std::uint8_t {
   silent_tcp,
   silent_tls,
@@ -33,6 +36,13 @@ enum class FaultKind : std::uint8_t {
   big_frame,
   text_down,
   masked_down,
+  slow_answer,
+  always_500,
+  rate_limit,
+  secondary_limit,
+  lost_answer,
+  no_json,
+  moved,
 };
 
 struct Fault {
@@ -45,12 +55,13 @@ struct FaultHelp {
   std::string spelling;  // "drop-after:BYTES", "slow-headers[:100ms]"
   std::string meaning;
 };
-[[nodiscard]] std::vector<FaultHelp> fault_help();
+[[nodiscard]] std::vector<FaultHelp> fault_help(FaultServer server);
 
-// "NAME" or "NAME:ARGUMENT". Errors: bad_input with the nearest name or the missing argument.
-[[nodiscard]] Result<Fault> parse_fault(std::string_view text);
+// "NAME" or "NAME:ARGUMENT", of those that `server` knows. Errors: bad_input with the nearest name
+// or the missing argument.
+[[nodiscard]] Result<Fault> parse_fault(std::string_view text, FaultServer server);
 
-// The faults of one edge.
+// The faults of one server.
 class Faults {
  public:
   Faults() = default;

@@ -9,6 +9,7 @@
 #include "cli/tool_main.hpp"
 #include "sandbox/delay.hpp"
 #include "sandbox/edge.hpp"
+#include "sandbox/github_server.hpp"
 #include "sandbox/options.hpp"
 
 namespace {
@@ -39,6 +40,13 @@ Result<int> run_edge(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   return serve(context, inputs, *edge);
 }
 
+Result<int> run_github(ToolContext& context, Inputs& inputs, BadInputs& bad) {
+  GithubSettings settings = read_github_settings(inputs, bad);
+  if (!bad.empty()) return bad.to_error();
+  PCA_TRY(const auto server, GithubServer::start(std::move(settings)));
+  return serve(context, inputs, *server);
+}
+
 Result<int> run_delay(ToolContext& context, const Inputs& inputs, BadInputs& bad) {
   const DelaySettings settings = read_delay_settings(inputs, bad);
   if (!bad.empty()) return bad.to_error();
@@ -48,14 +56,19 @@ Result<int> run_delay(ToolContext& context, const Inputs& inputs, BadInputs& bad
 }
 
 int list_faults(ToolContext& context) {
-  for (const FaultHelp& fault : fault_help()) {
-    context.reporter.info(fmt::format("{:<28}{}", fault.spelling, fault.meaning));
+  for (const auto& [title, server] :
+       {std::pair("edge", FaultServer::edge), std::pair("github", FaultServer::github)}) {
+    context.reporter.info(fmt::format("{}:", title));
+    for (const FaultHelp& fault : fault_help(server)) {
+      context.reporter.info(fmt::format("  {:<26}{}", fault.spelling, fault.meaning));
+    }
   }
   return 0;
 }
 
 Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (inputs.command() == "edge") return run_edge(context, inputs, bad);
+  if (inputs.command() == "github") return run_github(context, inputs, bad);
   if (inputs.command() == "delay") return run_delay(context, inputs, bad);
   return list_faults(context);
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "net/github.hpp"
 
 namespace pca::sandbox {
 
@@ -13,6 +14,20 @@ Option listen_option() {
           .default_value = "127.0.0.1:0",
           .help = "Loopback address to serve on; port 0 is any free one",
           .placeholder = "ADDRESS:PORT"};
+}
+
+Option record_option(std::string about) {
+  return {.name = "record",
+          .help = "Append a JSON line about each " + std::move(about) + " to this file",
+          .placeholder = "FILE"};
+}
+
+Option fault_option() {
+  return {.name = "fault",
+          .type = OptionType::list,
+          .help = "Let something go wrong (repeatable); `private-cloud-sandbox faults` lists what",
+          .placeholder = "NAME[:ARGUMENT]",
+          .group = "Trouble"};
 }
 
 Option die_with_parent_option() {
@@ -148,23 +163,15 @@ std::vector<Option> trouble_options() {
        .default_value = "0ms",
        .help = "Latency added to every round trip, half of it each way",
        .group = "Trouble"},
-      {.name = "fault",
-       .type = OptionType::list,
-       .help = "Let something go wrong (repeatable); `private-cloud-sandbox faults` lists what",
-       .placeholder = "NAME[:ARGUMENT]",
-       .group = "Trouble"},
+      fault_option(),
   };
 }
 
 CommandSpec edge_command() {
   CommandSpec command{.name = "edge",
                       .summary = "Serve a Cloudflare Access edge in front of a TCP service"};
-  const std::vector<Option> own = {
-      listen_option(),
-      {.name = "record",
-       .help = "Append a JSON line about each connection that ended to this file",
-       .placeholder = "FILE"},
-      die_with_parent_option()};
+  const std::vector<Option> own = {listen_option(), record_option("connection that ended"),
+                                   die_with_parent_option()};
   for (const auto& options : {origin_options(), access_options(), tls_options(), proxy_options(),
                               trouble_options(), own}) {
     command.options.insert(command.options.end(), options.begin(), options.end());
@@ -175,6 +182,54 @@ CommandSpec edge_command() {
        "--client-secret-file secret.txt --ca-out ca.pem"},
       {"One that answers the first two requests with 502",
        "private-cloud-sandbox edge --origin 127.0.0.1:22 --no-auth --fault 502-twice"}};
+  return command;
+}
+
+CommandSpec github_command() {
+  const std::string group = "Repository";
+  CommandSpec command{
+      .name = "github",
+      .summary = "Serve GitHub's REST API for the commit statuses of one repository",
+      .options = {{.name = "repo",
+                   .default_value = "acme/shop",
+                   .help = "The repository there is",
+                   .placeholder = "OWNER/NAME",
+                   .group = group},
+                  {.name = "commit",
+                   .type = OptionType::list,
+                   .help = "A commit there is (repeatable); default: every one",
+                   .placeholder = "SHA",
+                   .group = group},
+                  {.name = "ref",
+                   .type = OptionType::list,
+                   .help = "A branch or tag and its commit (repeatable)",
+                   .placeholder = "NAME=SHA",
+                   .group = group},
+                  {.name = "most-statuses",
+                   .type = OptionType::integer,
+                   .default_value = "1000",
+                   .help = "How many statuses a commit may have of one context",
+                   .least = 1,
+                   .group = group},
+                  {.name = "token",
+                   .type = OptionType::secret,
+                   .help = "The token that is let in; default: every one",
+                   .group = "Token"},
+                  {.name = "statuses",
+                   .type = OptionType::choice,
+                   .default_value = "write",
+                   .help = "What the token may do with statuses",
+                   .choices = {"write", "read", "none"},
+                   .group = "Token"}}};
+  const std::vector<Option> own = {fault_option(), listen_option(), record_option("request"),
+                                   die_with_parent_option()};
+  for (const auto& options : {tls_options(), own}) {
+    command.options.insert(command.options.end(), options.begin(), options.end());
+  }
+  command.examples = {{"One whose token may only read",
+                       "private-cloud-sandbox github --statuses read --ca-out ca.pem"},
+                      {"One that answers the first two requests with 502",
+                       "private-cloud-sandbox github --repo acme/shop --fault 502-twice"}};
   return command;
 }
 
@@ -270,10 +325,24 @@ std::optional<ProxySettings> read_proxy(Inputs& inputs, BadInputs& bad) {
   return proxy;
 }
 
-Faults read_faults(const Inputs& inputs, BadInputs& bad) {
+TlsSettings read_tls(const Inputs& inputs, BadInputs& bad) {
+  TlsSettings tls;
+  tls.names = inputs.list("name");
+  tls.ca_file = inputs.text("ca-out");
+  tls.certificate_file = inputs.text("certificate-file");
+  tls.key_file = inputs.text("key-file");
+  if (tls.certificate_file.empty() != tls.key_file.empty()) {
+    bad.add(tls.key_file.empty() ? "key-file" : "certificate-file",
+            "a certificate of one's own needs certificate-file and key-file",
+            "Give both, or neither.");
+  }
+  return tls;
+}
+
+Faults read_faults(const Inputs& inputs, FaultServer server, BadInputs& bad) {
   std::vector<Fault> faults;
   for (const std::string& text : inputs.list("fault")) {
-    const auto fault = parse_fault(text);
+    const auto fault = parse_fault(text, server);
     fault ? faults.push_back(*fault) : bad.add("fault", fault.error());
   }
   return Faults(std::move(faults));
@@ -286,6 +355,7 @@ ToolSpec sandbox_spec() {
   tool.name = "private-cloud-sandbox";
   tool.summary = "Stand-ins on loopback for what a private cloud's deployments talk to";
   tool.commands = {edge_command(),
+                   github_command(),
                    delay_command(),
                    {.name = "faults", .summary = "List what --fault can let go wrong"}};
   return tool;
@@ -294,15 +364,7 @@ ToolSpec sandbox_spec() {
 EdgeSettings read_edge_settings(Inputs& inputs, BadInputs& bad) {
   EdgeSettings settings;
   settings.listen = read_address(inputs, "listen", bad).value_or(LoopbackAddress{});
-  settings.names = inputs.list("name");
-  settings.ca_file = inputs.text("ca-out");
-  settings.certificate_file = inputs.text("certificate-file");
-  settings.key_file = inputs.text("key-file");
-  if (settings.certificate_file.empty() != settings.key_file.empty()) {
-    bad.add(settings.key_file.empty() ? "key-file" : "certificate-file",
-            "a certificate of one's own needs certificate-file and key-file",
-            "Give both, or neither.");
-  }
+  settings.tls = read_tls(inputs, bad);
   settings.access = read_access(inputs, bad);
   settings.origin = read_address(inputs, "origin", bad);
   settings.origin_unix = inputs.text("origin-unix");
@@ -321,8 +383,33 @@ EdgeSettings read_edge_settings(Inputs& inputs, BadInputs& bad) {
   settings.ping_every = inputs.duration("ping-every");
   settings.end = read_end(inputs);
   settings.round_trip = inputs.duration("rtt");
-  settings.faults = read_faults(inputs, bad);
+  settings.faults = read_faults(inputs, FaultServer::edge, bad);
   settings.proxy = read_proxy(inputs, bad);
+  settings.record_file = inputs.text("record");
+  return settings;
+}
+
+GithubSettings read_github_settings(Inputs& inputs, BadInputs& bad) {
+  GithubSettings settings;
+  settings.listen = read_address(inputs, "listen", bad).value_or(LoopbackAddress{});
+  settings.tls = read_tls(inputs, bad);
+  settings.world.repository = inputs.text("repo");
+  if (const auto good = parse_github_repository(settings.world.repository); !good) {
+    bad.add("repo", good.error());
+  }
+  settings.world.token = inputs.take_secret("token");
+  settings.world.statuses = inputs.text("statuses");
+  settings.world.commits = inputs.list("commit");
+  settings.world.most_statuses = static_cast<int>(inputs.integer("most-statuses"));
+  for (const std::string& item : inputs.list("ref")) {
+    const std::size_t equals = item.rfind('=');
+    if (equals == std::string::npos || equals == 0) {
+      bad.add("ref", fmt::format("{} names no commit", shown(item)), "Write it as NAME=SHA.");
+      continue;
+    }
+    settings.world.refs[item.substr(0, equals)] = item.substr(equals + 1);
+  }
+  settings.faults = read_faults(inputs, FaultServer::github, bad);
   settings.record_file = inputs.text("record");
   return settings;
 }

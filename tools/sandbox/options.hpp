@@ -3,6 +3,7 @@
 #include "cli/inputs.hpp"
 #include "cli/options.hpp"
 #include "sandbox/edge_settings.hpp"
+#include "sandbox/github_server.hpp"
 
 namespace pca::sandbox {
 
@@ -10,6 +11,7 @@ namespace pca::sandbox {
 
 // Checks what was given; every mistake goes to `bad`, and the settings are good only without any.
 [[nodiscard]] EdgeSettings read_edge_settings(Inputs& inputs, BadInputs& bad);
+[[nodiscard]] GithubSettings read_github_settings(Inputs& inputs, BadInputs& bad);
 
 struct DelaySettings {
   LoopbackAddress listen;

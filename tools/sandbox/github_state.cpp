@@ -1,0 +1,256 @@
+#include "sandbox/github_state.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "base/text.hpp"
+
+namespace pca::sandbox {
+
+namespace {
+
+constexpr int hourly_limit = 5000;
+
+Answer json_answer(int status, const Json& body) {
+  return {status, {{"Content-Type", "application/json; charset=utf-8"}}, body.dump()};
+}
+
+// What is wrong with one field of a status.
+Answer invalid_status(const std::string& field, const std::string& message) {
+  Json error = Json::object();
+  error.set("resource", "Status").set("code", "custom");
+  if (!field.empty()) error.set("field", field);
+  error.set("message", message);
+  Json body = Json::object();
+  body.set("message", "Validation Failed").set("errors", Json::array().push(error));
+  body.set("documentation_url",
+           "https://docs.github.com/rest/commits/statuses#create-a-commit-status");
+  return json_answer(422, body.set("status", "422"));
+}
+
+std::string iso_time(std::int64_t seconds) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
+}
+
+std::string http_date(std::int64_t seconds) {
+  return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT",
+                     fmt::gmtime(static_cast<std::time_t>(seconds)));
+}
+
+std::size_t code_points(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & '\xC0') != '\x80'; }));
+}
+
+bool is_full_sha(std::string_view text) {
+  return text.size() == 40 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+std::string decode(std::string_view part) {
+  std::string out;
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    const auto digit = [&](std::size_t at) {
+      return std::string_view("0123456789ABCDEF").find(to_upper(part.substr(at, 1)));
+    };
+    if (part[i] == '%' && i + 2 < part.size() && digit(i + 1) < 16 && digit(i + 2) < 16) {
+      out += static_cast<char>(digit(i + 1) * 16 + digit(i + 2));
+      i += 2;
+    } else {
+      out += part[i];
+    }
+  }
+  return out;
+}
+
+int number_in(std::string_view query, std::string_view name, int otherwise) {
+  for (const std::string& pair : split(query, '&')) {
+    if (!pair.starts_with(std::string(name) + "=")) continue;
+    return static_cast<int>(
+        parse_integer(pair.substr(name.size() + 1), 1, 100).value_or(otherwise));
+  }
+  return otherwise;
+}
+
+// A text or null of a request's body; nothing else is allowed there.
+bool is_text_or_null(const Json* value) {
+  return value == nullptr || value->is_null() || value->as_string() != nullptr;
+}
+
+std::string text_of(const Json& body, std::string_view key) {
+  const Json* value = body.find(key);
+  return value == nullptr || value->as_string() == nullptr ? std::string() : *value->as_string();
+}
+
+}  // namespace
+
+Answer github_error(int status, const std::string& message) {
+  Json body = Json::object();
+  body.set("message", message).set("documentation_url", "https://docs.github.com/rest");
+  return json_answer(status, body.set("status", std::to_string(status)));
+}
+
+Answer GithubState::answer(const RequestHead& request, std::string_view body, std::int64_t now) {
+  ++requests_;
+  Answer made = route(request, body, now);
+  made.headers.emplace_back("Date", http_date(now));
+  made.headers.emplace_back("X-RateLimit-Limit", std::to_string(hourly_limit));
+  made.headers.emplace_back("X-RateLimit-Remaining",
+                            std::to_string(std::max<std::int64_t>(hourly_limit - requests_, 1)));
+  made.headers.emplace_back("X-RateLimit-Reset", std::to_string(now + 3600));
+  return made;
+}
+
+Answer GithubState::route(const RequestHead& request, std::string_view body, std::int64_t now) {
+  if (request.find("User-Agent") == nullptr) {
+    return github_error(403, "Request forbidden by administrative rules.");
+  }
+  const std::string* version = request.find("X-GitHub-Api-Version");
+  if (version != nullptr && *version != "2022-11-28") {
+    return github_error(400, "The API version is not supported");
+  }
+  const std::string* authorization = request.find("Authorization");
+  const std::string bearer = "Bearer " + std::string(world_.token.expose());
+  if (authorization == nullptr) return github_error(401, "Requires authentication");
+  if (!world_.token.empty() && *authorization != bearer) {
+    return github_error(401, "Bad credentials");
+  }
+  const std::string_view target = request.target;
+  const std::string_view path = target.substr(0, target.find('?'));
+  const std::string_view query =
+      path.size() == target.size() ? std::string_view() : target.substr(path.size() + 1);
+  std::vector<std::string> parts = split(path, '/');
+  const std::vector<std::string> id{"", "repositories", "1"};
+  if (parts.size() > 3 && std::equal(id.begin(), id.end(), parts.begin())) {
+    parts.erase(parts.begin(), parts.begin() + 3);
+  } else if (path.starts_with("/repos/" + world_.repository + "/")) {
+    parts.erase(parts.begin(), parts.begin() + 4);
+  } else {
+    return github_error(404, "Not Found");
+  }
+  for (std::string& part : parts) part = decode(part);
+  const bool is_read = request.method == "GET";
+  const bool is_allowed = world_.statuses == "write" || (is_read && world_.statuses == "read");
+  if (parts.size() == 2 && parts[0] == "commits" && is_read) return commit(parts[1]);
+  if (parts.size() == 3 && parts[0] == "commits" && parts[2] == "status" && is_read) {
+    return is_allowed ? combined_status(parts[1], query)
+                      : github_error(403, "Resource not accessible by integration");
+  }
+  if (parts.size() == 2 && parts[0] == "statuses" && !parts[1].empty() &&
+      request.method == "POST") {
+    if (is_allowed) return create_status(parts[1], body, now);
+    Answer refusal = github_error(403, "Resource not accessible by integration");
+    refusal.headers.emplace_back("X-Accepted-GitHub-Permissions", "statuses=write");
+    return refusal;
+  }
+  return github_error(404, "Not Found");
+}
+
+bool GithubState::has_commit(const std::string& sha) const {
+  return is_full_sha(sha) &&
+         (world_.commits.empty() ||
+          std::find(world_.commits.begin(), world_.commits.end(), sha) != world_.commits.end());
+}
+
+std::string GithubState::resolve(const std::string& ref) const {
+  if (const auto found = world_.refs.find(ref); found != world_.refs.end()) return found->second;
+  if (has_commit(ref)) return ref;
+  for (const std::string& sha : world_.commits) {
+    if (ref.size() >= 4 && sha.starts_with(ref)) return sha;
+  }
+  return {};
+}
+
+Answer GithubState::commit(const std::string& ref) const {
+  const std::string sha = resolve(ref);
+  if (sha.empty()) return github_error(422, "No commit found for SHA: " + ref);
+  return json_answer(200, Json::object().set("sha", sha));
+}
+
+Answer GithubState::create_status(const std::string& sha, std::string_view text, std::int64_t now) {
+  const auto body = parse_json(text, {.bytes = 65536, .depth = 10, .values = 1000});
+  if (!body) return github_error(400, "Problems parsing JSON");
+  if (body->as_object() == nullptr) return github_error(400, "Body should be a JSON object");
+  if (!has_commit(sha)) return github_error(422, "No commit found for SHA: " + sha);
+  Status status;
+  status.state = text_of(*body, "state");
+  status.context = text_of(*body, "context");
+  if (status.context.empty()) status.context = "default";
+  const std::vector<std::string> states{"error", "failure", "pending", "success"};
+  if (std::find(states.begin(), states.end(), status.state) == states.end()) {
+    return invalid_status("state", "state is not included in the list");
+  }
+  for (const char* key : {"description", "target_url", "context"}) {
+    if (!is_text_or_null(body->find(key)))
+      return invalid_status(key, std::string(key) + " is invalid");
+  }
+  const std::string target = text_of(*body, "target_url");
+  if (code_points(text_of(*body, "description")) > 140) {
+    return invalid_status("description", "description is too long (maximum is 140 characters)");
+  }
+  if (!target.empty() && !target.starts_with("http://") && !target.starts_with("https://")) {
+    return invalid_status("target_url", "target_url must use http(s) scheme");
+  }
+  if (code_points(status.context) > 255) {
+    return invalid_status("context", "context is too long (maximum is 255 characters)");
+  }
+  std::vector<Status>& all = statuses_[sha];
+  const auto same = std::count_if(all.begin(), all.end(), [&](const Status& other) {
+    return equals_ignoring_case(other.context, status.context);
+  });
+  if (same >= world_.most_statuses) {
+    return invalid_status("", "This SHA and context has reached the maximum number of statuses.");
+  }
+  if (const Json* given = body->find("description")) status.description = *given;
+  if (const Json* given = body->find("target_url")) status.target_url = *given;
+  status.id = ++last_id_;
+  status.time = now;
+  all.push_back(status);
+  return json_answer(201, to_json(status, sha));
+}
+
+Json GithubState::to_json(const Status& status, const std::string& sha) const {
+  Json out = Json::object();
+  out.set("url",
+          fmt::format("https://api.github.com/repos/{}/statuses/{}", world_.repository, sha));
+  out.set("avatar_url", "https://avatars.githubusercontent.com/u/1").set("id", status.id);
+  out.set("node_id", fmt::format("SC_{}", status.id)).set("state", status.state);
+  out.set("description", status.description).set("target_url", status.target_url);
+  out.set("context", status.context);
+  return out.set("created_at", iso_time(status.time)).set("updated_at", iso_time(status.time));
+}
+
+// The latest status of each context.
+Answer GithubState::combined_status(const std::string& ref, std::string_view query) const {
+  const std::string sha = resolve(ref);
+  if (sha.empty()) return github_error(404, "Not Found");
+  std::vector<const Status*> latest;
+  if (const auto found = statuses_.find(sha); found != statuses_.end()) {
+    for (auto status = found->second.rbegin(); status != found->second.rend(); ++status) {
+      const bool is_known = std::any_of(latest.begin(), latest.end(), [&](const Status* other) {
+        return equals_ignoring_case(other->context, status->context);
+      });
+      if (!is_known) latest.push_back(&*status);
+    }
+  }
+  const auto any = [&](std::string_view state) {
+    return std::any_of(latest.begin(), latest.end(),
+                       [&](const Status* status) { return status->state == state; });
+  };
+  const char* state = any("error") || any("failure")     ? "failure"
+                      : latest.empty() || any("pending") ? "pending"
+                                                         : "success";
+  const auto size = static_cast<std::size_t>(number_in(query, "per_page", 30));
+  const auto first = (static_cast<std::size_t>(number_in(query, "page", 1)) - 1) * size;
+  Json page = Json::array();
+  for (std::size_t i = first; i < std::min(first + size, latest.size()); ++i) {
+    page.push(to_json(*latest[i], sha));
+  }
+  Json out = Json::object();
+  out.set("state", state).set("statuses", page).set("sha", sha);
+  return json_answer(200, out.set("total_count", static_cast<std::uint64_t>(latest.size())));
+}
+
+}  // namespace pca::sandbox

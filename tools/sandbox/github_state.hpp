@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/json.hpp"
+#include "base/secret.hpp"
+#include "sandbox/access_gate.hpp"
+
+namespace pca::sandbox {
+
+// What a GitHub of one repository is told at its start.
+struct GithubWorld {
+  std::string repository = "acme/shop";
+  Secret token;                             // empty: any is let in
+  std::string statuses = "write";           // what the token may: write, read or none
+  std::vector<std::string> commits;         // empty: there is every commit
+  std::map<std::string, std::string> refs;  // branches and tags, and their commits
+  int most_statuses = 1000;                 // of one commit and context
+};
+
+// Commit statuses as docs.github.com/rest describes them, and what is wrong with a request in
+// GitHub's own words. No sockets, no clock: `now` is in seconds since 1970. Not thread safe.
+class GithubState {
+ public:
+  explicit GithubState(GithubWorld world) : world_(std::move(world)) {}
+
+  [[nodiscard]] Answer answer(const RequestHead& request, std::string_view body, std::int64_t now);
+
+ private:
+  struct Status {
+    std::int64_t id = 0;
+    std::string state;
+    std::string context;
+    Json description;
+    Json target_url;
+    std::int64_t time = 0;
+  };
+
+  [[nodiscard]] Answer route(const RequestHead& request, std::string_view body, std::int64_t now);
+  [[nodiscard]] Answer create_status(const std::string& sha, std::string_view body,
+                                     std::int64_t now);
+  [[nodiscard]] Answer combined_status(const std::string& ref, std::string_view query) const;
+  [[nodiscard]] Answer commit(const std::string& ref) const;
+  [[nodiscard]] bool has_commit(const std::string& sha) const;
+  // The commit of a branch, a tag, or the beginning of a SHA; empty when there is none.
+  [[nodiscard]] std::string resolve(const std::string& ref) const;
+  [[nodiscard]] Json to_json(const Status& status, const std::string& sha) const;
+
+  GithubWorld world_;
+  std::map<std::string, std::vector<Status>> statuses_;  // by commit, oldest first
+  std::int64_t last_id_ = 0;
+  std::int64_t requests_ = 0;
+};
+
+// GitHub's form of an error.
+[[nodiscard]] Answer github_error(int status, const std::string& message);
+
+}  // namespace pca::sandbox

@@ -49,7 +49,7 @@ if $full; then
   $prepare packages full bench
   $prepare build clang
   test_preset clang
-  $prepare build release-arm64 tunnel-ssh deploy-policy
+  $prepare build release-arm64 tunnel-ssh deploy-policy commit-status
   tests/full/arm64.sh
   tests/full/tidy.sh
   tests/full/fuzz.sh

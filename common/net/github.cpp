@@ -265,8 +265,10 @@ Result<HttpResponse> GitHubApi::send(const Budget& budget, const HttpRequest& fi
   }
   for (int redirects = 0;; ++redirects) {
     ++attempts_;
+    last_status_ = 0;
     PCA_TRY(HttpResponse response,
             transport_.send(budget.at_most(settings_.request_limit), request));
+    last_status_ = response.status;
     const bool is_moved = response.status == 301 || response.status == 302 ||
                           response.status == 307 || response.status == 308;
     if (!is_moved) return response;

@@ -59,6 +59,8 @@ class GitHubApi {
                                           const Json& body);
 
   [[nodiscard]] int attempts() const { return attempts_; }  // requests sent so far
+  // Of the last answer; 0 where none came.
+  [[nodiscard]] int last_status() const { return last_status_; }
   // What one call can take at most.
   [[nodiscard]] Milliseconds longest_call() const;
 
@@ -71,6 +73,7 @@ class GitHubApi {
   HttpTransport& transport_;
   GitHubSettings settings_;
   int attempts_ = 0;
+  int last_status_ = 0;
   Milliseconds waited_{0};  // for rate limits
   int secondary_limits_ = 0;
 };

@@ -61,7 +61,8 @@ class Examples : public ::testing::Test {
            "for word; do case $word in ProxyCommand=*) command=${word#*=};; esac; done\n"
            "exec sh -c \"$(echo \"$command\" | sed 's/%h/web1.example.com/; s/%p/22/')\"\n");
     script("rsync", "[ \"$1\" = -e ] && eval \"exec $2 web1.example.com\"\n");
-    for (const char* tool : {"tunnel-ssh", "deploy-policy", "private-cloud-sandbox"}) {
+    for (const char* tool :
+         {"tunnel-ssh", "deploy-policy", "commit-status", "private-cloud-sandbox"}) {
       fs::create_symlink(fs::path(PCA_BIN) / tool, home_.path(std::string("bin/") + tool));
     }
   }
@@ -115,6 +116,25 @@ TEST_F(Examples, OfDeployPolicyAllAnswer) {
     const Finished done = run_process(spec, 60s);
     EXPECT_EQ(done.code, 0) << example << "\n" << done.out << done.err;
     EXPECT_NE(done.out, "") << example;
+  }
+}
+
+TEST_F(Examples, OfCommitStatusAllSayWhatTheyWouldSend) {
+  const std::vector<std::string> examples = examples_of("commit-status");
+  EXPECT_GE(examples.size(), 4U);
+  for (const std::string& example : examples) {
+    ProcessSpec spec = spec_of(example);
+    spec.environment["GITHUB_EVENT_NAME"] = "push";
+    spec.environment["GITHUB_REPOSITORY"] = "acme/shop";
+    spec.environment["GITHUB_SHA"] = std::string(40, 'a');
+    spec.environment["GITHUB_WORKFLOW"] = "Deploy";
+    spec.environment["GITHUB_JOB"] = "staging";
+    spec.environment["INPUT_DRY_RUN"] = "true";
+    const Finished done = run_process(spec, 60s);
+    EXPECT_EQ(done.code, 0) << example << "\n" << done.out << done.err;
+    EXPECT_NE(done.out.find("would POST https://api.github.com/repos/acme/shop/statuses/"),
+              std::string::npos)
+        << example << done.out;
   }
 }
 

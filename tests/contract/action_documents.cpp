@@ -8,6 +8,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "cli/connection_inputs.hpp"
+#include "commit-status/options.hpp"
 #include "deploy-policy/options.hpp"
 #include "tunnel-ssh/options.hpp"
 
@@ -106,7 +107,10 @@ std::string steps_of(const Action& action, const CommandSpec& command) {
     // The tool refuses an INPUT_ that it does not know.
     const std::string variable =
         variable_of_input(option.name, is_of_recipe(action, option) ? "RECIPE_" : "INPUT_");
-    out += fmt::format("        {}: ${{{{ inputs.{} }}}}\n", variable, option.name);
+    // A step's environment has no GITHUB_TOKEN by itself.
+    const bool is_token = option.type == OptionType::secret && option.name == "token";
+    out += fmt::format("        {}: ${{{{ inputs.{}{} }}}}\n", variable, option.name,
+                       is_token ? " || github.token" : "");
   }
   for (const std::string& fixed : action.fixed_inputs) {
     const std::size_t colon = fixed.find(": ");
@@ -234,6 +238,9 @@ std::vector<Action> all_actions() {
       {"deploy-policy", "deploy-policy-lint", "lint", "deploy-policy-lint",
        "Finds what in a repository contradicts the deploy policy: workflows that deploy to "
        "Cloudflare, names, branch filters, previews that stay, permissions, secrets"},
+      {"commit-status", "commit-status", "status", "commit-status",
+       "Sets statuses of a commit: of a pull request its head's, unchanged ones not again, with "
+       "retries and rate limits as GitHub asks for"},
   };
 }
 
@@ -262,7 +269,8 @@ CommandSpec inputs_of_action(const Action& action, const CommandSpec& command) {
 }
 
 ToolSpec spec_of_tool(const std::string& name) {
-  return name == "deploy-policy" ? deploy_policy::tool_spec() : tunnel_ssh::tool_spec();
+  if (name == "deploy-policy") return deploy_policy::tool_spec();
+  return name == "commit-status" ? commit_status::tool_spec() : tunnel_ssh::tool_spec();
 }
 
 std::string action_yml(const Action& action, const CommandSpec& command) {

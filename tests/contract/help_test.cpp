@@ -95,9 +95,9 @@ TEST(Help, TheOutputsOfAnActionAreThoseOfItsCommand) {
 
 TEST(Help, TheTextNamesEveryFlagSecretAndOutput) {
   const std::pair<const char*, const char*> commands[] = {
-      {"tunnel-ssh", "exec"},   {"tunnel-ssh", "stdio"}, {"tunnel-ssh", "forward"},
-      {"tunnel-ssh", "pin"},    {"tunnel-ssh", "check"}, {"deploy-policy", "classify"},
-      {"deploy-policy", "exec"}};
+      {"tunnel-ssh", "exec"},    {"tunnel-ssh", "stdio"},     {"tunnel-ssh", "forward"},
+      {"tunnel-ssh", "pin"},     {"tunnel-ssh", "check"},     {"deploy-policy", "classify"},
+      {"deploy-policy", "exec"}, {"commit-status", "status"}, {"commit-status", "run"}};
   for (const auto& [tool, command] : commands) {
     const Finished help = run_tool(tool, {command, "--help"});
     EXPECT_EQ(help.code, 0) << command;

@@ -3,7 +3,7 @@
 # verifies, a script runs on a real sshd through the edge. And with traps laid for what a static executable
 # must never load: an NSS module and an OpenSSL provider of the host.
 # Runs in namespaces of its own, which end every process with it.
-# usage: empty_chroot.sh TUNNEL_SSH SANDBOX
+# usage: empty_chroot.sh TUNNEL_SSH SANDBOX COMMIT_STATUS
 set -euo pipefail
 
 skip() {
@@ -21,7 +21,7 @@ if [ "${inside_namespaces:-}" != yes ]; then
   exit
 fi
 
-tool=$(realpath "$1") sandbox=$(realpath "$2")
+tool=$(realpath "$1") sandbox=$(realpath "$2") status=$(realpath "$3")
 fail() {
   echo "FAILED: $1" >&2
   tail -n 20 "$work"/*.log >&2 || true
@@ -99,6 +99,15 @@ for place in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt
   runs "CA certificates at $place" vm.example.test
   rm -r "root$place"
 done
+"$sandbox" github --ca-out "$work/github-ca.pem" --name vm.example.test >github-ready 2>github.log &
+wait_until "the GitHub's start" test -s github-ready
+cp "$status" root/commit-status
+cp github-ca.pem root/github-ca.pem
+env -i GITHUB_TOKEN=canary GITHUB_API_URL="https://vm.example.test:$(sed -n 's/.*"github": *"127.0.0.1:\([0-9]*\)".*/\1/p' github-ready)" \
+  SSL_CERT_FILE=/github-ca.pem chroot root /commit-status status --state success --context test --repo acme/shop --sha "$(printf '%040d' 1)" >out 2>&1 ||
+  fail "a status: exit $? $(cat out)"
+echo "good: a status of a commit"
+
 code=0
 run vm.example.test || code=$?
 [ "$code" = 5 ] || fail "without CA certificates the exit code is $code instead of 5: $(cat out)"

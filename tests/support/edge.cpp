@@ -69,13 +69,9 @@ std::uint16_t SandboxProcess::port_of(const char* key) const {
       parse_integer(text.substr(text.rfind(':') + 1), 0, 65535).value_or(0));
 }
 
-SandboxEdge::SandboxEdge(const std::vector<std::string>& arguments,
-                         const test::ProcessEnvironment& environment)
-    : process_("edge", edge_arguments(folder_, arguments), environment) {}
-
-std::vector<Json> SandboxEdge::records(const std::string& kind) const {
+std::vector<Json> read_records(const std::string& path, const std::string& kind) {
   std::vector<Json> found;
-  std::ifstream file(folder_.path("record.jsonl"));
+  std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     auto record = parse_json(line);
     EXPECT_TRUE(record.has_value()) << line;
@@ -84,6 +80,14 @@ std::vector<Json> SandboxEdge::records(const std::string& kind) const {
     if (its_kind != nullptr && *its_kind->as_string() == kind) found.push_back(*std::move(record));
   }
   return found;
+}
+
+SandboxEdge::SandboxEdge(const std::vector<std::string>& arguments,
+                         const test::ProcessEnvironment& environment)
+    : process_("edge", edge_arguments(folder_, arguments), environment) {}
+
+std::vector<Json> SandboxEdge::records(const std::string& kind) const {
+  return read_records(folder_.path("record.jsonl"), kind);
 }
 
 std::vector<Json> SandboxEdge::wait_for_records(std::size_t count, const std::string& kind) const {

@@ -36,6 +36,9 @@ class SandboxProcess {
   Json where_;
 };
 
+// The lines of `kind` that a server of the sandbox has written into its record so far.
+[[nodiscard]] std::vector<Json> read_records(const std::string& file, const std::string& kind);
+
 // `private-cloud-sandbox edge`. Its certificate is for localhost, 127.0.0.1 and what --name adds.
 class SandboxEdge {
  public:

@@ -1,0 +1,30 @@
+// What a server answers is hostile: an error that is safe to print, and no permission that is none.
+
+#include "base/text.hpp"
+#include "fuzz/fuzz.hpp"
+#include "net/github.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace pca;
+  using namespace pca::fuzz;
+  const std::string text(text_of(data, size));
+  HttpResponse response;
+  response.body = text;
+  const std::string line = text.substr(0, text.find('\n'));
+  response.headers = {{"x-accepted-github-permissions", line},
+                      {"retry-after", line},
+                      {"x-ratelimit-reset", line},
+                      {"x-ratelimit-remaining", "0"},
+                      {"date", line}};
+  for (const int status : {403, 404, 422, 429, 500}) {
+    response.status = status;
+    const Error error = explain_github_answer(response, "GET /x");
+    require(visible(error.message) == error.message, "an error is safe to print");
+    require(visible(error.hint) == error.hint, "a hint is safe to print");
+    if (is_rate_limited(response)) {
+      const auto pause = rate_limit_pause(response, 3).count();
+      require(pause >= 0 && pause <= 86'400'000, "a pause is a day at most");
+    }
+  }
+  return 0;
+}

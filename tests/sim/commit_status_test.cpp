@@ -1,0 +1,400 @@
+// The real commit-status against the sandbox's GitHub.
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "base/text.hpp"
+#include "support/github.hpp"
+#include "support/output_file.hpp"
+
+namespace pca::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using test::Finished;
+using test::ProcessEnvironment;
+using test::ProcessSpec;
+
+const std::string commit(40, 'a');
+
+struct Step {
+  Finished done;
+  std::map<std::string, std::string> outputs;
+  std::string summary;
+};
+
+class CommitStatus : public ::testing::Test {
+ protected:
+  // A step of a workflow on a push.
+  ProcessSpec spec(const SandboxGithub& github, const ProcessEnvironment& inputs) {
+    ProcessSpec made;
+    made.argv = {PCA_COMMIT_STATUS, "status"};
+    made.environment["GITHUB_ACTIONS"] = "true";
+    made.environment["GITHUB_EVENT_NAME"] = "push";
+    made.environment["GITHUB_REPOSITORY"] = "acme/shop";
+    made.environment["GITHUB_SHA"] = commit;
+    made.environment["GITHUB_WORKFLOW"] = "Deploy";
+    made.environment["GITHUB_JOB"] = "staging";
+    made.environment["GITHUB_SERVER_URL"] = "https://github.com";
+    made.environment["GITHUB_RUN_ID"] = "7";
+    made.environment["GITHUB_RUN_ATTEMPT"] = "1";
+    made.environment["GITHUB_API_URL"] = github.url();
+    made.environment["GITHUB_OUTPUT"] = folder_.write("outputs", "");
+    made.environment["GITHUB_STEP_SUMMARY"] = folder_.write("summary", "");
+    made.environment["INPUT_API_CA"] = github.ca_file();
+    made.environment["INPUT_TOKEN"] = SandboxGithub::token;
+    for (const auto& [name, value] : inputs) made.environment[name] = value;
+    return made;
+  }
+
+  Step run(const SandboxGithub& github, ProcessEnvironment inputs) {
+    inputs.try_emplace("INPUT_STATE", "success");
+    Step step;
+    step.done = test::run_process(spec(github, inputs), 60s);
+    step.outputs = test::parse_output_file(read("outputs"));
+    step.summary = read("summary");
+    // The runner itself is told what to mask.
+    std::string shown = step.done.err + read("outputs") + step.summary;
+    for (const std::string& line : split_lines(step.done.out)) {
+      if (!line.starts_with("::add-mask::")) shown += line;
+    }
+    EXPECT_EQ(shown.find(SandboxGithub::token), std::string::npos) << shown;
+    return step;
+  }
+
+  std::string read(const std::string& name) const {
+    std::stringstream content;
+    content << std::ifstream(folder_.path(name)).rdbuf();
+    return content.str();
+  }
+
+  std::string event_file(const std::string& head_repository) {
+    return folder_.write("event.json", R"({"pull_request": {"head": {"sha": ")" +
+                                           std::string(40, 'c') + R"(", "repo": {"full_name": ")" +
+                                           head_repository + R"("}}}})");
+  }
+
+  test::TempFolder folder_;
+};
+
+std::string text(const Json& json, const char* key) {
+  const Json* value = json.find(key);
+  return value == nullptr || value->as_string() == nullptr ? "" : *value->as_string();
+}
+
+// "GET", "POST", ... of what came.
+std::string methods(const SandboxGithub& github) {
+  std::vector<std::string> all;
+  for (const Json& request : github.requests()) all.push_back(text(request, "method"));
+  return join(all, " ");
+}
+
+TEST_F(CommitStatus, SetsTheStatusOfTheRunsCommit) {
+  const SandboxGithub github({}, {{"INPUT_TOKEN", SandboxGithub::token}});
+  const Step step = run(github, {{"INPUT_DESCRIPTION", "All is well"}});
+  EXPECT_EQ(step.done.code, 0) << step.done.out << step.done.err;
+  EXPECT_EQ(methods(github), "GET POST");
+  const Json post = github.requests().back();
+  EXPECT_EQ(text(post, "target"), "/repos/acme/shop/statuses/" + commit);
+  EXPECT_EQ(post.find("body")->dump(),
+            R"({"state":"success","context":"Deploy / staging","description":"All is well",)"
+            R"("target_url":"https://github.com/acme/shop/actions/runs/7/attempts/1"})");
+  EXPECT_EQ(step.outputs.at("state"), "success");
+  EXPECT_EQ(step.outputs.at("id"), "1");
+  EXPECT_EQ(step.outputs.at("sha"), commit);
+  EXPECT_EQ(step.outputs.at("changed"), "true");
+  EXPECT_EQ(step.outputs.at("skipped"), "false");
+  EXPECT_EQ(step.outputs.at("attempts"), "2");
+  EXPECT_EQ(step.summary, "");
+}
+
+TEST_F(CommitStatus, WritesNothingWhenNothingChanged) {
+  const SandboxGithub github;
+  EXPECT_EQ(run(github, {}).done.code, 0);
+  const Step again = run(github, {});
+  EXPECT_EQ(again.done.code, 0) << again.done.out;
+  EXPECT_EQ(methods(github), "GET POST GET");
+  EXPECT_EQ(again.outputs.at("changed"), "false");
+  EXPECT_EQ(again.outputs.at("id"), "1");
+  EXPECT_EQ(run(github, {{"INPUT_IF_UNCHANGED", "always"}}).done.code, 0);
+  EXPECT_EQ(run(github, {{"INPUT_STATE", "failure"}}).outputs.at("changed"), "true");
+  EXPECT_EQ(methods(github), "GET POST GET POST GET POST");
+}
+
+TEST_F(CommitStatus, OfAPullRequestGoesToItsHead) {
+  const SandboxGithub github;
+  const Step step = run(github, {{"GITHUB_EVENT_NAME", "pull_request"},
+                                 {"GITHUB_EVENT_PATH", event_file("acme/shop")}});
+  EXPECT_EQ(step.done.code, 0) << step.done.out;
+  EXPECT_EQ(text(github.requests().back(), "target"),
+            "/repos/acme/shop/statuses/" + std::string(40, 'c'));
+}
+
+TEST_F(CommitStatus, ABranchIsResolvedFirst) {
+  const std::string sha(40, 'd');
+  const SandboxGithub github({"--ref", "feature/x=" + sha});
+  const Step step = run(github, {{"INPUT_SHA", "feature/x"}});
+  EXPECT_EQ(step.done.code, 0) << step.done.out;
+  EXPECT_EQ(text(github.requests()[0], "target"), "/repos/acme/shop/commits/feature%2Fx");
+  EXPECT_EQ(step.outputs.at("sha"), sha);
+}
+
+TEST_F(CommitStatus, SeveralComeInOneRunWithOneRead) {
+  const SandboxGithub github;
+  const Step step = run(github, {{"INPUT_CONTEXT", "a\nb"}, {"INPUT_STATE", "cancelled"}});
+  EXPECT_EQ(step.done.code, 0) << step.done.out;
+  EXPECT_EQ(methods(github), "GET POST POST");
+  EXPECT_NE(step.summary.find("| a | error |"), std::string::npos) << step.summary;
+  EXPECT_EQ(step.outputs.at("state"), "error");
+}
+
+TEST_F(CommitStatus, ABrokenBatchSendsNothing) {
+  const SandboxGithub github;
+  const std::string file = folder_.write(
+      "batch.json", R"([{"context": "a", "state": "success"}, {"context": "b", "state": "done"}])");
+  ProcessSpec bad = spec(github, {{"INPUT_BATCH_FILE", file}});
+  const Finished done = test::run_process(bad, 60s);
+  EXPECT_EQ(done.code, 2) << done.out;
+  EXPECT_TRUE(github.requests().empty());
+}
+
+TEST_F(CommitStatus, ATokenThatMayOnlyReadIsToldWhatToAdd) {
+  const SandboxGithub github({"--statuses", "read"});
+  const Step step = run(github, {});
+  EXPECT_EQ(step.done.code, 5) << step.done.out;
+  EXPECT_EQ(methods(github), "GET POST");
+  EXPECT_NE(step.done.out.find("permissions: {statuses: write}"), std::string::npos)
+      << step.done.out;
+}
+
+TEST_F(CommitStatus, AForkWarnsUnlessItShallFail) {
+  const SandboxGithub github({"--statuses", "read"});
+  const ProcessEnvironment fork{{"GITHUB_EVENT_NAME", "pull_request"},
+                                {"GITHUB_EVENT_PATH", event_file("eve/shop")}};
+  const Step warned = run(github, fork);
+  EXPECT_EQ(warned.done.code, 0) << warned.done.out;
+  EXPECT_EQ(warned.outputs.at("skipped"), "true");
+  EXPECT_NE(warned.done.out.find("::warning::"), std::string::npos) << warned.done.out;
+  EXPECT_NE(warned.done.out.find("eve/shop"), std::string::npos) << warned.done.out;
+  for (const auto& [policy, code] : {std::pair("fail", 5), std::pair("ignore", 0)}) {
+    ProcessEnvironment inputs = fork;
+    inputs["INPUT_FORK_POLICY"] = policy;
+    const Step step = run(github, inputs);
+    EXPECT_EQ(step.done.code, code) << step.done.out;
+    EXPECT_EQ(step.done.out.find("::warning::"), std::string::npos) << step.done.out;
+  }
+  ProcessEnvironment without_token = fork;
+  without_token["INPUT_TOKEN"] = "";
+  EXPECT_EQ(run(github, without_token).outputs.at("skipped"), "true");
+}
+
+TEST_F(CommitStatus, DependabotWarns) {
+  const SandboxGithub github({"--statuses", "read"});
+  const Step step = run(github, {{"GITHUB_ACTOR", "dependabot[bot]"}});
+  EXPECT_EQ(step.done.code, 0) << step.done.out;
+  EXPECT_EQ(step.outputs.at("skipped"), "true");
+}
+
+TEST_F(CommitStatus, AWrongTokenIsNotTriedTwice) {
+  const SandboxGithub github({}, {{"INPUT_TOKEN", "another"}});
+  const Step step = run(github, {});
+  EXPECT_EQ(step.done.code, 5) << step.done.out;
+  EXPECT_EQ(methods(github), "GET");
+}
+
+TEST_F(CommitStatus, ALostCommitIsTold) {
+  const SandboxGithub github({"--commit", std::string(40, 'f')});
+  const Step step = run(github, {{"INPUT_IF_UNCHANGED", "always"}});
+  EXPECT_EQ(step.done.code, 1) << step.done.out;
+  EXPECT_EQ(methods(github), "POST");
+  EXPECT_NE(step.done.out.find("No commit found for SHA"), std::string::npos) << step.done.out;
+}
+
+TEST_F(CommitStatus, TheLimitOfAThousandIsTold) {
+  const SandboxGithub github({"--most-statuses", "1"});
+  EXPECT_EQ(run(github, {}).done.code, 0);
+  const Step step = run(github, {{"INPUT_STATE", "failure"}});
+  EXPECT_EQ(step.done.code, 1);
+  EXPECT_NE(step.done.out.find("reached the maximum number of statuses"), std::string::npos)
+      << step.done.out;
+}
+
+TEST_F(CommitStatus, OnErrorWarnFailsNoDeploy) {
+  const SandboxGithub github({"--fault", "500-always"});
+  const Step step = run(github, {{"INPUT_ON_ERROR", "warn"}, {"INPUT_RETRIES", "0"}});
+  EXPECT_EQ(step.done.code, 0) << step.done.out;
+  EXPECT_NE(step.done.out.find("::warning::"), std::string::npos) << step.done.out;
+  EXPECT_EQ(step.outputs.at("changed"), "false");
+}
+
+TEST_F(CommitStatus, TheServersCertificateIsVerified) {
+  const SandboxGithub github;
+  const SandboxGithub other;
+  const Step step = run(github, {{"INPUT_API_CA", other.ca_file()}});
+  EXPECT_EQ(step.done.code, 5) << step.done.out;
+  EXPECT_TRUE(github.requests().empty());
+}
+
+struct FaultCase {
+  const char* fault;
+  int code;
+  const char* methods;
+};
+
+class CommitStatusFault : public CommitStatus, public ::testing::WithParamInterface<FaultCase> {};
+
+TEST_P(CommitStatusFault, EndsAsItShould) {
+  const FaultCase& c = GetParam();
+  const SandboxGithub github({"--fault", c.fault});
+  const Step step = run(github, {{"INPUT_RETRIES", "2"}, {"INPUT_TIMEOUT", "1s"}});
+  EXPECT_EQ(step.done.code, c.code) << step.done.out;
+  EXPECT_EQ(methods(github), c.methods);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, CommitStatusFault,
+    ::testing::Values(
+        FaultCase{"reset-twice", 0, "GET POST"}, FaultCase{"502-twice", 0, "GET GET GET POST"},
+        FaultCase{"500-always", 6, "GET GET GET"}, FaultCase{"reset-on-connect", 6, ""},
+        FaultCase{"silent-tcp", 6, ""}, FaultCase{"silent-tls", 6, ""},
+        FaultCase{"rate-limit:1", 0, "GET GET POST"}, FaultCase{"rate-limit:9000", 6, "GET"},
+        FaultCase{"secondary-limit:1", 0, "GET GET POST"},
+        FaultCase{"secondary-limit:9000", 6, "GET"}, FaultCase{"lost-answer", 0, "GET POST POST"},
+        FaultCase{"no-json", 1, "GET"}, FaultCase{"huge-headers", 6, "GET"},
+        FaultCase{"moved", 0, "GET GET POST POST"}),
+    [](const auto& instance) {
+      std::string name;
+      for (const char c : std::string(instance.param.fault)) {
+        if (std::isalnum(static_cast<unsigned char>(c)) != 0) name += c;
+      }
+      return name;
+    });
+
+TEST_F(CommitStatus, AWaitIsCancelledAtOnce) {
+  const SandboxGithub github({"--fault", "secondary-limit:60"});
+  ProcessSpec waiting = spec(github, {{"INPUT_STATE", "success"}});
+  const std::string script = folder_.write("step.sh", "exec \"$TOOL\" status\n");
+  waiting.environment["TOOL"] = PCA_COMMIT_STATUS;
+  waiting.argv = {"bash", "--noprofile", "--norc", "-e", "-o", "pipefail", script};
+  test::Process process(waiting);
+  ASSERT_TRUE(process.wait_for("trying again in", 20s)) << process.out() << process.err();
+  const auto start = std::chrono::steady_clock::now();
+  process.interrupt();
+  EXPECT_EQ(process.wait(10s), 130) << process.out();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
+}
+
+// --- run ---
+
+class CommitStatusRun : public CommitStatus {
+ protected:
+  ProcessSpec run_spec(const SandboxGithub& github, const std::string& script,
+                       const ProcessEnvironment& inputs = {}) {
+    ProcessSpec made = spec(github, inputs);
+    made.argv = {PCA_COMMIT_STATUS, "run", "--", "sh", "-c", script};
+    return made;
+  }
+  // "pending success", ...
+  static std::string states(const SandboxGithub& github) {
+    std::vector<std::string> all;
+    for (const Json& request : github.requests()) {
+      if (text(request, "method") == "POST") all.push_back(text(*request.find("body"), "state"));
+    }
+    return join(all, " ");
+  }
+  static std::string last_description(const SandboxGithub& github) {
+    return text(*github.requests().back().find("body"), "description");
+  }
+};
+
+TEST_F(CommitStatusRun, TellsHowTheCommandEnded) {
+  const SandboxGithub github;
+  const Finished good = test::run_process(run_spec(github, "echo done here"), 60s);
+  EXPECT_EQ(good.code, 0) << good.out << good.err;
+  EXPECT_NE(good.out.find("done here"), std::string::npos);
+  EXPECT_EQ(states(github), "pending success");
+  const Finished bad = test::run_process(run_spec(github, "exit 3"), 60s);
+  EXPECT_EQ(bad.code, 3) << bad.out << bad.err;
+  EXPECT_EQ(states(github), "pending success pending failure");
+  EXPECT_EQ(last_description(github), "Ended with exit code 3 after 0s");
+  EXPECT_EQ(test::parse_output_file(read("outputs")).at("exit-code"), "3");
+}
+
+TEST_F(CommitStatusRun, ACommandThatIsNotThereIsAnError) {
+  const SandboxGithub github;
+  ProcessSpec absent = spec(github, {});
+  absent.argv = {PCA_COMMIT_STATUS, "run", "--", "no-such-command"};
+  const Finished done = test::run_process(absent, 60s);
+  EXPECT_EQ(done.code, 1) << done.out;
+  EXPECT_EQ(states(github), "pending error");
+}
+
+TEST_F(CommitStatusRun, DoesNotRunWhatItCannotTellOf) {
+  const SandboxGithub github({"--statuses", "read"});
+  const std::string mark = folder_.path("ran");
+  const Finished done = test::run_process(run_spec(github, "touch " + mark), 60s);
+  EXPECT_EQ(done.code, 5) << done.out;
+  EXPECT_FALSE(std::filesystem::exists(mark));
+  const Finished warned =
+      test::run_process(run_spec(github, "touch " + mark, {{"INPUT_ON_ERROR", "warn"}}), 60s);
+  EXPECT_EQ(warned.code, 0) << warned.out;
+  EXPECT_TRUE(std::filesystem::exists(mark));
+}
+
+TEST_F(CommitStatusRun, OfAForkRunsWithoutAStatus) {
+  const SandboxGithub github({"--statuses", "read"});
+  const Finished done = test::run_process(run_spec(github, "exit 3",
+                                                   {{"GITHUB_EVENT_NAME", "pull_request"},
+                                                    {"GITHUB_EVENT_PATH", event_file("eve/shop")}}),
+                                          60s);
+  EXPECT_EQ(done.code, 3) << done.out;
+  EXPECT_EQ(methods(github), "POST");
+}
+
+TEST_F(CommitStatusRun, TheCommandDoesNotInheritTheTokenInput) {
+  const SandboxGithub github;
+  const Finished done =
+      test::run_process(run_spec(github, "[ -z \"${INPUT_TOKEN:-}\" ] || exit 9"), 60s);
+  EXPECT_EQ(done.code, 0) << done.out;
+}
+
+// As the runner does it: bash becomes the tool, and gets the signal alone.
+class CommitStatusCancel : public CommitStatusRun,
+                           public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(CommitStatusCancel, PassesTheSignalOnAndTellsWithinFiveSeconds) {
+  const SandboxGithub github;
+  const std::string inner = folder_.write("inner.sh", GetParam());
+  const std::string step =
+      folder_.write("step.sh", "exec \"$TOOL\" run -- bash \"" + inner + "\"\n");
+  ProcessSpec made = spec(github, {});
+  made.environment["TOOL"] = PCA_COMMIT_STATUS;
+  made.environment["MARK"] = folder_.path("mark");
+  made.argv = {"bash", "--noprofile", "--norc", "-e", "-o", "pipefail", step};
+  test::Process process(made);
+  ASSERT_TRUE(process.wait_for("begun", 20s)) << process.out() << process.err();
+  const auto start = std::chrono::steady_clock::now();
+  process.interrupt();
+  while (states(github) != "pending error" && std::chrono::steady_clock::now() < start + 10s) {
+    ::poll(nullptr, 0, 5);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
+  EXPECT_EQ(states(github), "pending error");
+  EXPECT_EQ(process.wait(10s), 130) << process.out() << process.err();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 7s);
+  EXPECT_EQ(last_description(github), "Cancelled by signal 2");
+  EXPECT_EQ(read("mark"), "cleaned up\n");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, CommitStatusCancel,
+    ::testing::Values("trap 'echo cleaned up >$MARK; exit 1' INT\necho begun\nsleep 60 & wait\n",
+                      // Does not care: it is killed, with all it started.
+                      "echo cleaned up >$MARK\ntrap '' INT TERM\necho begun\nsleep 60\n"));
+
+}  // namespace
+}  // namespace pca::testing

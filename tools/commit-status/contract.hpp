@@ -1,0 +1,19 @@
+#pragma once
+
+// Names that users' workflows rely on: outputs and keys of the JSON report. Changing one is a
+// breaking change.
+namespace pca::commit_status::contract {
+
+inline constexpr const char* id = "id";
+inline constexpr const char* url = "url";
+inline constexpr const char* state = "state";
+inline constexpr const char* context = "context";
+inline constexpr const char* sha = "sha";
+inline constexpr const char* changed = "changed";
+inline constexpr const char* skipped = "skipped";
+inline constexpr const char* dry_run = "dry-run";
+inline constexpr const char* results = "results";
+inline constexpr const char* attempts = "attempts";
+inline constexpr const char* exit_code = "exit-code";
+
+}  // namespace pca::commit_status::contract

@@ -1,0 +1,24 @@
+#include "cli/tool_main.hpp"
+#include "commit-status/options.hpp"
+#include "commit-status/run_command.hpp"
+#include "commit-status/status_command.hpp"
+
+namespace pca::commit_status {
+
+namespace {
+
+Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
+  const std::string command = inputs.command();
+  if (command == "status") return run_status(context, std::move(inputs), bad);
+  if (command == "run") return run_run(context, std::move(inputs), bad);
+  return tool_bug("no code for the command " + command);
+}
+
+}  // namespace
+
+}  // namespace pca::commit_status
+
+int main(int argc, char** argv) {
+  using namespace pca::commit_status;
+  return pca::tool_main(argc, argv, tool_spec(), run);
+}

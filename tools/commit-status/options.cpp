@@ -1,0 +1,214 @@
+#include "commit-status/options.hpp"
+
+#include "commit-status/contract.hpp"
+
+namespace pca::commit_status {
+
+namespace {
+
+constexpr const char* status_group = "Status";
+
+std::vector<Option> state_options() {
+  return {
+      {.name = "state",
+       .type = OptionType::choice,
+       .help = "How it stands; takes job.status too: cancelled is an error, skipped a success. "
+               "Required without batch-file",
+       .choices = {"success", "failure", "error", "pending", "cancelled", "skipped"},
+       .group = status_group},
+      {.name = "if-unchanged",
+       .type = OptionType::choice,
+       .default_value = "skip",
+       .help = "What to do where GitHub has the same state, description and URL already: it keeps "
+               "1000 statuses of a commit and context",
+       .choices = {"skip", "always"},
+       .group = status_group},
+      {.name = "batch-file",
+       .help = "Instead of one: a file with a JSON array of objects (context, state, description, "
+               "target_url), all checked before the first is sent. - is stdin",
+       .placeholder = "PATH|-",
+       .group = status_group,
+       .takes_stdin = true},
+  };
+}
+
+std::vector<Option> naming_options() {
+  return {
+      {.name = "context",
+       .type = OptionType::list,
+       .help = "Name of the status, several one a line; default in Actions: WORKFLOW / JOB",
+       .placeholder = "NAME",
+       .group = status_group},
+      {.name = "description",
+       .help = "A short sentence; cut to the 140 characters that GitHub keeps",
+       .placeholder = "TEXT",
+       .group = status_group},
+      {.name = "strict",
+       .type = OptionType::boolean,
+       .default_value = "false",
+       .help = "Refuse a description that is too long instead of cutting it",
+       .group = status_group},
+      {.name = "target-url",
+       .help = "Where the status leads; default in Actions: this run",
+       .placeholder = "URL",
+       .group = status_group},
+  };
+}
+
+std::vector<Option> github_options() {
+  const std::string group = "GitHub";
+  return {
+      {.name = "sha",
+       .help = "The commit: a SHA, a branch or a tag; default: the event's, of a pull request its "
+               "head and never the merge commit",
+       .placeholder = "SHA",
+       .group = group},
+      {.name = "repo",
+       .help = "The repository; default: GITHUB_REPOSITORY",
+       .placeholder = "OWNER/NAME",
+       .group = group},
+      {.name = "token",
+       .type = OptionType::secret,
+       .help = "Token with statuses: write; default: GITHUB_TOKEN, then GH_TOKEN, in the action "
+               "the job's own",
+       .group = group},
+      {.name = "api-url",
+       .help = "Root of the API; default: GITHUB_API_URL, else https://api.github.com",
+       .placeholder = "URL",
+       .group = group},
+      {.name = "api-ca",
+       .help = "File with the CA certificates of the API's server (PEM); default: this machine's",
+       .placeholder = "FILE",
+       .group = group},
+      {.name = "allow-insecure",
+       .type = OptionType::boolean,
+       .default_value = "false",
+       .help = "Allow an api-url of http, which shows the token to the network",
+       .group = group},
+  };
+}
+
+std::vector<Option> trouble_options() {
+  const std::string group = "Trouble";
+  return {
+      {.name = "fork-policy",
+       .type = OptionType::choice,
+       .default_value = "warn",
+       .help = "What to do where the token may not write because the event comes from a fork or "
+               "Dependabot: warn and ignore end with 0",
+       .choices = {"warn", "fail", "ignore"},
+       .group = group},
+      {.name = "on-error",
+       .type = OptionType::choice,
+       .default_value = "fail",
+       .help = "What to do when GitHub cannot be told: warn ends with 0, so that no deploy fails "
+               "by it",
+       .choices = {"fail", "warn"},
+       .group = group},
+      {.name = "retries",
+       .type = OptionType::integer,
+       .default_value = "4",
+       .help = "How often to ask again after what may pass",
+       .most = 10,
+       .group = group},
+      {.name = "timeout",
+       .type = OptionType::duration,
+       .default_value = "15s",
+       .help = "For each request",
+       .group = group},
+      {.name = "max-wait",
+       .type = OptionType::duration,
+       .default_value = "2m",
+       .help = "How long to wait for rate limits, all together",
+       .group = group},
+      {.name = "dry-run",
+       .type = OptionType::boolean,
+       .default_value = "false",
+       .help = "Only show what would be sent",
+       .group = group},
+      {.name = "summary",
+       .type = OptionType::choice,
+       .default_value = "auto",
+       .help = "Whether to write the job's summary: auto does for a failure and for several "
+               "statuses",
+       .choices = {"auto", "true", "false"},
+       .group = group},
+  };
+}
+
+std::vector<Output> status_outputs() {
+  return {
+      {contract::state, "The state of the first status as GitHub has it"},
+      {contract::context, "Its name"},
+      {contract::sha, "The commit"},
+      {contract::id, "Its id; empty where nothing was sent"},
+      {contract::url, "Its URL in the API"},
+      {contract::changed, "Whether any status was written"},
+      {contract::skipped,
+       "Whether nothing was sent because the token may not write: a "
+       "fork or Dependabot"},
+      {contract::dry_run, "Whether this was a dry run"},
+      {contract::results, "JSON, an entry a status: context, state, id, url, changed"},
+      {contract::attempts, "How many requests were sent"},
+  };
+}
+
+CommandSpec status_command() {
+  std::vector<Option> options;
+  for (const auto& part :
+       {state_options(), naming_options(), github_options(), trouble_options()}) {
+    options.insert(options.end(), part.begin(), part.end());
+  }
+  return {
+      .name = "status",
+      .summary = "Sets one or more statuses of a commit",
+      .options = std::move(options),
+      .outputs = status_outputs(),
+      .examples = {{"In a workflow: commit, name and link are the run's",
+                    "commit-status status --state success"},
+                   {"Of a branch, from anywhere",
+                    "commit-status status --state pending --context deploy --description Staging "
+                    "--repo acme/shop --sha main"}},
+  };
+}
+
+CommandSpec run_command() {
+  std::vector<Option> options;
+  for (const auto& part : {naming_options(), github_options(), trouble_options()}) {
+    options.insert(options.end(), part.begin(), part.end());
+  }
+  options.push_back({.name = "command",
+                     .type = OptionType::list,
+                     .help = "The command and its arguments, behind --",
+                     .placeholder = "WORD",
+                     .group = "Command"});
+  std::vector<Output> outputs = status_outputs();
+  outputs.push_back(
+      {contract::exit_code,
+       "The command's exit code, which is this one's too; 128 and the signal's number "
+       "when it was cancelled"});
+  return {
+      .name = "run",
+      .summary =
+          "Runs a command between two statuses: pending before it, then success or failure by its "
+          "exit code, or error when it is cancelled",
+      .options = std::move(options),
+      .words = "command",
+      .outputs = std::move(outputs),
+      .examples = {{"A test that shows in the pull request",
+                    "commit-status run --context tests -- npm test"}},
+  };
+}
+
+}  // namespace
+
+ToolSpec tool_spec() {
+  return {
+      .name = "commit-status",
+      .summary = "Tells GitHub how a commit's deploy stands",
+      .commands = {status_command(), run_command()},
+      .examples = {{"What would be sent?", "commit-status status --state success --dry-run"}},
+  };
+}
+
+}  // namespace pca::commit_status

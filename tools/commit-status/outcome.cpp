@@ -1,0 +1,119 @@
+#include "commit-status/outcome.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "commit-status/contract.hpp"
+#include "runner/markdown.hpp"
+
+namespace pca::commit_status {
+
+namespace {
+
+Json results_of(const Outcome& outcome) {
+  Json results = Json::array();
+  for (const Posted& posted : outcome.posted) {
+    Json entry = Json::object();
+    entry.set(contract::context, posted.status.context).set(contract::state, posted.status.state);
+    entry.set(contract::id, posted.id == 0 ? Json() : Json(posted.id));
+    entry.set(contract::url, posted.url).set(contract::changed, posted.is_changed);
+    results.push(std::move(entry));
+  }
+  return results;
+}
+
+bool has_changed(const Outcome& outcome) {
+  return std::any_of(outcome.posted.begin(), outcome.posted.end(),
+                     [](const Posted& posted) { return posted.is_changed; });
+}
+
+std::string truth(bool value) { return value ? "true" : "false"; }
+
+std::string summary_of(const Outcome& outcome) {
+  std::string out = fmt::format(
+      "Statuses of `{}`{}\n\n| Status | State | Description | |\n"
+      "|---|---|---|---|\n",
+      outcome.sha.substr(0, 40), outcome.is_dry_run ? " (dry run)" : "");
+  for (const Posted& posted : outcome.posted) {
+    out += fmt::format("| {} | {} | {} | {} |\n", markdown_cell(posted.status.context),
+                       posted.status.state, markdown_cell(posted.status.description),
+                       posted.is_changed ? "written" : "unchanged");
+  }
+  return out;
+}
+
+bool wants_summary(const std::string& wish, const Outcome& outcome, bool has_failed) {
+  if (wish != "auto") return wish == "true";
+  const auto is_bad = [](const Posted& posted) {
+    return posted.status.state == "failure" || posted.status.state == "error";
+  };
+  return outcome.posted.size() > 1 || has_failed ||
+         std::any_of(outcome.posted.begin(), outcome.posted.end(), is_bad);
+}
+
+}  // namespace
+
+void tell(ToolContext& context, const std::string& summary, const Outcome& outcome,
+          bool has_failed) {
+  const Posted first = outcome.posted.empty() ? Posted() : outcome.posted.front();
+  Reporter& reporter = context.reporter;
+  reporter.output(contract::state, first.status.state);
+  reporter.output(contract::context, first.status.context);
+  reporter.output(contract::sha, outcome.sha);
+  reporter.output(contract::id, first.id == 0 ? std::string() : std::to_string(first.id));
+  reporter.output(contract::url, first.url);
+  reporter.output(contract::changed, truth(has_changed(outcome)));
+  reporter.output(contract::skipped, truth(outcome.is_skipped));
+  reporter.output(contract::dry_run, truth(outcome.is_dry_run));
+  reporter.output(contract::results, results_of(outcome).dump());
+  reporter.output(contract::attempts, std::to_string(outcome.attempts));
+  if (wants_summary(summary, outcome, has_failed) && !outcome.posted.empty()) {
+    reporter.summary(summary_of(outcome));
+  }
+  Json report = Json::object();
+  report.set(contract::sha, outcome.sha).set(contract::changed, has_changed(outcome));
+  report.set(contract::skipped, outcome.is_skipped).set(contract::dry_run, outcome.is_dry_run);
+  report.set(contract::results, results_of(outcome)).set(contract::attempts, outcome.attempts);
+  reporter.report(report);
+}
+
+void tell_dry_run(ToolContext& context, const Target& target, const std::vector<Status>& statuses,
+                  const std::string& summary) {
+  Outcome outcome;
+  outcome.is_dry_run = true;
+  outcome.sha = target.ref;
+  for (const Status& status : statuses) {
+    const std::string path = target.repository.path("/statuses/" + url_part(target.ref));
+    context.reporter.info(fmt::format("would POST {}{}\n  {}", target.settings.root, path,
+                                      visible(to_json(status).dump())));
+    outcome.posted.push_back({status, 0, "", false});
+  }
+  tell(context, summary, outcome, false);
+}
+
+Result<int> judge(ToolContext& context, const Inputs& inputs, const std::string& read_only_reason,
+                  Error error, Outcome& outcome) {
+  const std::string text = error.hint.empty() ? error.message : error.message + "\n" + error.hint;
+  const std::string& fork_policy = inputs.text("fork-policy");
+  if (outcome.is_refused && error.kind == ErrorKind::permission && !read_only_reason.empty() &&
+      fork_policy != "fail") {
+    outcome.is_skipped = true;
+    if (fork_policy == "warn") {
+      context.reporter.warning(fmt::format(
+          "No status is set: {}, and such an event's token may only read.\nReport from a workflow "
+          "on workflow_run instead, whose token may write.\n{}",
+          read_only_reason, error.message));
+    }
+    return 0;
+  }
+  const bool may_warn = error.kind != ErrorKind::cancelled && error.kind != ErrorKind::bug;
+  if (may_warn && inputs.text("on-error") == "warn") {
+    context.reporter.warning(text);
+    return 0;
+  }
+  return error;
+}
+
+}  // namespace pca::commit_status

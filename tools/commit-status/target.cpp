@@ -1,0 +1,169 @@
+#include "commit-status/target.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "cli/input_file.hpp"
+#include "commit-status/event.hpp"
+
+namespace pca::commit_status {
+
+namespace {
+
+constexpr Milliseconds reading_limit{30'000};
+constexpr std::uint64_t payload_limit = 32ULL * 1024 * 1024;
+constexpr std::size_t longest_ref = 255;
+
+// What git allows no name to hold, and with it all that could change a path.
+Result<> check_ref(std::string_view text) {
+  const bool is_good = text.size() <= longest_ref && visible(text) == text &&
+                       !text.starts_with('-') && text.find("..") == std::string_view::npos &&
+                       text.find_first_of(" \t~^:?*[\\") == std::string_view::npos &&
+                       !text.ends_with('/');
+  if (is_good) return {};
+  return bad_input(fmt::format("{} is no commit", shown(text)),
+                   "Write a SHA of 40 hex digits, a branch or a tag.");
+}
+
+class TargetReader {
+ public:
+  TargetReader(ToolContext& context, Inputs& inputs, BadInputs& bad)
+      : context_(context), inputs_(inputs), bad_(bad) {}
+
+  Target read() {
+    Target target;
+    read_repository(target);
+    read_commit(target);
+    read_server(target.settings);
+    read_token(target);
+    return target;
+  }
+
+ private:
+  [[nodiscard]] std::string variable_of(const char* name) const {
+    return variable(context_.environment, name);
+  }
+
+  void read_repository(Target& target) {
+    target.repository_text =
+        inputs_.has("repo") ? inputs_.text("repo") : variable_of("GITHUB_REPOSITORY");
+    if (target.repository_text.empty()) {
+      bad_.add("repo", "is not known outside of a run of GitHub", "Write it as owner/name.");
+      return;
+    }
+    auto repository = parse_github_repository(target.repository_text);
+    repository ? target.repository = *std::move(repository)
+               : (bad_.add("repo", repository.error()), GitHubRepository{});
+  }
+
+  // The runner's event also tells whose token this is, so it is read where the commit is given too;
+  // then nothing about it is a mistake.
+  void read_commit(Target& target) {
+    Event event{.name = variable_of("GITHUB_EVENT_NAME"),
+                .repository = target.repository_text,
+                .actor = variable_of("GITHUB_ACTOR"),
+                .github_sha = variable_of("GITHUB_SHA")};
+    const bool is_given = inputs_.has("sha");
+    bool is_read = true;
+    if (needs_payload(event.name)) is_read = read_event(event, !is_given);
+    if (is_read) target.read_only_reason = read_only_reason(event);
+    if (is_given) {
+      target.ref = inputs_.text("sha");
+      if (const auto good = check_ref(target.ref); !good) bad_.add("sha", good.error());
+    } else if (!bad_.names("sha")) {
+      auto sha = commit_of(event);
+      sha ? target.ref = *std::move(sha) : (bad_.add("sha", sha.error()), std::string());
+    }
+  }
+
+  bool read_event(Event& event, bool is_needed) {
+    const std::string path = variable_of("GITHUB_EVENT_PATH");
+    const Budget budget = Budget::of(reading_limit, context_.stop);
+    const auto text = path.empty() ? Result<std::string>(bad_input("GITHUB_EVENT_PATH is not set",
+                                                                   "Give the commit by --sha."))
+                                   : read_input_file(budget, path, payload_limit);
+    const auto read = text ? read_payload(*text, event) : Result<>(text.error());
+    if (!read && is_needed) bad_.add("sha", read.error());
+    return read.has_value();
+  }
+
+  void read_server(GitHubSettings& settings) {
+    std::string root =
+        inputs_.has("api-url") ? inputs_.text("api-url") : variable_of("GITHUB_API_URL");
+    if (root.empty()) root = settings.root;
+    auto checked = check_github_root(root, inputs_.flag("allow-insecure"));
+    checked ? settings.root = *std::move(checked)
+            : (bad_.add("api-url", checked.error()), std::string());
+    settings.ca_file = inputs_.text("api-ca");
+    settings.retries = static_cast<int>(inputs_.integer("retries"));
+    settings.request_limit = inputs_.duration("timeout");
+    settings.most_waiting = inputs_.duration("max-wait");
+    if (settings.request_limit < Milliseconds{1'000} ||
+        settings.request_limit > Milliseconds{120'000}) {
+      bad_.add("timeout", "is out of range", "Write 1s to 2m.");
+    }
+    if (settings.most_waiting > Milliseconds{7'200'000}) {
+      bad_.add("max-wait", "is out of range", "Write at most 2h.");
+    }
+    if (const auto good = check_proxy_variables(); !good) bad_.add("", good.error());
+  }
+
+  void read_token(Target& target) {
+    Secret token = inputs_.take_secret("token");
+    for (const char* name : {"GITHUB_TOKEN", "GH_TOKEN"}) {
+      if (token.empty()) token = context_.redactor.protect(std::string(trim(variable_of(name))));
+    }
+    target.has_token = !token.empty();
+    const std::string_view text = token.expose();
+    if (std::any_of(text.begin(), text.end(), [](char c) { return c <= ' ' || c == '\x7F'; })) {
+      bad_.add("token", "holds blanks or line breaks", "Give the token alone.");
+    } else if (target.has_token) {
+      target.settings.authorization = context_.redactor.protect("Bearer " + std::string(text));
+    } else if (!inputs_.flag("dry-run") && target.read_only_reason.empty()) {
+      bad_.add("token", "is missing",
+               "Set token or GITHUB_TOKEN to ${{ github.token }}, in a job with permissions: "
+               "{statuses: write}.");
+    }
+  }
+
+  ToolContext& context_;
+  Inputs& inputs_;
+  BadInputs& bad_;
+};
+
+}  // namespace
+
+std::string variable(const Environment& environment, const std::string& name) {
+  const auto found = environment.find(name);
+  return found == environment.end() ? std::string() : found->second;
+}
+
+std::string url_of_run(const Environment& environment) {
+  const std::string server = variable(environment, "GITHUB_SERVER_URL");
+  const std::string repository = variable(environment, "GITHUB_REPOSITORY");
+  const std::string run = variable(environment, "GITHUB_RUN_ID");
+  const std::string attempt = variable(environment, "GITHUB_RUN_ATTEMPT");
+  if (server.empty() || repository.empty() || run.empty()) return {};
+  return fmt::format("{}/{}/actions/runs/{}{}", server, repository, run,
+                     attempt.empty() ? std::string() : "/attempts/" + attempt);
+}
+
+Target read_target(ToolContext& context, Inputs& inputs, BadInputs& bad) {
+  return TargetReader(context, inputs, bad).read();
+}
+
+Result<std::string> resolve_commit(const Budget& budget, GitHubApi& api, const Target& target) {
+  if (is_full_sha(target.ref)) return to_lower(target.ref);
+  PCA_TRY(const GitHubAnswer answer,
+          api.get(budget, target.repository.path("/commits/" + url_part(target.ref))));
+  const Json* sha = answer.body.find("sha");
+  if (sha != nullptr && sha->as_string() != nullptr && is_full_sha(*sha->as_string())) {
+    return to_lower(*sha->as_string());
+  }
+  return failed(fmt::format("GitHub does not say which commit {} is", shown(target.ref)),
+                "Give the whole SHA.");
+}
+
+}  // namespace pca::commit_status

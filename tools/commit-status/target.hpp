@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+
+#include "cli/tool_main.hpp"
+#include "net/github.hpp"
+
+namespace pca::commit_status {
+
+// Which commit of which repository is meant, and how GitHub is reached.
+struct Target {
+  GitHubRepository repository;
+  std::string repository_text;   // "owner/name"
+  std::string ref;               // a full SHA, or what resolve_commit() makes one of
+  std::string read_only_reason;  // why the token may have no right to write; empty: none known
+  GitHubSettings settings;
+  bool has_token = false;
+};
+
+// The target of the inputs, and of the runner where they are silent. Its mistakes go to `bad`.
+[[nodiscard]] Target read_target(ToolContext& context, Inputs& inputs, BadInputs& bad);
+
+// The full SHA of the target's ref; one GET where it is none yet.
+[[nodiscard]] Result<std::string> resolve_commit(const Budget& budget, GitHubApi& api,
+                                                 const Target& target);
+
+// The page of this run, with its attempt; empty outside of Actions.
+[[nodiscard]] std::string url_of_run(const Environment& environment);
+
+// The value of a variable of the process; empty when it is not set.
+[[nodiscard]] std::string variable(const Environment& environment, const std::string& name);
+
+}  // namespace pca::commit_status

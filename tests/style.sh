@@ -43,6 +43,7 @@ only_in 'libssh2' '^common/net/(ssh|host_key|tls)[a-z_]*\.[ch]pp$'
 only_in 'rapidjson/' '^common/base/jsonc?\.cpp$'
 only_in 'yaml-cpp/' '^common/base/yaml\.cpp$'
 only_in 'toml\+\+/' '^common/base/toml\.cpp$'
+only_in 'utf8proc' '^common/base/grapheme\.cpp$'
 only_in 'CLI/' '^common/cli/inputs\.cpp$'
 only_in 'boost/' '^tools/sandbox/'
 

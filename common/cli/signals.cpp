@@ -12,14 +12,12 @@
 #include <string_view>
 #include <thread>
 
-#include "base/budget.hpp"
-
 namespace pca {
 
 namespace {
 
-constexpr Milliseconds clean_up_limit{7000};
-constexpr std::string_view gave_up = "error: the clean-up took longer than 7s and was given up\n";
+constexpr Milliseconds default_clean_up_limit{7000};
+constexpr std::string_view gave_up = "error: the clean-up took too long and was given up\n";
 
 // SIGHUP stays ignored where it was (nohup). SIGINT does not: a shell without job control starts
 // its background processes with SIGINT ignored, and a deployment must still be cancellable.
@@ -40,7 +38,10 @@ sigset_t watched_signals() {
 // a signal handler and no system call of the tool ends early with EINTR.
 struct SignalWatcher::Impl {
   std::stop_source source;
+  std::stop_source second_source;
   std::atomic<int> first{0};
+  std::atomic<int> second{0};
+  std::atomic<Milliseconds> clean_up_limit{default_clean_up_limit};
   int signals = -1;
   int done = -1;
   std::latch begun{1};
@@ -78,11 +79,11 @@ struct SignalWatcher::Impl {
       if (!wait(-1)) return;
       take_signal();
     }
-    const Clock::time_point end = Clock::now() + clean_up_limit;
+    const Clock::time_point end = Clock::now() + clean_up_limit.load();
     while (Clock::now() < end) {
       const auto left = std::chrono::ceil<Milliseconds>(end - Clock::now());
       if (!wait(static_cast<int>(left.count()))) return;
-      take_signal();  // later ones change nothing: the runner sends SIGTERM after SIGINT
+      take_signal();
     }
     // Whoever hangs may hold the Reporter's lock, so nothing but write() is safe.
     const ssize_t ignored = ::write(STDERR_FILENO, gave_up.data(), gave_up.size());
@@ -101,9 +102,13 @@ struct SignalWatcher::Impl {
   void take_signal() {
     signalfd_siginfo info{};
     if (::read(signals, &info, sizeof info) != static_cast<ssize_t>(sizeof info)) return;
-    int none = 0;
-    if (first.compare_exchange_strong(none, static_cast<int>(info.ssi_signo))) {
+    const int signal = static_cast<int>(info.ssi_signo);
+    if (first == 0) {
+      first = signal;
       source.request_stop();
+    } else if (second == 0) {
+      second = signal;
+      second_source.request_stop();
     }
   }
 };
@@ -112,5 +117,8 @@ SignalWatcher::SignalWatcher() : impl_(std::make_unique<Impl>()) {}
 SignalWatcher::~SignalWatcher() = default;
 std::stop_token SignalWatcher::token() const { return impl_->source.get_token(); }
 int SignalWatcher::signal() const { return impl_->first; }
+std::stop_token SignalWatcher::second_token() const { return impl_->second_source.get_token(); }
+int SignalWatcher::second_signal() const { return impl_->second; }
+void SignalWatcher::allow_clean_up(Milliseconds limit) const { impl_->clean_up_limit = limit; }
 
 }  // namespace pca

@@ -76,6 +76,12 @@ add_library(pca_yaml INTERFACE)
 target_include_directories(pca_yaml SYSTEM INTERFACE "${YAML_CPP_INCLUDE}")
 target_link_libraries(pca_yaml INTERFACE "${YAML_CPP_LIBRARY}")
 
+find_library(UTF8PROC_LIBRARY libutf8proc.a REQUIRED)
+find_path(UTF8PROC_INCLUDE utf8proc.h REQUIRED)
+add_library(pca_utf8proc INTERFACE)
+target_include_directories(pca_utf8proc SYSTEM INTERFACE "${UTF8PROC_INCLUDE}")
+target_link_libraries(pca_utf8proc INTERFACE "${UTF8PROC_LIBRARY}")
+
 # Header-only. As system headers: their warnings are not ours to mend (RapidJSON 1.1 uses what C++17
 # deprecates).
 find_package(Boost 1.81 REQUIRED)

@@ -24,7 +24,7 @@ packages_of() { # set
   case $1 in
   build)
     echo g++ cmake ninja-build ccache patch xz-utils ca-certificates libssl-dev zlib1g-dev \
-      "$(boost_package)" rapidjson-dev libcli11-dev libfmt-dev libexpected-dev libyaml-cpp-dev libtomlplusplus-dev libgtest-dev
+      "$(boost_package)" rapidjson-dev libcli11-dev libfmt-dev libexpected-dev libyaml-cpp-dev libtomlplusplus-dev libutf8proc-dev libgtest-dev
     ;;
   demo) echo openssh-server openssh-client ;;
   test) # clang for the sanitizers, the rest as peers and hosts of the end-to-end tests
@@ -33,7 +33,8 @@ packages_of() { # set
       busybox zsh mksh tcsh fish $(npm_package)
     ;;
   bench) echo libbenchmark-dev openssh-server openssh-client rsync time ;;
-  full) echo clang-tidy debootstrap g++-aarch64-linux-gnu qemu-user-static libssl-dev:arm64 zlib1g-dev:arm64 ;;
+  full) echo clang-tidy debootstrap g++-aarch64-linux-gnu qemu-user-static libssl-dev:arm64 zlib1g-dev:arm64 \
+    libutf8proc-dev:arm64 ;;
   *) fail "unknown set of packages: $1" "The sets are build, demo, test, bench and full." ;;
   esac
 }

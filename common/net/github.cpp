@@ -25,13 +25,6 @@ bool is_letter_or_digit(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-bool is_name(std::string_view text) {
-  return !text.empty() && text.size() <= 100 && text != "." && text != ".." &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return is_letter_or_digit(c) || c == '-' || c == '_' || c == '.';
-         });
-}
-
 // "https://api.example:8443" of a checked URL.
 std::string_view origin_of(std::string_view url) {
   return url.substr(0, url.find('/', url.find("://") + 3));
@@ -110,20 +103,6 @@ Error rate_limited(const HttpResponse& response, const std::string& what, Millis
 
 }  // namespace
 
-std::string GitHubRepository::path(std::string_view rest) const {
-  return fmt::format("/repos/{}/{}{}", owner, name, rest);
-}
-
-Result<GitHubRepository> parse_github_repository(std::string_view text) {
-  const std::size_t slash = text.find('/');
-  if (slash != std::string_view::npos && is_name(text.substr(0, slash)) &&
-      is_name(text.substr(slash + 1))) {
-    return GitHubRepository{std::string(text.substr(0, slash)),
-                            std::string(text.substr(slash + 1))};
-  }
-  return bad_input(fmt::format("{} is no repository", shown(text)), "Write it as owner/name.");
-}
-
 Result<std::string> check_github_root(std::string_view url, bool allow_insecure) {
   const std::string cure =
       "Write https://api.github.com, or https://HOST/api/v3 of a GitHub "
@@ -194,10 +173,10 @@ Error explain_github_answer(const HttpResponse& response, const std::string& wha
       return permission_denied(text, "The token is wrong or has expired.");
     case 403:
       return refused(response, said, what);
-    case 404:
-      return failed(text,
-                    "Check the repository and the commit; a token that may not see a private "
-                    "repository gets the same answer.");
+    case 404:  // GitHub's answer to who may not know that it is there
+      return permission_denied(text,
+                               "Check what the token may see here, and the names: of what it may "
+                               "not see GitHub says that it is not there.");
     case 409:
       return conflict(text);
     case 422:

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/github_repository.hpp"
 #include "base/json.hpp"
 #include "net/http.hpp"
 
@@ -14,15 +15,6 @@ namespace pca {
 // when follows docs.github.com/rest, "Rate limits" and "Best practices": a connection that failed,
 // 408, 429, 500, 502, 503, 504, and a 403 that shows a rate limit. Never 400, 401, 404, 410, 422 or
 // another 403: those get the same answer the next time.
-
-// "owner/name"; bad_input for what GitHub allows neither to be.
-struct GitHubRepository {
-  std::string owner;
-  std::string name;
-  // "/repos/OWNER/NAME" and `rest`, which begins with a slash.
-  [[nodiscard]] std::string path(std::string_view rest) const;
-};
-[[nodiscard]] Result<GitHubRepository> parse_github_repository(std::string_view text);
 
 // The root of an API: https, or http for loopback and where `allow_insecure`; no user, query or
 // fragment. The result has no slash at its end.
@@ -45,9 +37,9 @@ struct GitHubAnswer {
   Json body;
 };
 
-// One request at a time. Errors: permission (401, 403), conflict (409), unreachable (no connection,
-// 5xx, or a rate limit that lasts longer than may be waited), failed (all else), cancelled. Texts
-// of answers are made visible and short.
+// One request at a time. Errors: permission (401, 403, 404), conflict (409), unreachable (no
+// connection, 5xx, or a rate limit that lasts longer than may be waited), failed (all else),
+// cancelled. Texts of answers are made visible and short.
 class GitHubApi {
  public:
   GitHubApi(HttpTransport& transport, GitHubSettings settings);

@@ -32,11 +32,6 @@ const Json::Array& list(const Json& json, std::string_view key) {
   return value == nullptr || value->as_array() == nullptr ? none : *value->as_array();
 }
 
-std::string text(const Json& json, std::string_view key) {
-  const Json* value = json.find(key);
-  return value == nullptr || value->as_string() == nullptr ? "" : *value->as_string();
-}
-
 // The command in the tool's own description of itself.
 Json described(const std::string& tool, const std::string& command) {
   const auto json = parse_json(run_tool(tool, {"--help", "--json"}).out);
@@ -45,7 +40,7 @@ Json described(const std::string& tool, const std::string& command) {
     return {};
   }
   for (const Json& each : list(*json, "commands")) {
-    if (text(each, "name") == command) return each;
+    if (each.text_of("name") == command) return each;
   }
   ADD_FAILURE() << "no command " << command;
   return {};
@@ -53,7 +48,7 @@ Json described(const std::string& tool, const std::string& command) {
 
 Names names_of(const Json::Array& rows) {
   Names names;
-  for (const Json& row : rows) names.push_back(text(row, "name"));
+  for (const Json& row : rows) names.push_back(row.text_of("name"));
   return names;
 }
 
@@ -104,17 +99,17 @@ TEST(Help, TheTextNamesEveryFlagSecretAndOutput) {
     const Json json = described(tool, command);
     EXPECT_FALSE(list(json, "options").empty()) << command;
     for (const Json& option : list(json, "options")) {
-      const std::string flag = "  " + text(option, "flag");
+      const std::string flag = "  " + option.text_of("flag");
       const bool is_there = help.out.find(flag) != std::string::npos ||
-                            help.out.find(", " + text(option, "flag")) != std::string::npos;
+                            help.out.find(", " + option.text_of("flag")) != std::string::npos;
       EXPECT_TRUE(is_there) << command << " does not name " << flag;
-      if (text(option, "type") == "secret") {
-        EXPECT_NE(help.out.find(text(option, "variable")), std::string::npos)
-            << command << " does not name " << text(option, "variable");
+      if (option.text_of("type") == "secret") {
+        EXPECT_NE(help.out.find(option.text_of("variable")), std::string::npos)
+            << command << " does not name " << option.text_of("variable");
       }
     }
     for (const Json& output : list(json, "outputs")) {
-      EXPECT_NE(help.out.find("\n  " + text(output, "name")), std::string::npos) << command;
+      EXPECT_NE(help.out.find("\n  " + output.text_of("name")), std::string::npos) << command;
     }
   }
 }

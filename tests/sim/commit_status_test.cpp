@@ -15,6 +15,7 @@ namespace pca::testing {
 namespace {
 
 using namespace std::chrono_literals;
+namespace fs = std::filesystem;
 using test::Finished;
 using test::ProcessEnvironment;
 using test::ProcessSpec;
@@ -45,6 +46,7 @@ class CommitStatus : public ::testing::Test {
     made.environment["GITHUB_API_URL"] = github.url();
     made.environment["GITHUB_OUTPUT"] = folder_.write("outputs", "");
     made.environment["GITHUB_STEP_SUMMARY"] = folder_.write("summary", "");
+    made.environment["RUNNER_TEMP"] = folder_.path();
     made.environment["INPUT_API_CA"] = github.ca_file();
     made.environment["INPUT_TOKEN"] = SandboxGithub::token;
     for (const auto& [name, value] : inputs) made.environment[name] = value;
@@ -81,15 +83,10 @@ class CommitStatus : public ::testing::Test {
   test::TempFolder folder_;
 };
 
-std::string text(const Json& json, const char* key) {
-  const Json* value = json.find(key);
-  return value == nullptr || value->as_string() == nullptr ? "" : *value->as_string();
-}
-
 // "GET", "POST", ... of what came.
 std::string methods(const SandboxGithub& github) {
   std::vector<std::string> all;
-  for (const Json& request : github.requests()) all.push_back(text(request, "method"));
+  for (const Json& request : github.requests()) all.push_back(request.text_of("method"));
   return join(all, " ");
 }
 
@@ -99,7 +96,7 @@ TEST_F(CommitStatus, SetsTheStatusOfTheRunsCommit) {
   EXPECT_EQ(step.done.code, 0) << step.done.out << step.done.err;
   EXPECT_EQ(methods(github), "GET POST");
   const Json post = github.requests().back();
-  EXPECT_EQ(text(post, "target"), "/repos/acme/shop/statuses/" + commit);
+  EXPECT_EQ(post.text_of("target"), "/repos/acme/shop/statuses/" + commit);
   EXPECT_EQ(post.find("body")->dump(),
             R"({"state":"success","context":"Deploy / staging","description":"All is well",)"
             R"("target_url":"https://github.com/acme/shop/actions/runs/7/attempts/1"})");
@@ -110,6 +107,10 @@ TEST_F(CommitStatus, SetsTheStatusOfTheRunsCommit) {
   EXPECT_EQ(step.outputs.at("skipped"), "false");
   EXPECT_EQ(step.outputs.at("attempts"), "2");
   EXPECT_EQ(step.summary, "");
+  const auto report = parse_json(read(fs::path(step.outputs.at("report")).filename()));
+  ASSERT_TRUE(report) << step.outputs.at("report");
+  EXPECT_EQ(report->text_of("command"), "status");
+  EXPECT_EQ(report->find("results")->dump(), step.outputs.at("results"));
 }
 
 TEST_F(CommitStatus, WritesNothingWhenNothingChanged) {
@@ -130,7 +131,7 @@ TEST_F(CommitStatus, OfAPullRequestGoesToItsHead) {
   const Step step = run(github, {{"GITHUB_EVENT_NAME", "pull_request"},
                                  {"GITHUB_EVENT_PATH", event_file("acme/shop")}});
   EXPECT_EQ(step.done.code, 0) << step.done.out;
-  EXPECT_EQ(text(github.requests().back(), "target"),
+  EXPECT_EQ(github.requests().back().text_of("target"),
             "/repos/acme/shop/statuses/" + std::string(40, 'c'));
 }
 
@@ -139,7 +140,7 @@ TEST_F(CommitStatus, ABranchIsResolvedFirst) {
   const SandboxGithub github({"--ref", "feature/x=" + sha});
   const Step step = run(github, {{"INPUT_SHA", "feature/x"}});
   EXPECT_EQ(step.done.code, 0) << step.done.out;
-  EXPECT_EQ(text(github.requests()[0], "target"), "/repos/acme/shop/commits/feature%2Fx");
+  EXPECT_EQ(github.requests()[0].text_of("target"), "/repos/acme/shop/commits/feature%2Fx");
   EXPECT_EQ(step.outputs.at("sha"), sha);
 }
 
@@ -302,12 +303,13 @@ class CommitStatusRun : public CommitStatus {
   static std::string states(const SandboxGithub& github) {
     std::vector<std::string> all;
     for (const Json& request : github.requests()) {
-      if (text(request, "method") == "POST") all.push_back(text(*request.find("body"), "state"));
+      if (request.text_of("method") == "POST")
+        all.push_back(request.find("body")->text_of("state"));
     }
     return join(all, " ");
   }
   static std::string last_description(const SandboxGithub& github) {
-    return text(*github.requests().back().find("body"), "description");
+    return github.requests().back().find("body")->text_of("description");
   }
 };
 
@@ -318,10 +320,28 @@ TEST_F(CommitStatusRun, TellsHowTheCommandEnded) {
   EXPECT_NE(good.out.find("done here"), std::string::npos);
   EXPECT_EQ(states(github), "pending success");
   const Finished bad = test::run_process(run_spec(github, "exit 3"), 60s);
-  EXPECT_EQ(bad.code, 3) << bad.out << bad.err;
+  EXPECT_EQ(bad.code, 1) << bad.out << bad.err;
   EXPECT_EQ(states(github), "pending success pending failure");
   EXPECT_EQ(last_description(github), "Ended with exit code 3 after 0s");
   EXPECT_EQ(test::parse_output_file(read("outputs")).at("exit-code"), "3");
+  EXPECT_NE(bad.out.find("the command ended with exit code 3"), std::string::npos) << bad.out;
+}
+
+TEST_F(CommitStatusRun, EndsWithTheCommandsOwnCodeWhenAsked) {
+  const SandboxGithub github;
+  const ProcessEnvironment pass{{"INPUT_PASS_EXIT_CODE", "true"}};
+  EXPECT_EQ(test::run_process(run_spec(github, "exit 3", pass), 60s).code, 3);
+  EXPECT_EQ(test::run_process(run_spec(github, "true", pass), 60s).code, 0);
+}
+
+TEST_F(CommitStatusRun, NamesTheSignalThatEndedTheCommand) {
+  const SandboxGithub github;
+  const Finished done = test::run_process(run_spec(github, "kill -s TERM $$"), 60s);
+  EXPECT_EQ(done.code, 1) << done.out;
+  EXPECT_EQ(last_description(github), "Ended with signal TERM after 0s");
+  const auto outputs = test::parse_output_file(read("outputs"));
+  EXPECT_EQ(outputs.at("exit-code"), "143");
+  EXPECT_EQ(outputs.at("exit-signal"), "TERM");
 }
 
 TEST_F(CommitStatusRun, ACommandThatIsNotThereIsAnError) {
@@ -338,11 +358,11 @@ TEST_F(CommitStatusRun, DoesNotRunWhatItCannotTellOf) {
   const std::string mark = folder_.path("ran");
   const Finished done = test::run_process(run_spec(github, "touch " + mark), 60s);
   EXPECT_EQ(done.code, 5) << done.out;
-  EXPECT_FALSE(std::filesystem::exists(mark));
+  EXPECT_FALSE(fs::exists(mark));
   const Finished warned =
       test::run_process(run_spec(github, "touch " + mark, {{"INPUT_ON_ERROR", "warn"}}), 60s);
   EXPECT_EQ(warned.code, 0) << warned.out;
-  EXPECT_TRUE(std::filesystem::exists(mark));
+  EXPECT_TRUE(fs::exists(mark));
 }
 
 TEST_F(CommitStatusRun, OfAForkRunsWithoutAStatus) {
@@ -351,15 +371,49 @@ TEST_F(CommitStatusRun, OfAForkRunsWithoutAStatus) {
                                                    {{"GITHUB_EVENT_NAME", "pull_request"},
                                                     {"GITHUB_EVENT_PATH", event_file("eve/shop")}}),
                                           60s);
-  EXPECT_EQ(done.code, 3) << done.out;
+  EXPECT_EQ(done.code, 1) << done.out;
   EXPECT_EQ(methods(github), "POST");
+  EXPECT_EQ(test::parse_output_file(read("outputs")).at("exit-code"), "3");
 }
 
-TEST_F(CommitStatusRun, TheCommandDoesNotInheritTheTokenInput) {
+// What of its inputs and tokens the command finds in its environment.
+TEST_F(CommitStatusRun, KeepsItsInputsAndItsTokenFromTheCommand) {
   const SandboxGithub github;
-  const Finished done =
-      test::run_process(run_spec(github, "[ -z \"${INPUT_TOKEN:-}\" ] || exit 9"), 60s);
-  EXPECT_EQ(done.code, 0) << done.out;
+  const std::string script =
+      "env | grep -E '^(INPUT_|GITHUB_TOKEN|GH_TOKEN|OF_USER)' | cut -d= -f1 | sort >" +
+      folder_.path("found");
+  ProcessEnvironment inputs{{"INPUT_CONTEXT", "tests"}, {"OF_USER", "x"}};
+  inputs["INPUT_TOKEN"] = "";
+  inputs["GITHUB_TOKEN"] = SandboxGithub::token;
+  inputs["GH_TOKEN"] = SandboxGithub::token;
+  EXPECT_EQ(test::run_process(run_spec(github, script, inputs), 60s).code, 0);
+  EXPECT_EQ(read("found"), "OF_USER\n");
+  // With a token of its own, these are the command's.
+  inputs["INPUT_TOKEN"] = SandboxGithub::token;
+  EXPECT_EQ(test::run_process(run_spec(github, script, inputs), 60s).code, 0);
+  EXPECT_EQ(read("found"), "GH_TOKEN\nGITHUB_TOKEN\nOF_USER\n");
+}
+
+TEST_F(CommitStatusRun, LeavesNoPendingWhenCancelledBeforeTheCommand) {
+  const SandboxGithub github({"--fault", "secondary-limit:60"});
+  const std::string mark = folder_.path("ran");
+  test::Process process(run_spec(github, "touch " + mark));
+  ASSERT_TRUE(process.wait_for("trying again in", 20s)) << process.out();
+  process.interrupt();
+  EXPECT_EQ(process.wait(10s), 130) << process.out();
+  EXPECT_FALSE(fs::exists(mark));
+  EXPECT_EQ(states(github), "pending error");
+}
+
+TEST_F(CommitStatusRun, LeavesNoPendingWhenCancelledAfterTheCommand) {
+  const SandboxGithub github({"--fault", "slow-answer:1s"});
+  test::Process process(run_spec(github, "echo all done"));
+  ASSERT_TRUE(process.wait_for("all done", 20s)) << process.out();
+  process.interrupt();
+  EXPECT_TRUE(process.wait(10s)) << process.out();
+  // The signal may still have met the command.
+  const std::string told = states(github);
+  EXPECT_TRUE(told.ends_with("success") || told.ends_with("error")) << told;
 }
 
 // As the runner does it: bash becomes the tool, and gets the signal alone.
@@ -384,15 +438,26 @@ TEST_P(CommitStatusCancel, PassesTheSignalOnAndTellsWithinFiveSeconds) {
   }
   EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
   EXPECT_EQ(states(github), "pending error");
+  const auto runner_waits = start + 7'500ms - std::chrono::steady_clock::now();
+  if (!process.wait(std::chrono::ceil<std::chrono::milliseconds>(runner_waits))) {
+    process.send(SIGTERM);
+  }
   EXPECT_EQ(process.wait(10s), 130) << process.out() << process.err();
-  EXPECT_LT(std::chrono::steady_clock::now() - start, 7s);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 10s);
   EXPECT_EQ(last_description(github), "Cancelled by signal 2");
   EXPECT_EQ(read("mark"), "cleaned up\n");
 }
 
 INSTANTIATE_TEST_SUITE_P(
     All, CommitStatusCancel,
-    ::testing::Values("trap 'echo cleaned up >$MARK; exit 1' INT\necho begun\nsleep 60 & wait\n",
+    ::testing::Values("end() { kill $!; echo cleaned up >$MARK; exit 1; }\ntrap end INT\n"
+                      "echo begun\nsleep 60 & wait\n",
+                      // As long as tunnel-ssh may need.
+                      "end() { kill $!; sleep 7; echo cleaned up >$MARK; exit 1; }\ntrap end INT\n"
+                      "echo begun\nsleep 60 & wait\n",
+                      // Cares only for what the runner sends next.
+                      "end() { kill $!; echo cleaned up >$MARK; exit 1; }\ntrap '' INT\n"
+                      "trap end TERM\necho begun\nsleep 60 & wait\n",
                       // Does not care: it is killed, with all it started.
                       "echo cleaned up >$MARK\ntrap '' INT TERM\necho begun\nsleep 60\n"));
 

@@ -103,7 +103,7 @@ done
 wait_until "the GitHub's start" test -s github-ready
 cp "$status" root/commit-status
 cp github-ca.pem root/github-ca.pem
-env -i GITHUB_TOKEN=canary GITHUB_API_URL="https://vm.example.test:$(sed -n 's/.*"github": *"127.0.0.1:\([0-9]*\)".*/\1/p' github-ready)" \
+env -i PATH="$PATH" GITHUB_TOKEN=canary GITHUB_API_URL="https://vm.example.test:$(sed -n 's/.*"github": *"127.0.0.1:\([0-9]*\)".*/\1/p' github-ready)" \
   SSL_CERT_FILE=/github-ca.pem chroot root /commit-status status --state success --context test --repo acme/shop --sha "$(printf '%040d' 1)" >out 2>&1 ||
   fail "a status: exit $? $(cat out)"
 echo "good: a status of a commit"

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 
 #include "base/system_error.hpp"
 #include "base/text.hpp"
@@ -17,21 +18,33 @@
 
 namespace pca::commit_status {
 
+namespace {
+
+// As exec takes them; valid as long as the texts.
+std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+}  // namespace
+
 Child::Child(pid_t pid, bool has_group, FileDescriptor ended)
     : pid_(pid), has_group_(has_group), ended_(std::move(ended)) {}
 
 Child::~Child() {
   if (is_reaped_) return;
   ::kill(has_group_ ? -pid_ : pid_, SIGKILL);
-  (void)end();
+  end();
 }
 
 Result<std::unique_ptr<Child>> Child::start(const std::vector<std::string>& words,
+                                            const std::vector<std::string>& environment,
                                             bool stdout_is_stderr) {
   const bool has_group = ::isatty(STDIN_FILENO) == 0;
-  std::vector<char*> arguments;
-  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
-  arguments.push_back(nullptr);
+  const std::vector<char*> arguments = pointers_to(words);
+  const std::vector<char*> variables = pointers_to(environment);
   posix_spawn_file_actions_t actions{};
   posix_spawnattr_t attributes{};
   ::posix_spawn_file_actions_init(&actions);
@@ -49,8 +62,8 @@ Result<std::unique_ptr<Child>> Child::start(const std::vector<std::string>& word
   ::posix_spawnattr_setflags(
       &attributes, static_cast<short>(group | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
   pid_t pid = 0;
-  const int problem =
-      ::posix_spawnp(&pid, arguments.front(), &actions, &attributes, arguments.data(), environ);
+  const int problem = ::posix_spawnp(&pid, arguments.front(), &actions, &attributes,
+                                     arguments.data(), variables.data());
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   if (problem != 0) {
@@ -82,14 +95,19 @@ void Child::signal(int number) const {
   }
 }
 
-int Child::end() {
-  if (is_reaped_) return code_;
+Child::End Child::end() {
+  if (is_reaped_) return end_;
   int status = 0;
   while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
   is_reaped_ = true;
-  code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return code_;
+  if (WIFEXITED(status)) {
+    end_.exit_code = WEXITSTATUS(status);
+  } else {
+    const char* name = ::sigabbrev_np(WTERMSIG(status));
+    end_ = {128 + WTERMSIG(status), name == nullptr ? std::to_string(WTERMSIG(status)) : name};
+  }
+  return end_;
 }
 
 }  // namespace pca::commit_status

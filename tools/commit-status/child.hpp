@@ -11,12 +11,14 @@
 
 namespace pca::commit_status {
 
-// A command of the user's, with this process's streams and environment. Reaped, and ended if it
+// A command of the user's, with this process's streams. Reaped, and ended if it
 // still runs, by the destructor. Not thread safe.
 class Child {
  public:
-  // With `stdout_is_stderr` what it prints leaves stdout alone. Errors: failed.
+  // `environment` is lines of NAME=value. With `stdout_is_stderr` what it prints leaves stdout
+  // alone. Errors: failed.
   static Result<std::unique_ptr<Child>> start(const std::vector<std::string>& words,
+                                              const std::vector<std::string>& environment,
                                               bool stdout_is_stderr);
   ~Child();
   Child(const Child&) = delete;
@@ -27,8 +29,12 @@ class Child {
   // To it and all its group. On a terminal it has no group of its own, so that it may read there,
   // and the terminal's SIGINT has come to it already.
   void signal(int number) const;
-  // Its exit code, or 128 and the signal that ended it; waits for it.
-  [[nodiscard]] int end();
+  // Waits for it.
+  struct End {
+    int exit_code = 0;   // 128 and its number where a signal ended it
+    std::string signal;  // which one did, such as TERM
+  };
+  End end();
 
  private:
   Child(pid_t pid, bool has_group, FileDescriptor ended);
@@ -36,7 +42,7 @@ class Child {
   bool has_group_;
   FileDescriptor ended_;  // a pidfd: readable once it has
   bool is_reaped_ = false;
-  int code_ = 0;
+  End end_;
 };
 
 }  // namespace pca::commit_status

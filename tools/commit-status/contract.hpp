@@ -15,5 +15,7 @@ inline constexpr const char* dry_run = "dry-run";
 inline constexpr const char* results = "results";
 inline constexpr const char* attempts = "attempts";
 inline constexpr const char* exit_code = "exit-code";
+inline constexpr const char* exit_signal = "exit-signal";
+inline constexpr const char* report = "report";
 
 }  // namespace pca::commit_status::contract

@@ -3,41 +3,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <initializer_list>
 
-#include "base/json.hpp"
 #include "base/text.hpp"
+#include "runner/event.hpp"
 
 namespace pca::commit_status {
 
 namespace {
 
-// The greatest event that GitHub sends has 25 MB; of what is read here only small parts are.
-constexpr JsonLimits limits{
-    .bytes = std::size_t{32} * 1024 * 1024, .depth = 64, .values = 2'000'000};
-constexpr std::size_t longest_text = 512;
-
-// The text at a path of keys; empty when there is none, or an unreasonable one.
-std::string text_at(const Json& payload, std::initializer_list<std::string_view> path) {
-  const Json* at = &payload;
-  for (const std::string_view key : path) {
-    at = at->find(key);
-    if (at == nullptr) return {};
-  }
-  const std::string* text = at->as_string();
-  return text == nullptr || text->size() > longest_text ? std::string() : *text;
-}
-
 bool is_pull_request(std::string_view event) { return event.starts_with("pull_request"); }
 
 // Where the commit stands in the event's JSON; without a row it is GITHUB_SHA.
-std::string head_sha_of(std::string_view event, const Json& payload) {
-  if (is_pull_request(event)) return text_at(payload, {"pull_request", "head", "sha"});
-  if (event == "deployment_status") return text_at(payload, {"deployment", "sha"});
-  if (event == "deployment") return text_at(payload, {"deployment", "sha"});
-  if (event == "status") return text_at(payload, {"sha"});
-  return text_at(payload,
-                 {event, "head_sha"});  // workflow_run, check_run, check_suite, merge_group
+Result<std::string> head_sha_of(std::string_view event, const Json& payload) {
+  if (is_pull_request(event)) return event_text(payload, {"pull_request", "head", "sha"});
+  if (event == "deployment_status") return event_text(payload, {"deployment", "sha"});
+  if (event == "deployment") return event_text(payload, {"deployment", "sha"});
+  if (event == "status") return event_text(payload, {"sha"});
+  return event_text(payload,
+                    {event, "head_sha"});  // workflow_run, check_run, check_suite, merge_group
 }
 
 }  // namespace
@@ -51,14 +34,10 @@ bool needs_payload(std::string_view event) {
 }
 
 Result<> read_payload(std::string_view json, Event& event) {
-  const auto payload = parse_json(json, limits);
-  if (!payload || payload->as_object() == nullptr) {
-    return bad_input(payload ? "the event is no JSON object"
-                             : fmt::format("the event is {}", payload.error().message),
-                     "Give the commit by --sha.");
-  }
-  event.head_sha = head_sha_of(event.name, *payload);
-  event.head_repository = text_at(*payload, {"pull_request", "head", "repo", "full_name"});
+  PCA_TRY(const Json payload, parse_event(json));
+  PCA_TRY(event.head_sha, head_sha_of(event.name, payload));
+  PCA_TRY(event.head_repository,
+          event_text(payload, {"pull_request", "head", "repo", "full_name"}));
   return {};
 }
 

@@ -21,7 +21,8 @@ struct Event {
 // Whether a commit of this event has to be taken from its JSON.
 [[nodiscard]] bool needs_payload(std::string_view event);
 
-// Adds to `event` what its JSON says, which strangers wrote. bad_input when it is no JSON object.
+// Adds to `event` what its JSON says, which strangers wrote. bad_input when it is no JSON object,
+// or the commit in it no text.
 [[nodiscard]] Result<> read_payload(std::string_view json, Event& event);
 
 // The commit that a status about this event belongs to: of a pull request its head, because

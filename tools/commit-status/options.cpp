@@ -148,8 +148,9 @@ std::vector<Output> status_outputs() {
        "Whether nothing was sent because the token may not write: a "
        "fork or Dependabot"},
       {contract::dry_run, "Whether this was a dry run"},
-      {contract::results, "JSON, an entry a status: context, state, id, url, changed"},
+      {contract::results, "JSON, an entry a status: context, state, description, id, url, changed"},
       {contract::attempts, "How many requests were sent"},
+      {contract::report, "Path of a JSON file with everything the summary shows"},
   };
 }
 
@@ -182,11 +183,15 @@ CommandSpec run_command() {
                      .help = "The command and its arguments, behind --",
                      .placeholder = "WORD",
                      .group = "Command"});
+  options.push_back({.name = "pass-exit-code",
+                     .type = OptionType::boolean,
+                     .default_value = "false",
+                     .help = "End with the command's own exit code instead of 1 when it fails",
+                     .group = "Command"});
   std::vector<Output> outputs = status_outputs();
   outputs.push_back(
-      {contract::exit_code,
-       "The command's exit code, which is this one's too; 128 and the signal's number "
-       "when it was cancelled"});
+      {contract::exit_code, "The command's exit code; 128 + n when signal n ended it"});
+  outputs.push_back({contract::exit_signal, "The signal that ended it, such as TERM"});
   return {
       .name = "run",
       .summary =

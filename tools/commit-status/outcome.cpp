@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "cli/report_file.hpp"
 #include "commit-status/contract.hpp"
 #include "runner/markdown.hpp"
 
@@ -17,6 +18,7 @@ Json results_of(const Outcome& outcome) {
   for (const Posted& posted : outcome.posted) {
     Json entry = Json::object();
     entry.set(contract::context, posted.status.context).set(contract::state, posted.status.state);
+    entry.set("description", posted.status.description);
     entry.set(contract::id, posted.id == 0 ? Json() : Json(posted.id));
     entry.set(contract::url, posted.url).set(contract::changed, posted.is_changed);
     results.push(std::move(entry));
@@ -44,6 +46,20 @@ std::string summary_of(const Outcome& outcome) {
   return out;
 }
 
+Json report_of(const std::string& command, const Outcome& outcome) {
+  Json report = Json::object();
+  report.set("command", command).set(contract::sha, outcome.sha);
+  report.set(contract::changed, has_changed(outcome)).set(contract::skipped, outcome.is_skipped);
+  report.set(contract::dry_run, outcome.is_dry_run).set(contract::attempts, outcome.attempts);
+  report.set(contract::results, results_of(outcome));
+  if (outcome.child) {
+    report.set(contract::exit_code, outcome.child->exit_code);
+    report.set(contract::exit_signal,
+               outcome.child->signal.empty() ? Json() : Json(outcome.child->signal));
+  }
+  return report;
+}
+
 bool wants_summary(const std::string& wish, const Outcome& outcome, bool has_failed) {
   if (wish != "auto") return wish == "true";
   const auto is_bad = [](const Posted& posted) {
@@ -55,8 +71,7 @@ bool wants_summary(const std::string& wish, const Outcome& outcome, bool has_fai
 
 }  // namespace
 
-void tell(ToolContext& context, const std::string& summary, const Outcome& outcome,
-          bool has_failed) {
+void tell(ToolContext& context, const Inputs& inputs, const Outcome& outcome, bool has_failed) {
   const Posted first = outcome.posted.empty() ? Posted() : outcome.posted.front();
   Reporter& reporter = context.reporter;
   reporter.output(contract::state, first.status.state);
@@ -69,18 +84,20 @@ void tell(ToolContext& context, const std::string& summary, const Outcome& outco
   reporter.output(contract::dry_run, truth(outcome.is_dry_run));
   reporter.output(contract::results, results_of(outcome).dump());
   reporter.output(contract::attempts, std::to_string(outcome.attempts));
-  if (wants_summary(summary, outcome, has_failed) && !outcome.posted.empty()) {
+  if (outcome.child) {
+    reporter.output(contract::exit_code, std::to_string(outcome.child->exit_code));
+    reporter.output(contract::exit_signal, outcome.child->signal);
+  }
+  if (wants_summary(inputs.text("summary"), outcome, has_failed) && !outcome.posted.empty()) {
     reporter.summary(summary_of(outcome));
   }
-  Json report = Json::object();
-  report.set(contract::sha, outcome.sha).set(contract::changed, has_changed(outcome));
-  report.set(contract::skipped, outcome.is_skipped).set(contract::dry_run, outcome.is_dry_run);
-  report.set(contract::results, results_of(outcome)).set(contract::attempts, outcome.attempts);
+  const Json report = report_of(inputs.command(), outcome);
+  reporter.output(contract::report, write_report(context, report));
   reporter.report(report);
 }
 
-void tell_dry_run(ToolContext& context, const Target& target, const std::vector<Status>& statuses,
-                  const std::string& summary) {
+void tell_dry_run(ToolContext& context, const Inputs& inputs, const Target& target,
+                  const std::vector<Status>& statuses) {
   Outcome outcome;
   outcome.is_dry_run = true;
   outcome.sha = target.ref;
@@ -90,7 +107,7 @@ void tell_dry_run(ToolContext& context, const Target& target, const std::vector<
                                       visible(to_json(status).dump())));
     outcome.posted.push_back({status, 0, "", false});
   }
-  tell(context, summary, outcome, false);
+  tell(context, inputs, outcome, false);
 }
 
 Result<int> judge(ToolContext& context, const Inputs& inputs, const std::string& read_only_reason,

@@ -15,11 +15,6 @@ constexpr Milliseconds between_writes{1'000};
 constexpr int page_size = 100;
 constexpr int most_pages = 20;
 
-std::string text_of(const Json& json, std::string_view key) {
-  const Json* value = json.find(key);
-  return value == nullptr || value->as_string() == nullptr ? std::string() : *value->as_string();
-}
-
 bool is_same(const Status& a, const Status& b) {
   return equals_ignoring_case(a.context, b.context) && a.state == b.state &&
          a.description == b.description && a.target_url == b.target_url;
@@ -58,9 +53,9 @@ Result<std::vector<Posted>> read_statuses(const Budget& budget, GitHubApi& api,
 
 Posted read_posted(const Json& json) {
   Posted posted;
-  posted.status = {text_of(json, "state"), text_of(json, "context"), text_of(json, "description"),
-                   text_of(json, "target_url")};
-  posted.url = text_of(json, "url");
+  posted.status = {json.text_of("state"), json.text_of("context"), json.text_of("description"),
+                   json.text_of("target_url")};
+  posted.url = json.text_of("url");
   const Json* id = json.find("id");
   if (id != nullptr && id->as_int() != nullptr) posted.id = *id->as_int();
   return posted;

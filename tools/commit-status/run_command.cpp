@@ -19,10 +19,25 @@ namespace {
 
 // No job lasts longer.
 constexpr Milliseconds longest_run{5 * 86'400'000};
-// After a signal the runner gives a step 7.5 s. The result is posted first, while the command
-// cleans up; what still runs then is killed.
+// The runner sends SIGINT, 7.5 s later SIGTERM, 2.5 s later it kills. How it ended is told at once,
+// while the command cleans up; what still runs shortly before the runner kills is killed here, so
+// that the outputs are written.
 constexpr Milliseconds last_post_limit{4'500};
-constexpr Milliseconds clean_up_end{6'000};
+constexpr Milliseconds command_limit{9'000};
+constexpr Milliseconds clean_up_limit{9'700};
+
+// None of the inputs: a tool that is run would take them for its own. Nor the token, unless an
+// input brought it: GITHUB_TOKEN and GH_TOKEN are meant for the command then.
+std::vector<std::string> environment_of_command(const Environment& environment,
+                                                bool has_token_input) {
+  std::vector<std::string> lines;
+  for (const auto& [name, value] : environment) {
+    const bool is_token = name == "GITHUB_TOKEN" || name == "GH_TOKEN";
+    if (name.starts_with("INPUT_") || (is_token && !has_token_input)) continue;
+    lines.push_back(name + "=" + value);
+  }
+  return lines;
+}
 
 class Run {
  public:
@@ -35,19 +50,16 @@ class Run {
         api_(*transport_, take_settings()) {}
 
   Result<int> run(const std::vector<std::string>& words) {
+    context_.signals.allow_clean_up(clean_up_limit);
     if (Result<int> begun = begin(); !begun) return begun;
-    auto child = Child::start(words, inputs_.flag("json"));
-    if (!child) {
-      const auto told = finish(patient(), "error", "The command could not be started");
-      if (!told) context_.reporter.warning(told.error().message);
-      tell(context_, inputs_.text("summary"), outcome_, true);
-      return child.error();
-    }
+    auto child =
+        Child::start(words, environment_of_command(context_.environment, target_.has_token_input),
+                     inputs_.flag("json"));
+    if (!child) return tell_end(finish("error", "The command could not be started"), child.error());
     const auto start = Clock::now();
-    const Result<> waited = (*child)->wait(Budget::of(longest_run, context_.stop));
-    if (!waited) return cancel(**child);
-    const int code = (*child)->end();
-    return conclude(code, std::chrono::floor<std::chrono::seconds>(Clock::now() - start));
+    if (!(*child)->wait(Budget::of(longest_run, context_.stop))) return cancel(**child);
+    return conclude((*child)->end(),
+                    std::chrono::floor<std::chrono::seconds>(Clock::now() - start));
   }
 
  private:
@@ -83,12 +95,15 @@ class Run {
 
   Result<int> begin() {
     Result<int> begun = post(patient());
-    if (!begun) tell(context_, inputs_.text("summary"), outcome_, true);
+    if (begun) return begun;
+    // It may stand as pending already.
+    if (begun.error().kind == ErrorKind::cancelled) finish_cancelled();
+    tell(context_, inputs_, outcome_, true);
     return begun;
   }
 
   // Nothing is posted where the first status was not: the token may not.
-  Result<int> finish(const Budget& budget, const std::string& state, const std::string& said) {
+  Result<int> finish(const std::string& state, const std::string& said) {
     if (outcome_.is_skipped) return 0;
     for (Status& status : statuses_) {
       status.state = state;
@@ -96,34 +111,52 @@ class Run {
         status.description = fit_description(said);
       }
     }
-    return post(budget);
+    const bool is_cancelled = context_.stop.stop_requested();
+    Result<int> told = post(is_cancelled ? Budget::of(last_post_limit) : patient());
+    const bool was_cut = !told && told.error().kind == ErrorKind::cancelled;
+    return was_cut ? post(Budget::of(last_post_limit)) : told;
   }
 
-  Result<int> conclude(int code, std::chrono::seconds took) {
+  [[nodiscard]] int signal() const {
+    return context_.signals.signal() == 0 ? SIGTERM : context_.signals.signal();
+  }
+
+  void finish_cancelled() {
+    const Result<int> told = finish("error", fmt::format("Cancelled by signal {}", signal()));
+    if (!told) context_.reporter.warning(told.error().message);
+  }
+
+  // What became of the command counts more than what became of the status.
+  Result<int> tell_end(const Result<int>& told, Result<int> end) {
+    tell(context_, inputs_, outcome_, !end || *end != 0);
+    if (end && *end == 0) return told;
+    if (!told) context_.reporter.warning(told.error().message);
+    return end;
+  }
+
+  Result<int> conclude(const Child::End& end, std::chrono::seconds took) {
+    outcome_.child = end;
     const std::string time = format_duration(took);
-    const Result<int> told =
-        code == 0 ? finish(patient(), "success", "Done in " + time)
-                  : finish(patient(), "failure",
-                           fmt::format("Ended with exit code {} after {}", code, time));
-    context_.reporter.output(contract::exit_code, std::to_string(code));
-    tell(context_, inputs_.text("summary"), outcome_, code != 0);
-    if (code != 0 && !told) context_.reporter.warning(told.error().message);
-    if (code != 0) return code;
-    return told ? Result<int>(0) : told;
+    if (end.exit_code == 0) return tell_end(finish("success", "Done in " + time), 0);
+    const std::string how = end.signal.empty() ? fmt::format("exit code {}", end.exit_code)
+                                               : fmt::format("signal {}", end.signal);
+    const Result<int> told = finish("failure", fmt::format("Ended with {} after {}", how, time));
+    if (inputs_.flag("pass-exit-code")) return tell_end(told, end.exit_code);
+    return tell_end(told, failed(fmt::format("the command ended with {}", how),
+                                 "Look at what it printed above."));
   }
 
   Result<int> cancel(Child& child) {
-    const auto end = Clock::now() + clean_up_end;
-    const int number = context_.signals.signal() == 0 ? SIGTERM : context_.signals.signal();
-    child.signal(number);
-    const Result<int> told =
-        finish(Budget::of(last_post_limit), "error", fmt::format("Cancelled by signal {}", number));
-    if (!told) context_.reporter.warning(told.error().message);
-    const Budget rest(end, {});
-    if (!child.wait(rest)) child.signal(SIGKILL);
-    context_.reporter.output(contract::exit_code, std::to_string(128 + number));
-    tell(context_, inputs_.text("summary"), outcome_, true);
-    return cancelled("cancelled while the command ran");
+    const Clock::time_point end = Clock::now() + command_limit;
+    child.signal(signal());
+    finish_cancelled();
+    const SignalWatcher& signals = context_.signals;
+    if (!child.wait(Budget(end, signals.second_token()))) {
+      if (signals.second_signal() != 0) child.signal(signals.second_signal());
+      if (!child.wait(Budget(end, {}))) child.signal(SIGKILL);
+    }
+    outcome_.child = child.end();
+    return tell_end(0, cancelled("cancelled while the command ran"));
   }
 
   ToolContext& context_;
@@ -147,7 +180,7 @@ Result<int> run_run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (!bad.empty()) return bad.to_error();
   statuses = drop_doubles(context, std::move(statuses));
   if (inputs.flag("dry-run")) {
-    tell_dry_run(context, target, statuses, inputs.text("summary"));
+    tell_dry_run(context, inputs, target, statuses);
     context.reporter.info(fmt::format("would run {}", shown(words.front())));
     return 0;
   }

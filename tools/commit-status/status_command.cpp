@@ -54,7 +54,7 @@ Result<int> run_status(ToolContext& context, Inputs inputs, BadInputs& bad) {
 
   statuses = drop_doubles(context, std::move(statuses));
   if (inputs.flag("dry-run")) {
-    tell_dry_run(context, target, statuses, inputs.text("summary"));
+    tell_dry_run(context, inputs, target, statuses);
     return 0;
   }
   Outcome outcome;
@@ -66,7 +66,7 @@ Result<int> run_status(ToolContext& context, Inputs inputs, BadInputs& bad) {
   Result<int> code = result
                          ? Result<int>(0)
                          : judge(context, inputs, target.read_only_reason, result.error(), outcome);
-  tell(context, inputs.text("summary"), outcome, !result);
+  tell(context, inputs, outcome, !result);
   return code;
 }
 

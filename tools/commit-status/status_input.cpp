@@ -17,8 +17,8 @@ std::vector<std::string> read_contexts(const ToolContext& context, const Inputs&
                                        BadInputs& bad) {
   std::vector<std::string> contexts = inputs.list("context");
   if (contexts.empty()) {
-    const std::string workflow = variable(context.environment, "GITHUB_WORKFLOW");
-    const std::string job = variable(context.environment, "GITHUB_JOB");
+    const std::string workflow = variable_in(context.environment, "GITHUB_WORKFLOW");
+    const std::string job = variable_in(context.environment, "GITHUB_JOB");
     if (!workflow.empty() && !job.empty()) contexts.push_back(workflow + " / " + job);
   }
   if (contexts.empty() && !bad.names("context")) {

@@ -7,13 +7,13 @@
 #include "base/text.hpp"
 #include "cli/input_file.hpp"
 #include "commit-status/event.hpp"
+#include "runner/event.hpp"
 
 namespace pca::commit_status {
 
 namespace {
 
 constexpr Milliseconds reading_limit{30'000};
-constexpr std::uint64_t payload_limit = 32ULL * 1024 * 1024;
 constexpr std::size_t longest_ref = 255;
 
 // What git allows no name to hold, and with it all that could change a path.
@@ -43,17 +43,17 @@ class TargetReader {
 
  private:
   [[nodiscard]] std::string variable_of(const char* name) const {
-    return variable(context_.environment, name);
+    return variable_in(context_.environment, name);
   }
 
   void read_repository(Target& target) {
-    target.repository_text =
+    const std::string text =
         inputs_.has("repo") ? inputs_.text("repo") : variable_of("GITHUB_REPOSITORY");
-    if (target.repository_text.empty()) {
+    if (text.empty()) {
       bad_.add("repo", "is not known outside of a run of GitHub", "Write it as owner/name.");
       return;
     }
-    auto repository = parse_github_repository(target.repository_text);
+    auto repository = parse_github_repository(text);
     repository ? target.repository = *std::move(repository)
                : (bad_.add("repo", repository.error()), GitHubRepository{});
   }
@@ -62,7 +62,7 @@ class TargetReader {
   // then nothing about it is a mistake.
   void read_commit(Target& target) {
     Event event{.name = variable_of("GITHUB_EVENT_NAME"),
-                .repository = target.repository_text,
+                .repository = variable_of("GITHUB_REPOSITORY"),
                 .actor = variable_of("GITHUB_ACTOR"),
                 .github_sha = variable_of("GITHUB_SHA")};
     const bool is_given = inputs_.has("sha");
@@ -83,7 +83,7 @@ class TargetReader {
     const Budget budget = Budget::of(reading_limit, context_.stop);
     const auto text = path.empty() ? Result<std::string>(bad_input("GITHUB_EVENT_PATH is not set",
                                                                    "Give the commit by --sha."))
-                                   : read_input_file(budget, path, payload_limit);
+                                   : read_input_file(budget, path, largest_event);
     const auto read = text ? read_payload(*text, event) : Result<>(text.error());
     if (!read && is_needed) bad_.add("sha", read.error());
     return read.has_value();
@@ -112,6 +112,7 @@ class TargetReader {
 
   void read_token(Target& target) {
     Secret token = inputs_.take_secret("token");
+    target.has_token_input = !token.empty();
     for (const char* name : {"GITHUB_TOKEN", "GH_TOKEN"}) {
       if (token.empty()) token = context_.redactor.protect(std::string(trim(variable_of(name))));
     }
@@ -135,16 +136,11 @@ class TargetReader {
 
 }  // namespace
 
-std::string variable(const Environment& environment, const std::string& name) {
-  const auto found = environment.find(name);
-  return found == environment.end() ? std::string() : found->second;
-}
-
 std::string url_of_run(const Environment& environment) {
-  const std::string server = variable(environment, "GITHUB_SERVER_URL");
-  const std::string repository = variable(environment, "GITHUB_REPOSITORY");
-  const std::string run = variable(environment, "GITHUB_RUN_ID");
-  const std::string attempt = variable(environment, "GITHUB_RUN_ATTEMPT");
+  const std::string server = variable_in(environment, "GITHUB_SERVER_URL");
+  const std::string repository = variable_in(environment, "GITHUB_REPOSITORY");
+  const std::string run = variable_in(environment, "GITHUB_RUN_ID");
+  const std::string attempt = variable_in(environment, "GITHUB_RUN_ATTEMPT");
   if (server.empty() || repository.empty() || run.empty()) return {};
   return fmt::format("{}/{}/actions/runs/{}{}", server, repository, run,
                      attempt.empty() ? std::string() : "/attempts/" + attempt);
@@ -158,10 +154,8 @@ Result<std::string> resolve_commit(const Budget& budget, GitHubApi& api, const T
   if (is_full_sha(target.ref)) return to_lower(target.ref);
   PCA_TRY(const GitHubAnswer answer,
           api.get(budget, target.repository.path("/commits/" + url_part(target.ref))));
-  const Json* sha = answer.body.find("sha");
-  if (sha != nullptr && sha->as_string() != nullptr && is_full_sha(*sha->as_string())) {
-    return to_lower(*sha->as_string());
-  }
+  const std::string sha = answer.body.text_of("sha");
+  if (is_full_sha(sha)) return to_lower(sha);
   return failed(fmt::format("GitHub does not say which commit {} is", shown(target.ref)),
                 "Give the whole SHA.");
 }

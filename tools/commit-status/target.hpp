@@ -10,11 +10,11 @@ namespace pca::commit_status {
 // Which commit of which repository is meant, and how GitHub is reached.
 struct Target {
   GitHubRepository repository;
-  std::string repository_text;   // "owner/name"
   std::string ref;               // a full SHA, or what resolve_commit() makes one of
   std::string read_only_reason;  // why the token may have no right to write; empty: none known
   GitHubSettings settings;
   bool has_token = false;
+  bool has_token_input = false;  // else it is of GITHUB_TOKEN or GH_TOKEN
 };
 
 // The target of the inputs, and of the runner where they are silent. Its mistakes go to `bad`.
@@ -26,8 +26,5 @@ struct Target {
 
 // The page of this run, with its attempt; empty outside of Actions.
 [[nodiscard]] std::string url_of_run(const Environment& environment);
-
-// The value of a variable of the process; empty when it is not set.
-[[nodiscard]] std::string variable(const Environment& environment, const std::string& name);
 
 }  // namespace pca::commit_status

@@ -33,7 +33,4 @@ struct Event {
 // The branch of "refs/heads/main" and of "main"; empty for a tag, a pull request's ref and others.
 [[nodiscard]] std::string branch_of_ref(std::string_view ref);
 
-// "owner/name" as GitHub allows it.
-[[nodiscard]] Result<> check_repository(std::string_view text);
-
 }  // namespace pca::deploy_policy

@@ -4,17 +4,18 @@
 
 #include <algorithm>
 
+#include "base/github_repository.hpp"
 #include "base/text.hpp"
 #include "cli/input_file.hpp"
 #include "deploy-policy/branch_pattern.hpp"
 #include "deploy-policy/policy_input.hpp"
+#include "runner/event.hpp"
 
 namespace pca::deploy_policy {
 
 namespace {
 
 constexpr Milliseconds reading_limit{30'000};
-constexpr std::uint64_t payload_limit = 32ULL * 1024 * 1024;
 constexpr JsonLimits line_limits{.bytes = std::size_t{1024} * 1024, .depth = 40, .values = 50'000};
 
 // The events that say nothing without their JSON.
@@ -34,11 +35,11 @@ Result<> check_event_name(std::string_view name) {
 // For each part that can be wrong by itself.
 BadInputs mistakes_of(const Event& event) {
   BadInputs mistakes;
-  const auto note = [&](const char* input, const Result<>& good) {
+  const auto note = [&](const char* input, const auto& good) {
     if (!good) mistakes.add(input, good.error());
   };
   note("event", check_event_name(event.name));
-  if (!event.repository.empty()) note("repository", check_repository(event.repository));
+  if (!event.repository.empty()) note("repository", parse_github_repository(event.repository));
   const std::string branch = branch_of_ref(event.ref);
   if (!branch.empty()) note("ref", check_branch_name(branch));
   const bool needs_ref = event.name == "push" || event.name == "workflow_dispatch";
@@ -88,7 +89,7 @@ class EventReader {
 
   void read_file(const std::string& path, Event& event) {
     const auto text =
-        read_input_file(Budget::of(reading_limit, context_.stop), path, payload_limit);
+        read_input_file(Budget::of(reading_limit, context_.stop), path, largest_event);
     if (!text) {
       bad_.add("event-file", text.error());
       return;

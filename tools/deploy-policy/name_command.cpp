@@ -4,11 +4,11 @@
 
 #include <algorithm>
 
+#include "base/github_repository.hpp"
 #include "base/slug.hpp"
 #include "base/text.hpp"
 #include "deploy-policy/branch_pattern.hpp"
 #include "deploy-policy/contract.hpp"
-#include "deploy-policy/event.hpp"
 #include "deploy-policy/policy_input.hpp"
 #include "deploy-policy/resource_name.hpp"
 
@@ -99,7 +99,7 @@ void read_slug(const Inputs& inputs, const NameRules& rules, ResourceType type, 
   if (const auto good = check_branch_name(inputs.text("branch")); !good) {
     bad.add("branch", good.error());
   }
-  if (const auto good = check_repository(inputs.text("repository")); !good) {
+  if (const auto good = parse_github_repository(inputs.text("repository")); !good) {
     bad.add("repository", good.error());
   }
   if (!bad.empty()) return;

@@ -79,11 +79,6 @@ bool is_text_or_null(const Json* value) {
   return value == nullptr || value->is_null() || value->as_string() != nullptr;
 }
 
-std::string text_of(const Json& body, std::string_view key) {
-  const Json* value = body.find(key);
-  return value == nullptr || value->as_string() == nullptr ? std::string() : *value->as_string();
-}
-
 }  // namespace
 
 Answer github_error(int status, const std::string& message) {
@@ -175,8 +170,8 @@ Answer GithubState::create_status(const std::string& sha, std::string_view text,
   if (body->as_object() == nullptr) return github_error(400, "Body should be a JSON object");
   if (!has_commit(sha)) return github_error(422, "No commit found for SHA: " + sha);
   Status status;
-  status.state = text_of(*body, "state");
-  status.context = text_of(*body, "context");
+  status.state = body->text_of("state");
+  status.context = body->text_of("context");
   if (status.context.empty()) status.context = "default";
   const std::vector<std::string> states{"error", "failure", "pending", "success"};
   if (std::find(states.begin(), states.end(), status.state) == states.end()) {
@@ -186,8 +181,8 @@ Answer GithubState::create_status(const std::string& sha, std::string_view text,
     if (!is_text_or_null(body->find(key)))
       return invalid_status(key, std::string(key) + " is invalid");
   }
-  const std::string target = text_of(*body, "target_url");
-  if (code_points(text_of(*body, "description")) > 140) {
+  const std::string target = body->text_of("target_url");
+  if (code_points(body->text_of("description")) > 140) {
     return invalid_status("description", "description is too long (maximum is 140 characters)");
   }
   if (!target.empty() && !target.starts_with("http://") && !target.starts_with("https://")) {

@@ -7,10 +7,10 @@
 
 #include "base/digest.hpp"
 #include "base/text.hpp"
+#include "cli/report_file.hpp"
 #include "tunnel-ssh/connection.hpp"
 #include "tunnel-ssh/contract.hpp"
 #include "tunnel-ssh/exec_inputs.hpp"
-#include "tunnel-ssh/report_file.hpp"
 #include "tunnel-ssh/results.hpp"
 
 namespace pca::tunnel_ssh {

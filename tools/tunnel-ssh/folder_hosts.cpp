@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "cli/report_file.hpp"
 #include "tunnel-ssh/contract.hpp"
-#include "tunnel-ssh/report_file.hpp"
 
 namespace pca::tunnel_ssh {
 

@@ -6,13 +6,13 @@
 
 #include "base/text.hpp"
 #include "cli/input_file.hpp"
+#include "cli/report_file.hpp"
 #include "runner/markdown.hpp"
 #include "tunnel-ssh/connection.hpp"
 #include "tunnel-ssh/contract.hpp"
 #include "tunnel-ssh/exec_inputs.hpp"
 #include "tunnel-ssh/guard_host.hpp"
 #include "tunnel-ssh/release_inputs.hpp"
-#include "tunnel-ssh/report_file.hpp"
 
 namespace pca::tunnel_ssh {
 

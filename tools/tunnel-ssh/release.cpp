@@ -9,6 +9,7 @@
 
 #include "base/digest.hpp"
 #include "base/text.hpp"
+#include "cli/report_file.hpp"
 #include "runner/markdown.hpp"
 #include "tunnel-ssh/commit_facts.hpp"
 #include "tunnel-ssh/contract.hpp"
@@ -18,7 +19,6 @@
 #include "tunnel-ssh/release_manifest.hpp"
 #include "tunnel-ssh/release_records.hpp"
 #include "tunnel-ssh/release_run.hpp"
-#include "tunnel-ssh/report_file.hpp"
 
 namespace pca::tunnel_ssh {
 

@@ -8,12 +8,12 @@
 #include <future>
 
 #include "base/text.hpp"
+#include "cli/report_file.hpp"
 #include "runner/markdown.hpp"
 #include "tunnel-ssh/connection.hpp"
 #include "tunnel-ssh/contract.hpp"
 #include "tunnel-ssh/local_tree.hpp"
 #include "tunnel-ssh/remote_tree.hpp"
-#include "tunnel-ssh/report_file.hpp"
 #include "tunnel-ssh/results.hpp"
 #include "tunnel-ssh/sync_inputs.hpp"
 

@@ -1,4 +1,4 @@
-#include "tunnel-ssh/report_file.hpp"
+#include "cli/report_file.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -7,7 +7,7 @@
 #include "base/digest.hpp"
 #include "net/file_descriptor.hpp"
 
-namespace pca::tunnel_ssh {
+namespace pca {
 
 namespace {
 
@@ -18,7 +18,7 @@ constexpr std::size_t name_bytes = 8;
 std::string write_report(ToolContext& context, const Json& report) {
   const std::string folder = variable_in(context.environment, "RUNNER_TEMP");
   if (folder.empty()) return {};
-  const std::string path = fmt::format("{}/tunnel-ssh-{}.json", folder, random_hex(name_bytes));
+  const std::string path = fmt::format("{}/report-{}.json", folder, random_hex(name_bytes));
   const std::string text = context.reporter.redact(report.dump_pretty()) + "\n";
   const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!file.is_open() ||
@@ -29,4 +29,4 @@ std::string write_report(ToolContext& context, const Json& report) {
   return path;
 }
 
-}  // namespace pca::tunnel_ssh
+}  // namespace pca

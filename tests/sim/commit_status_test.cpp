@@ -416,6 +416,19 @@ TEST_F(CommitStatusRun, LeavesNoPendingWhenCancelledAfterTheCommand) {
   EXPECT_TRUE(told.ends_with("success") || told.ends_with("error")) << told;
 }
 
+TEST_F(CommitStatusRun, TellsAllOfManyOfACancelInTime) {
+  const SandboxGithub github;
+  test::Process process(
+      run_spec(github, "echo begun; exec sleep 60", {{"INPUT_CONTEXT", "a\nb\nc\nd\ne\nf\ng"}}));
+  ASSERT_TRUE(process.wait_for("begun", 30s)) << process.out();
+  const auto start = std::chrono::steady_clock::now();
+  process.interrupt();
+  EXPECT_EQ(process.wait(10s), 130) << process.out();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
+  EXPECT_TRUE(states(github).ends_with("error error error error error error error"))
+      << states(github);
+}
+
 // As the runner does it: bash becomes the tool, and gets the signal alone.
 class CommitStatusCancel : public CommitStatusRun,
                            public ::testing::WithParamInterface<const char*> {};

@@ -70,13 +70,16 @@ Result<> post_statuses(const Budget& budget, GitHubApi& api, const GitHubReposit
             read_statuses(budget, api, repository.path("/commits/" + sha + "/status"), statuses));
   }
   bool is_first_write = true;
+  auto left = static_cast<int>(statuses.size());
   for (const Status& status : statuses) {
+    // After a cancel there is less time than that.
+    const Milliseconds pause = std::min(between_writes, budget.left() / (2 * left--));
     const Posted* before = find(known, status.context);
     if (before != nullptr && is_same(before->status, status)) {
       done.push_back(*before);
       continue;
     }
-    if (!is_first_write) PCA_CHECK(pause_for(budget, between_writes));
+    if (!is_first_write) PCA_CHECK(pause_for(budget, pause));
     is_first_write = false;
     PCA_TRY(const GitHubAnswer answer,
             api.post(budget, repository.path("/statuses/" + sha), to_json(status)));

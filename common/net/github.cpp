@@ -227,12 +227,21 @@ Result<GitHubAnswer> GitHubApi::get(const Budget& budget, const std::string& pat
   return call(budget, request_of("GET", path));
 }
 
-Result<GitHubAnswer> GitHubApi::post(const Budget& budget, const std::string& path,
-                                     const Json& body) {
+HttpRequest GitHubApi::post_of(const std::string& path, const Json& body) const {
   HttpRequest request = request_of("POST", path);
   request.headers.emplace_back("Content-Type", "application/json");
   request.body = body.dump();
-  return call(budget, request);
+  return request;
+}
+
+Result<GitHubAnswer> GitHubApi::post(const Budget& budget, const std::string& path,
+                                     const Json& body) {
+  return call(budget, post_of(path, body));
+}
+
+Result<GitHubAnswer> GitHubApi::create(const Budget& budget, const std::string& path,
+                                       const Json& body, const Find& find) {
+  return call(budget, post_of(path, body), find);
 }
 
 // Follows what a renamed repository answers, method and body kept, as GitHub asks for; only to the
@@ -273,7 +282,8 @@ Result<> GitHubApi::wait(const Budget& budget, Milliseconds pause, const Error& 
   return pause_for(budget, pause);
 }
 
-Result<GitHubAnswer> GitHubApi::call(const Budget& budget, const HttpRequest& request) {
+Result<GitHubAnswer> GitHubApi::call(const Budget& budget, const HttpRequest& request,
+                                     const Find& find) {
   for (int retry = 0;; ++retry) {
     auto response = send(budget, request);
     if (response && response->status >= 200 && response->status < 300) {
@@ -305,6 +315,10 @@ Result<GitHubAnswer> GitHubApi::call(const Budget& budget, const HttpRequest& re
         std::chrono::duration_cast<Milliseconds>(whole * (0.75 + random_fraction() / 2));
     if (pause >= budget.left()) return error;
     PCA_CHECK(wait(budget, pause, error));
+    if (find) {
+      PCA_TRY(Json found, find(budget));
+      if (!found.is_null()) return GitHubAnswer{201, std::move(found)};
+    }
   }
 }
 

@@ -50,6 +50,12 @@ class GitHubApi {
   [[nodiscard]] Result<GitHubAnswer> post(const Budget& budget, const std::string& path,
                                           const Json& body);
 
+  // For what must not be done twice: before a try is repeated, `find` looks for what the one whose
+  // answer was lost may have made, and gives that; or null, which is no error.
+  using Find = std::function<Result<Json>(const Budget&)>;
+  [[nodiscard]] Result<GitHubAnswer> create(const Budget& budget, const std::string& path,
+                                            const Json& body, const Find& find);
+
   [[nodiscard]] int attempts() const { return attempts_; }  // requests sent so far
   // Of the last answer; 0 where none came.
   [[nodiscard]] int last_status() const { return last_status_; }
@@ -57,9 +63,11 @@ class GitHubApi {
   [[nodiscard]] Milliseconds longest_call() const;
 
  private:
-  Result<GitHubAnswer> call(const Budget& budget, const HttpRequest& request);
+  Result<GitHubAnswer> call(const Budget& budget, const HttpRequest& request,
+                            const Find& find = {});
   Result<HttpResponse> send(const Budget& budget, const HttpRequest& request);
   [[nodiscard]] HttpRequest request_of(const std::string& method, const std::string& path) const;
+  [[nodiscard]] HttpRequest post_of(const std::string& path, const Json& body) const;
   Result<> wait(const Budget& budget, Milliseconds pause, const Error& because) const;
 
   HttpTransport& transport_;

@@ -241,6 +241,12 @@ std::vector<Action> all_actions() {
       {"commit-status", "commit-status", "status", "commit-status",
        "Sets statuses of a commit: of a pull request its head's, unchanged ones not again, with "
        "retries and rate limits as GitHub asks for"},
+      {"commit-status", "deployment-start", "deployment start", "deployment-start",
+       "Makes a deployment of a commit at GitHub, with its first status; a job that runs again "
+       "makes no second one"},
+      {"commit-status", "deployment-finish", "deployment finish", "deployment-finish",
+       "Says at GitHub how a deployment ended and where it can be seen, that a preview is gone, or "
+       "what was rolled back"},
   };
 }
 

@@ -17,5 +17,11 @@ inline constexpr const char* attempts = "attempts";
 inline constexpr const char* exit_code = "exit-code";
 inline constexpr const char* exit_signal = "exit-signal";
 inline constexpr const char* report = "report";
+inline constexpr const char* deployment_id = "deployment-id";
+inline constexpr const char* deployment_url = "deployment-url";
+inline constexpr const char* environment = "environment";
+inline constexpr const char* environment_url = "environment-url";
+inline constexpr const char* created = "created";
+inline constexpr const char* deactivated = "deactivated";
 
 }  // namespace pca::commit_status::contract

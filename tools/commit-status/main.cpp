@@ -1,4 +1,5 @@
 #include "cli/tool_main.hpp"
+#include "commit-status/deployment_command.hpp"
 #include "commit-status/options.hpp"
 #include "commit-status/run_command.hpp"
 #include "commit-status/status_command.hpp"
@@ -10,6 +11,8 @@ namespace {
 Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   const std::string command = inputs.command();
   if (command == "status") return run_status(context, std::move(inputs), bad);
+  if (command == "deployment start") return run_deployment_start(context, std::move(inputs), bad);
+  if (command == "deployment finish") return run_deployment_finish(context, std::move(inputs), bad);
   if (command == "run") return run_run(context, std::move(inputs), bad);
   return tool_bug("no code for the command " + command);
 }

@@ -110,27 +110,4 @@ void tell_dry_run(ToolContext& context, const Inputs& inputs, const Target& targ
   tell(context, inputs, outcome, false);
 }
 
-Result<int> judge(ToolContext& context, const Inputs& inputs, const std::string& read_only_reason,
-                  Error error, Outcome& outcome) {
-  const std::string text = error.hint.empty() ? error.message : error.message + "\n" + error.hint;
-  const std::string& fork_policy = inputs.text("fork-policy");
-  if (outcome.is_refused && error.kind == ErrorKind::permission && !read_only_reason.empty() &&
-      fork_policy != "fail") {
-    outcome.is_skipped = true;
-    if (fork_policy == "warn") {
-      context.reporter.warning(fmt::format(
-          "No status is set: {}, and such an event's token may only read.\nReport from a workflow "
-          "on workflow_run instead, whose token may write.\n{}",
-          read_only_reason, error.message));
-    }
-    return 0;
-  }
-  const bool may_warn = error.kind != ErrorKind::cancelled && error.kind != ErrorKind::bug;
-  if (may_warn && inputs.text("on-error") == "warn") {
-    context.reporter.warning(text);
-    return 0;
-  }
-  return error;
-}
-
 }  // namespace pca::commit_status

@@ -176,7 +176,7 @@ Result<int> run_run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (words.empty() && !bad.names("command")) {
     bad.add("command", "is missing", "Write it behind \"--\".");
   }
-  Target target = read_target(context, inputs, bad);
+  Target target = read_target(context, inputs, {.permission = "statuses: write"}, bad);
   if (!bad.empty()) return bad.to_error();
   statuses = drop_doubles(context, std::move(statuses));
   if (inputs.flag("dry-run")) {

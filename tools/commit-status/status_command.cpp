@@ -49,7 +49,7 @@ Result<> post(ToolContext& context, const Inputs& inputs, Target& target,
 
 Result<int> run_status(ToolContext& context, Inputs inputs, BadInputs& bad) {
   std::vector<Status> statuses = read_statuses(context, inputs, bad);
-  Target target = read_target(context, inputs, bad);
+  Target target = read_target(context, inputs, {.permission = "statuses: write"}, bad);
   if (!bad.empty()) return bad.to_error();
 
   statuses = drop_doubles(context, std::move(statuses));

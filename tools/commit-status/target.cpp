@@ -29,8 +29,8 @@ Result<> check_ref(std::string_view text) {
 
 class TargetReader {
  public:
-  TargetReader(ToolContext& context, Inputs& inputs, BadInputs& bad)
-      : context_(context), inputs_(inputs), bad_(bad) {}
+  TargetReader(ToolContext& context, Inputs& inputs, const TargetNeeds& needs, BadInputs& bad)
+      : context_(context), inputs_(inputs), needs_(needs), bad_(bad) {}
 
   Target read() {
     Target target;
@@ -67,12 +67,13 @@ class TargetReader {
                 .github_sha = variable_of("GITHUB_SHA")};
     const bool is_given = inputs_.has("sha");
     bool is_read = true;
-    if (needs_payload(event.name)) is_read = read_event(event, !is_given);
+    const bool is_needed = !is_given && needs_.has_commit;
+    if (needs_payload(event.name)) is_read = read_event(event, is_needed);
     if (is_read) target.read_only_reason = read_only_reason(event);
     if (is_given) {
       target.ref = inputs_.text("sha");
       if (const auto good = check_ref(target.ref); !good) bad_.add("sha", good.error());
-    } else if (!bad_.names("sha")) {
+    } else if (is_needed && !bad_.names("sha")) {
       auto sha = commit_of(event);
       sha ? target.ref = *std::move(sha) : (bad_.add("sha", sha.error()), std::string());
     }
@@ -124,13 +125,15 @@ class TargetReader {
       target.settings.authorization = context_.redactor.protect("Bearer " + std::string(text));
     } else if (!inputs_.flag("dry-run") && target.read_only_reason.empty()) {
       bad_.add("token", "is missing",
-               "Set token or GITHUB_TOKEN to ${{ github.token }}, in a job with permissions: "
-               "{statuses: write}.");
+               fmt::format("Set token or GITHUB_TOKEN to ${{{{ github.token }}}}, in a job with "
+                           "permissions: {{{}}}.",
+                           needs_.permission));
     }
   }
 
   ToolContext& context_;
   Inputs& inputs_;
+  const TargetNeeds& needs_;
   BadInputs& bad_;
 };
 
@@ -146,8 +149,8 @@ std::string url_of_run(const Environment& environment) {
                      attempt.empty() ? std::string() : "/attempts/" + attempt);
 }
 
-Target read_target(ToolContext& context, Inputs& inputs, BadInputs& bad) {
-  return TargetReader(context, inputs, bad).read();
+Target read_target(ToolContext& context, Inputs& inputs, const TargetNeeds& needs, BadInputs& bad) {
+  return TargetReader(context, inputs, needs, bad).read();
 }
 
 Result<std::string> resolve_commit(const Budget& budget, GitHubApi& api, const Target& target) {

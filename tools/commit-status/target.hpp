@@ -17,8 +17,15 @@ struct Target {
   bool has_token_input = false;  // else it is of GITHUB_TOKEN or GH_TOKEN
 };
 
+// What a command needs of its target.
+struct TargetNeeds {
+  std::string permission;  // of the token, "statuses: write"
+  bool has_commit = true;  // else its ref may stay empty
+};
+
 // The target of the inputs, and of the runner where they are silent. Its mistakes go to `bad`.
-[[nodiscard]] Target read_target(ToolContext& context, Inputs& inputs, BadInputs& bad);
+[[nodiscard]] Target read_target(ToolContext& context, Inputs& inputs, const TargetNeeds& needs,
+                                 BadInputs& bad);
 
 // The full SHA of the target's ref; one GET where it is none yet.
 [[nodiscard]] Result<std::string> resolve_commit(const Budget& budget, GitHubApi& api,

@@ -13,27 +13,7 @@ namespace pca::sandbox {
 namespace {
 
 constexpr int hourly_limit = 5000;
-
-Answer json_answer(int status, const Json& body) {
-  return {status, {{"Content-Type", "application/json; charset=utf-8"}}, body.dump()};
-}
-
-// What is wrong with one field of a status.
-Answer invalid_status(const std::string& field, const std::string& message) {
-  Json error = Json::object();
-  error.set("resource", "Status").set("code", "custom");
-  if (!field.empty()) error.set("field", field);
-  error.set("message", message);
-  Json body = Json::object();
-  body.set("message", "Validation Failed").set("errors", Json::array().push(error));
-  body.set("documentation_url",
-           "https://docs.github.com/rest/commits/statuses#create-a-commit-status");
-  return json_answer(422, body.set("status", "422"));
-}
-
-std::string iso_time(std::int64_t seconds) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
-}
+constexpr const char* refusal_text = "Resource not accessible by integration";
 
 std::string http_date(std::int64_t seconds) {
   return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT",
@@ -49,43 +29,31 @@ bool is_full_sha(std::string_view text) {
   return text.size() == 40 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-std::string decode(std::string_view part) {
-  std::string out;
-  for (std::size_t i = 0; i < part.size(); ++i) {
-    const auto digit = [&](std::size_t at) {
-      return std::string_view("0123456789ABCDEF").find(to_upper(part.substr(at, 1)));
-    };
-    if (part[i] == '%' && i + 2 < part.size() && digit(i + 1) < 16 && digit(i + 2) < 16) {
-      out += static_cast<char>(digit(i + 1) * 16 + digit(i + 2));
-      i += 2;
-    } else {
-      out += part[i];
-    }
-  }
-  return out;
-}
-
-int number_in(std::string_view query, std::string_view name, int otherwise) {
-  for (const std::string& pair : split(query, '&')) {
-    if (!pair.starts_with(std::string(name) + "=")) continue;
-    return static_cast<int>(
-        parse_integer(pair.substr(name.size() + 1), 1, 100).value_or(otherwise));
-  }
-  return otherwise;
-}
-
 // A text or null of a request's body; nothing else is allowed there.
 bool is_text_or_null(const Json* value) {
   return value == nullptr || value->is_null() || value->as_string() != nullptr;
 }
 
-}  // namespace
-
-Answer github_error(int status, const std::string& message) {
-  Json body = Json::object();
-  body.set("message", message).set("documentation_url", "https://docs.github.com/rest");
-  return json_answer(status, body.set("status", std::to_string(status)));
+bool may(const std::string& permission, bool is_read) {
+  return permission == "write" || (is_read && permission == "read");
 }
+
+Answer refusal(const char* accepted) {
+  Answer refused = github_error(403, refusal_text);
+  refused.headers.emplace_back("X-Accepted-GitHub-Permissions", accepted);
+  return refused;
+}
+
+// What `answer` says to the body, which has to be a JSON object.
+template <typename Function>
+Answer with_object(std::string_view text, const Function& answer) {
+  const auto body = parse_json(text, {.bytes = 65536, .depth = 10, .values = 1000});
+  if (!body) return github_error(400, "Problems parsing JSON");
+  if (body->as_object() == nullptr) return github_error(400, "Body should be a JSON object");
+  return answer(*body);
+}
+
+}  // namespace
 
 Answer GithubState::answer(const RequestHead& request, std::string_view body, std::int64_t now) {
   ++requests_;
@@ -114,9 +82,9 @@ Answer GithubState::route(const RequestHead& request, std::string_view body, std
   }
   const std::string_view target = request.target;
   const std::string_view path = target.substr(0, target.find('?'));
-  const std::string_view query =
-      path.size() == target.size() ? std::string_view() : target.substr(path.size() + 1);
-  std::vector<std::string> parts = split(path, '/');
+  const GithubQuery query(path.size() == target.size() ? std::string_view()
+                                                       : target.substr(path.size() + 1));
+  Parts parts = split(path, '/');
   const std::vector<std::string> id{"", "repositories", "1"};
   if (parts.size() > 3 && std::equal(id.begin(), id.end(), parts.begin())) {
     parts.erase(parts.begin(), parts.begin() + 3);
@@ -125,22 +93,57 @@ Answer GithubState::route(const RequestHead& request, std::string_view body, std
   } else {
     return github_error(404, "Not Found");
   }
-  for (std::string& part : parts) part = decode(part);
+  for (std::string& part : parts) part = percent_decoded(part);
+  return parts.front() == "deployments" ? route_deployments(request, parts, query, body, now)
+                                        : route_commits(request, parts, query, body, now);
+}
+
+Answer GithubState::route_commits(const RequestHead& request, const Parts& parts,
+                                  const GithubQuery& query, std::string_view body,
+                                  std::int64_t now) {
   const bool is_read = request.method == "GET";
-  const bool is_allowed = world_.statuses == "write" || (is_read && world_.statuses == "read");
   if (parts.size() == 2 && parts[0] == "commits" && is_read) return commit(parts[1]);
   if (parts.size() == 3 && parts[0] == "commits" && parts[2] == "status" && is_read) {
-    return is_allowed ? combined_status(parts[1], query)
-                      : github_error(403, "Resource not accessible by integration");
+    return may(world_.statuses, is_read) ? combined_status(parts[1], query)
+                                         : github_error(403, refusal_text);
   }
   if (parts.size() == 2 && parts[0] == "statuses" && !parts[1].empty() &&
       request.method == "POST") {
-    if (is_allowed) return create_status(parts[1], body, now);
-    Answer refusal = github_error(403, "Resource not accessible by integration");
-    refusal.headers.emplace_back("X-Accepted-GitHub-Permissions", "statuses=write");
-    return refusal;
+    if (!may(world_.statuses, is_read)) return refusal("statuses=write");
+    return with_object(body, [&](const Json& json) { return create_status(parts[1], json, now); });
   }
   return github_error(404, "Not Found");
+}
+
+Answer GithubState::route_deployments(const RequestHead& request, const Parts& parts,
+                                      const GithubQuery& query, std::string_view body,
+                                      std::int64_t now) {
+  const bool is_read = request.method == "GET";
+  const bool is_of_statuses = parts.size() == 3 && parts[2] == "statuses";
+  const bool is_known = parts.size() == 1 || (parts.size() == 2 && is_read) || is_of_statuses;
+  if (!is_known || (!is_read && request.method != "POST")) return github_error(404, "Not Found");
+  if (!may(world_.deployments, is_read)) {
+    return is_read ? github_error(403, refusal_text) : refusal("deployments=write");
+  }
+  if (is_read) {
+    return parts.size() == 1 ? deployments_.list(query)
+           : is_of_statuses  ? deployments_.list_statuses(parts[1], query)
+                             : deployments_.show(parts[1]);
+  }
+  return with_object(body, [&](const Json& json) {
+    return is_of_statuses ? deployments_.create_status(parts[1], json, now)
+                          : deployments_.create(json, commit_of(json.text_of("ref")), now);
+  });
+}
+
+GithubCommit GithubState::commit_of(const std::string& ref) const {
+  GithubCommit commit{resolve(ref), {}};
+  if (const auto found = statuses_.find(commit.sha); found != statuses_.end()) {
+    for (const Status& status : found->second) {
+      commit.states[to_lower(status.context)] = status.state;
+    }
+  }
+  return commit;
 }
 
 bool GithubState::has_commit(const std::string& sha) const {
@@ -161,49 +164,48 @@ std::string GithubState::resolve(const std::string& ref) const {
 Answer GithubState::commit(const std::string& ref) const {
   const std::string sha = resolve(ref);
   if (sha.empty()) return github_error(422, "No commit found for SHA: " + ref);
-  return json_answer(200, Json::object().set("sha", sha));
+  return github_answer(200, Json::object().set("sha", sha));
 }
 
-Answer GithubState::create_status(const std::string& sha, std::string_view text, std::int64_t now) {
-  const auto body = parse_json(text, {.bytes = 65536, .depth = 10, .values = 1000});
-  if (!body) return github_error(400, "Problems parsing JSON");
-  if (body->as_object() == nullptr) return github_error(400, "Body should be a JSON object");
+Answer GithubState::create_status(const std::string& sha, const Json& body, std::int64_t now) {
   if (!has_commit(sha)) return github_error(422, "No commit found for SHA: " + sha);
   Status status;
-  status.state = body->text_of("state");
-  status.context = body->text_of("context");
+  status.state = body.text_of("state");
+  status.context = body.text_of("context");
   if (status.context.empty()) status.context = "default";
   const std::vector<std::string> states{"error", "failure", "pending", "success"};
   if (std::find(states.begin(), states.end(), status.state) == states.end()) {
-    return invalid_status("state", "state is not included in the list");
+    return github_invalid("Status", "state", "state is not included in the list");
   }
   for (const char* key : {"description", "target_url", "context"}) {
-    if (!is_text_or_null(body->find(key)))
-      return invalid_status(key, std::string(key) + " is invalid");
+    if (!is_text_or_null(body.find(key)))
+      return github_invalid("Status", key, std::string(key) + " is invalid");
   }
-  const std::string target = body->text_of("target_url");
-  if (code_points(body->text_of("description")) > 140) {
-    return invalid_status("description", "description is too long (maximum is 140 characters)");
+  const std::string target = body.text_of("target_url");
+  if (code_points(body.text_of("description")) > 140) {
+    return github_invalid("Status", "description",
+                          "description is too long (maximum is 140 characters)");
   }
   if (!target.empty() && !target.starts_with("http://") && !target.starts_with("https://")) {
-    return invalid_status("target_url", "target_url must use http(s) scheme");
+    return github_invalid("Status", "target_url", "target_url must use http(s) scheme");
   }
   if (code_points(status.context) > 255) {
-    return invalid_status("context", "context is too long (maximum is 255 characters)");
+    return github_invalid("Status", "context", "context is too long (maximum is 255 characters)");
   }
   std::vector<Status>& all = statuses_[sha];
   const auto same = std::count_if(all.begin(), all.end(), [&](const Status& other) {
     return equals_ignoring_case(other.context, status.context);
   });
   if (same >= world_.most_statuses) {
-    return invalid_status("", "This SHA and context has reached the maximum number of statuses.");
+    return github_invalid("Status", "",
+                          "This SHA and context has reached the maximum number of statuses.");
   }
-  if (const Json* given = body->find("description")) status.description = *given;
-  if (const Json* given = body->find("target_url")) status.target_url = *given;
+  if (const Json* given = body.find("description")) status.description = *given;
+  if (const Json* given = body.find("target_url")) status.target_url = *given;
   status.id = ++last_id_;
   status.time = now;
   all.push_back(status);
-  return json_answer(201, to_json(status, sha));
+  return github_answer(201, to_json(status, sha));
 }
 
 Json GithubState::to_json(const Status& status, const std::string& sha) const {
@@ -214,11 +216,12 @@ Json GithubState::to_json(const Status& status, const std::string& sha) const {
   out.set("node_id", fmt::format("SC_{}", status.id)).set("state", status.state);
   out.set("description", status.description).set("target_url", status.target_url);
   out.set("context", status.context);
-  return out.set("created_at", iso_time(status.time)).set("updated_at", iso_time(status.time));
+  return out.set("created_at", github_time(status.time))
+      .set("updated_at", github_time(status.time));
 }
 
 // The latest status of each context.
-Answer GithubState::combined_status(const std::string& ref, std::string_view query) const {
+Answer GithubState::combined_status(const std::string& ref, const GithubQuery& query) const {
   const std::string sha = resolve(ref);
   if (sha.empty()) return github_error(404, "Not Found");
   std::vector<const Status*> latest;
@@ -237,15 +240,12 @@ Answer GithubState::combined_status(const std::string& ref, std::string_view que
   const char* state = any("error") || any("failure")     ? "failure"
                       : latest.empty() || any("pending") ? "pending"
                                                          : "success";
-  const auto size = static_cast<std::size_t>(number_in(query, "per_page", 30));
-  const auto first = (static_cast<std::size_t>(number_in(query, "page", 1)) - 1) * size;
+  const GithubQuery::Page wanted = query.page_of(latest.size());
   Json page = Json::array();
-  for (std::size_t i = first; i < std::min(first + size, latest.size()); ++i) {
-    page.push(to_json(*latest[i], sha));
-  }
+  for (std::size_t i = wanted.first; i < wanted.end; ++i) page.push(to_json(*latest[i], sha));
   Json out = Json::object();
   out.set("state", state).set("statuses", page).set("sha", sha);
-  return json_answer(200, out.set("total_count", static_cast<std::uint64_t>(latest.size())));
+  return github_answer(200, out.set("total_count", static_cast<std::uint64_t>(latest.size())));
 }
 
 }  // namespace pca::sandbox

@@ -189,7 +189,8 @@ CommandSpec github_command() {
   const std::string group = "Repository";
   CommandSpec command{
       .name = "github",
-      .summary = "Serve GitHub's REST API for the commit statuses of one repository",
+      .summary =
+          "Serve GitHub's REST API for the commit statuses and deployments of one repository",
       .options = {{.name = "repo",
                    .default_value = "acme/shop",
                    .help = "The repository there is",
@@ -211,6 +212,17 @@ CommandSpec github_command() {
                    .help = "How many statuses a commit may have of one context",
                    .least = 1,
                    .group = group},
+                  {.name = "behind",
+                   .type = OptionType::list,
+                   .help = "A ref that the default branch is ahead of (repeatable): a deployment "
+                           "with auto_merge is answered with 202",
+                   .placeholder = "REF",
+                   .group = group},
+                  {.name = "unmergeable",
+                   .type = OptionType::list,
+                   .help = "A ref that the default branch conflicts with (repeatable): 409 then",
+                   .placeholder = "REF",
+                   .group = group},
                   {.name = "token",
                    .type = OptionType::secret,
                    .help = "The token that is let in; default: every one",
@@ -219,6 +231,12 @@ CommandSpec github_command() {
                    .type = OptionType::choice,
                    .default_value = "write",
                    .help = "What the token may do with statuses",
+                   .choices = {"write", "read", "none"},
+                   .group = "Token"},
+                  {.name = "deployments",
+                   .type = OptionType::choice,
+                   .default_value = "write",
+                   .help = "The same with deployments",
                    .choices = {"write", "read", "none"},
                    .group = "Token"}}};
   const std::vector<Option> own = {fault_option(), listen_option(), record_option("request"),
@@ -399,6 +417,9 @@ GithubSettings read_github_settings(Inputs& inputs, BadInputs& bad) {
   }
   settings.world.token = inputs.take_secret("token");
   settings.world.statuses = inputs.text("statuses");
+  settings.world.deployments = inputs.text("deployments");
+  for (const std::string& ref : inputs.list("behind")) settings.world.behind.insert(ref);
+  for (const std::string& ref : inputs.list("unmergeable")) settings.world.unmergeable.insert(ref);
   settings.world.commits = inputs.list("commit");
   settings.world.most_statuses = static_cast<int>(inputs.integer("most-statuses"));
   for (const std::string& item : inputs.list("ref")) {

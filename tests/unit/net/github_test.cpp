@@ -111,6 +111,24 @@ TEST_F(GitHub, WaitsForARateLimitNoLongerThanItMay) {
   EXPECT_NE(second.error().hint.find("30s"), std::string::npos) << second.error().hint;
 }
 
+TEST_F(GitHub, LooksForWhatALostAnswerMadeBeforeItMakesItAgain) {
+  const std::string lost = answer("502 x", "");
+  const Json made_before = Json::object().set("id", 7);
+  for (const Json& found : {Json(), made_before}) {
+    const CannedServer server({lost, answer("201 x", "{\"id\": 8}")});
+    GitHubApi made = api(server);
+    int searches = 0;
+    const auto got = made.create(patient, "/deployments", Json::object(), [&](const Budget&) {
+      ++searches;
+      return Result<Json>(found);
+    });
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_EQ(searches, 1);
+    EXPECT_EQ(*got->body.find("id")->as_int(), found.is_null() ? 8 : 7);
+    EXPECT_EQ(server.requests().size(), found.is_null() ? 2U : 1U);
+  }
+}
+
 TEST_F(GitHub, AWaitCanBeCancelled) {
   const CannedServer server({answer("429 x", "{}", "Retry-After: 4\r\n")});
   std::stop_source stop;

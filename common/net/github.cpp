@@ -76,6 +76,8 @@ std::optional<std::int64_t> date_of(const HttpResponse& response) {
   return ::timegm(&time);
 }
 
+bool is_success(int status) { return status >= 200 && status < 300; }
+
 bool is_passing(int status) {
   constexpr int passing[] = {408, 500, 502, 503, 504};
   return std::find(std::begin(passing), std::end(passing), status) != std::end(passing);
@@ -227,6 +229,15 @@ Result<GitHubAnswer> GitHubApi::get(const Budget& budget, const std::string& pat
   return call(budget, request_of("GET", path));
 }
 
+Result<GitHubAnswer> GitHubApi::poll(const Budget& budget, const std::string& path) {
+  HttpRequest request = request_of("GET", path);
+  Polled& before = polled_[path];
+  if (!before.etag.empty()) request.headers.emplace_back("If-None-Match", before.etag);
+  PCA_TRY(GitHubAnswer answer, call(budget, request));
+  if (answer.status != 304) before = {answer.etag, std::move(answer)};
+  return before.answer;
+}
+
 HttpRequest GitHubApi::post_of(const std::string& path, const Json& body) const {
   HttpRequest request = request_of("POST", path);
   request.headers.emplace_back("Content-Type", "application/json");
@@ -286,15 +297,15 @@ Result<GitHubAnswer> GitHubApi::call(const Budget& budget, const HttpRequest& re
                                      const Find& find) {
   for (int retry = 0;; ++retry) {
     auto response = send(budget, request);
-    if (response && response->status >= 200 && response->status < 300) {
-      if (response->body.empty()) return GitHubAnswer{response->status, {}};
+    if (response && (is_success(response->status) || response->status == 304)) {
+      if (response->body.empty()) return GitHubAnswer{response->status, {}, {}};
       auto body = parse_json(response->body, answer_limits);
       if (!body) {
         return failed(
             fmt::format("{} was answered with {}", what_of(request), body.error().message),
             "Check the API's URL: this is not what GitHub answers.");
       }
-      return GitHubAnswer{response->status, *std::move(body)};
+      return GitHubAnswer{response->status, *std::move(body), response->header("etag")};
     }
     Error error = response ? explain_github_answer(*response, what_of(request)) : response.error();
     if (response && is_rate_limited(*response)) {
@@ -317,7 +328,7 @@ Result<GitHubAnswer> GitHubApi::call(const Budget& budget, const HttpRequest& re
     PCA_CHECK(wait(budget, pause, error));
     if (find) {
       PCA_TRY(Json found, find(budget));
-      if (!found.is_null()) return GitHubAnswer{201, std::move(found)};
+      if (!found.is_null()) return GitHubAnswer{201, std::move(found), {}};
     }
   }
 }

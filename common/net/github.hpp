@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,10 +32,11 @@ struct GitHubSettings {
   std::function<void(const std::string&)> on_wait = {};  // told before each wait
 };
 
-// An answer of 2xx. `body` is null where there was none.
+// An answer of 2xx, or that nothing changed. `body` is null where there was none.
 struct GitHubAnswer {
-  int status = 0;
+  int status = 0;  // 304 for what a poll has already
   Json body;
+  std::string etag;  // of this very answer; empty where the server names none
 };
 
 // One request at a time. Errors: permission (401, 403, 404), conflict (409), unreachable (no
@@ -46,6 +48,9 @@ class GitHubApi {
 
   // `path` begins with a slash; its parts are encoded already.
   [[nodiscard]] Result<GitHubAnswer> get(const Budget& budget, const std::string& path);
+  // As get(), for what is asked again and again: GitHub counts no request whose answer is still the
+  // one of the poll before.
+  [[nodiscard]] Result<GitHubAnswer> poll(const Budget& budget, const std::string& path);
   // For what may safely be done twice: a try whose answer was lost is repeated.
   [[nodiscard]] Result<GitHubAnswer> post(const Budget& budget, const std::string& path,
                                           const Json& body);
@@ -72,6 +77,12 @@ class GitHubApi {
 
   HttpTransport& transport_;
   GitHubSettings settings_;
+  // What the polls were answered last, by path.
+  struct Polled {
+    std::string etag;
+    GitHubAnswer answer;
+  };
+  std::map<std::string, Polled> polled_;
   int attempts_ = 0;
   int last_status_ = 0;
   Milliseconds waited_{0};  // for rate limits

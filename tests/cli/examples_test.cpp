@@ -123,6 +123,7 @@ TEST_F(Examples, OfCommitStatusAllSayWhatTheyWouldSend) {
   const std::vector<std::string> examples = examples_of("commit-status");
   EXPECT_GE(examples.size(), 4U);
   for (const std::string& example : examples) {
+    if (example.starts_with("commit-status wait")) continue;  // it sends nothing
     ProcessSpec spec = spec_of(example);
     spec.environment["GITHUB_EVENT_NAME"] = "push";
     spec.environment["GITHUB_REPOSITORY"] = "acme/shop";

@@ -241,6 +241,9 @@ std::vector<Action> all_actions() {
       {"commit-status", "commit-status", "status", "commit-status",
        "Sets statuses of a commit: of a pull request its head's, unchanged ones not again, with "
        "retries and rate limits as GitHub asks for"},
+      {"commit-status", "commit-status-wait", "wait", "commit-status-wait",
+       "Waits until the statuses and checks of a commit are all good, and reads the preview of "
+       "Cloudflare's build"},
       {"commit-status", "deployment-start", "deployment start", "deployment-start",
        "Makes a deployment of a commit at GitHub, with its first status; a job that runs again "
        "makes no second one"},

@@ -22,6 +22,10 @@ inline constexpr const char* deployment_url = "deployment-url";
 inline constexpr const char* environment = "environment";
 inline constexpr const char* environment_url = "environment-url";
 inline constexpr const char* created = "created";
+inline constexpr const char* failed = "failed";
+inline constexpr const char* preview_url = "preview-url";
+inline constexpr const char* branch_url = "branch-url";
+inline constexpr const char* version_id = "version-id";
 inline constexpr const char* deactivated = "deactivated";
 
 }  // namespace pca::commit_status::contract

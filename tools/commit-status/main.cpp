@@ -3,6 +3,7 @@
 #include "commit-status/options.hpp"
 #include "commit-status/run_command.hpp"
 #include "commit-status/status_command.hpp"
+#include "commit-status/wait_command.hpp"
 
 namespace pca::commit_status {
 
@@ -13,6 +14,7 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (command == "status") return run_status(context, std::move(inputs), bad);
   if (command == "deployment start") return run_deployment_start(context, std::move(inputs), bad);
   if (command == "deployment finish") return run_deployment_finish(context, std::move(inputs), bad);
+  if (command == "wait") return run_wait(context, std::move(inputs), bad);
   if (command == "run") return run_run(context, std::move(inputs), bad);
   return tool_bug("no code for the command " + command);
 }

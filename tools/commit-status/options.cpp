@@ -69,8 +69,8 @@ std::vector<Option> github_options() {
        .group = group},
       {.name = "token",
        .type = OptionType::secret,
-       .help = "Token that may write statuses, or deployments; default: GITHUB_TOKEN, then "
-               "GH_TOKEN, in the action the job's own",
+       .help = "Token for the API; default: GITHUB_TOKEN, then GH_TOKEN, in the action the job's "
+               "own",
        .group = group},
       {.name = "api-url",
        .help = "Root of the API; default: GITHUB_API_URL, else https://api.github.com",
@@ -302,6 +302,96 @@ std::vector<Option> with_github(std::vector<Option> options) {
   return options;
 }
 
+std::vector<Option> wait_options() {
+  const std::string group = "Gate";
+  std::vector<Option> options = {
+      {.name = "checks",
+       .type = OptionType::list,
+       .help = "Statuses and checks to wait for, one a line, with * and ?; each has to be there. "
+               "Default: all that there are",
+       .placeholder = "NAME",
+       .group = group},
+      {.name = "ignore",
+       .type = OptionType::list,
+       .help = "Those that do not count, one a line, with * and ?. What this very run says never "
+               "does, unless checks names it",
+       .placeholder = "NAME",
+       .group = group},
+      {.name = "at-least",
+       .type = OptionType::integer,
+       .default_value = "1",
+       .help = "So many have to be there",
+       .placeholder = "NUMBER",
+       .least = 1,
+       .most = 1000,
+       .group = group},
+      {.name = "wait-limit",
+       .type = OptionType::duration,
+       .default_value = "30m",
+       .help = "How long to wait for all of them",
+       .group = group},
+      {.name = "interval",
+       .type = OptionType::duration,
+       .default_value = "10s",
+       .help = "How often to ask; grows to 30s",
+       .group = group},
+      {.name = "cloudflare",
+       .type = OptionType::boolean,
+       .default_value = "false",
+       .help = "Wait for the builds of Cloudflare's Git integration only, and read their previews",
+       .group = group},
+      {.name = "grace",
+       .type = OptionType::duration,
+       .default_value = "2m",
+       .help =
+           "With cloudflare: how long a build may take to begin. Without one by then the commit "
+           "is skipped, which is no failure",
+       .group = group},
+      {.name = "preview-hosts",
+       .type = OptionType::list,
+       .default_value = "pages.dev\nworkers.dev",
+       .help = "With cloudflare: domains that a preview may be on, one a line; others are not read",
+       .placeholder = "DOMAIN",
+       .group = group}};
+  for (const auto& part : {github_options(), trouble_options()}) {
+    for (const Option& option : part) {
+      const bool is_about_writing =
+          option.name == "fork-policy" || option.name == "on-error" || option.name == "dry-run";
+      if (!is_about_writing) options.push_back(option);
+    }
+  }
+  return options;
+}
+
+CommandSpec wait_command() {
+  return {
+      .name = "wait",
+      .summary =
+          "Waits until the statuses and checks of a commit are all good; ends with 1 when one "
+          "is not, and with 6 when it takes too long",
+      .options = wait_options(),
+      .outputs = {{contract::state,
+                   "What came of it",
+                   {{"success", "all are good"},
+                    {"failure", "one is not"},
+                    {"skipped", "Cloudflare builds nothing for this commit"},
+                    {"pending", "it took too long"}}},
+                  {contract::sha, "The commit"},
+                  {contract::failed, "Those that are not good, one a line"},
+                  {contract::results,
+                   "JSON, an entry a check: name, state, said (GitHub's own word), url"},
+                  {contract::preview_url, "With cloudflare: where this build can be seen"},
+                  {contract::branch_url, "With cloudflare: where the branch's latest can be seen"},
+                  {contract::version_id, "With cloudflare: the version of a Worker"},
+                  {contract::attempts, "How many requests were sent"},
+                  {contract::report, "Path of a JSON file with everything the summary shows"}},
+      .examples = {{"All of the commit, from another job of the same workflow",
+                    "commit-status wait --ignore 'codecov/*'"},
+                   {"The edge's build, and its preview",
+                    "commit-status wait --cloudflare --wait-limit 15m"}},
+  };
+}
+
 CommandSpec deployment_start_command() {
   return {
       .name = "deployment start",
@@ -377,7 +467,7 @@ ToolSpec tool_spec() {
       .name = "commit-status",
       .summary = "Tells GitHub how a commit's deploy stands",
       .commands = {status_command(), run_command(), deployment_start_command(),
-                   deployment_finish_command()},
+                   deployment_finish_command(), wait_command()},
       .examples = {{"What would be sent?", "commit-status status --state success --dry-run"}},
   };
 }

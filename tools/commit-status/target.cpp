@@ -123,7 +123,7 @@ class TargetReader {
       bad_.add("token", "holds blanks or line breaks", "Give the token alone.");
     } else if (target.has_token) {
       target.settings.authorization = context_.redactor.protect("Bearer " + std::string(text));
-    } else if (!inputs_.flag("dry-run") && target.read_only_reason.empty()) {
+    } else if (!needs_.writes || (!inputs_.flag("dry-run") && target.read_only_reason.empty())) {
       bad_.add("token", "is missing",
                fmt::format("Set token or GITHUB_TOKEN to ${{{{ github.token }}}}, in a job with "
                            "permissions: {{{}}}.",

@@ -21,6 +21,7 @@ struct Target {
 struct TargetNeeds {
   std::string permission;  // of the token, "statuses: write"
   bool has_commit = true;  // else its ref may stay empty
+  bool writes = true;      // else there is neither a dry run nor a token that may not
 };
 
 // The target of the inputs, and of the runner where they are silent. Its mistakes go to `bad`.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "base/digest.hpp"
 #include "base/text.hpp"
 
 namespace pca::sandbox {
@@ -56,8 +57,15 @@ Answer with_object(std::string_view text, const Function& answer) {
 }  // namespace
 
 Answer GithubState::answer(const RequestHead& request, std::string_view body, std::int64_t now) {
-  ++requests_;
   Answer made = route(request, body, now);
+  if (request.method == "GET" && made.status == 200) {
+    const std::string etag = fmt::format("W/\"{}\"", to_hex(sha256(made.body)));
+    const std::string* known = request.find("If-None-Match");
+    // One that changes nothing does not count.
+    if (known != nullptr && *known == etag) return {304, {{"ETag", etag}}, ""};
+    made.headers.emplace_back("ETag", etag);
+  }
+  ++requests_;
   made.headers.emplace_back("Date", http_date(now));
   made.headers.emplace_back("X-RateLimit-Limit", std::to_string(hourly_limit));
   made.headers.emplace_back("X-RateLimit-Remaining",
@@ -103,6 +111,10 @@ Answer GithubState::route_commits(const RequestHead& request, const Parts& parts
                                   std::int64_t now) {
   const bool is_read = request.method == "GET";
   if (parts.size() == 2 && parts[0] == "commits" && is_read) return commit(parts[1]);
+  if (parts.size() == 3 && parts[0] == "commits" && parts[2] == "check-runs" && is_read) {
+    return may(world_.checks, is_read) ? check_runs(parts[1], query)
+                                       : github_error(403, refusal_text);
+  }
   if (parts.size() == 3 && parts[0] == "commits" && parts[2] == "status" && is_read) {
     return may(world_.statuses, is_read) ? combined_status(parts[1], query)
                                          : github_error(403, refusal_text);
@@ -218,6 +230,23 @@ Json GithubState::to_json(const Status& status, const std::string& sha) const {
   out.set("context", status.context);
   return out.set("created_at", github_time(status.time))
       .set("updated_at", github_time(status.time));
+}
+
+Answer GithubState::check_runs(const std::string& ref, const GithubQuery& query) const {
+  const std::string sha = resolve(ref);
+  if (sha.empty()) return github_error(422, "No commit found for SHA: " + ref);
+  const Json all = world_.check_runs ? world_.check_runs() : Json::array();
+  const Json::Array& runs = *all.as_array();
+  const GithubQuery::Page wanted = query.page_of(runs.size());
+  Json page = Json::array();
+  for (std::size_t i = wanted.first; i < wanted.end; ++i) {
+    Json run = runs[i];
+    run.set("id", static_cast<std::uint64_t>(i + 1)).set("head_sha", sha);
+    page.push(std::move(run));
+  }
+  Json out = Json::object();
+  out.set("total_count", static_cast<std::uint64_t>(runs.size()));
+  return github_answer(200, out.set("check_runs", std::move(page)));
 }
 
 // The latest status of each context.

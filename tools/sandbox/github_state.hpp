@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -20,11 +21,13 @@ struct GithubWorld {
   Secret token;                    // empty: any is let in
   std::string statuses = "write";  // what the token may: write, read or none
   std::string deployments = "write";
+  std::string checks = "write";
   std::vector<std::string> commits;         // empty: there is every commit
   std::map<std::string, std::string> refs;  // branches and tags, and their commits
   int most_statuses = 1000;                 // of one commit and context
   std::set<std::string> behind;             // refs that the default branch is ahead of
   std::set<std::string> unmergeable;        // refs that it conflicts with
+  std::function<Json()> check_runs;         // an array of those there are now, of every commit
 };
 
 // Commit statuses and deployments as docs.github.com/rest describes them, and what is wrong with a
@@ -58,6 +61,7 @@ class GithubState {
                                          const GithubQuery& query, std::string_view body,
                                          std::int64_t now);
   [[nodiscard]] Answer create_status(const std::string& sha, const Json& body, std::int64_t now);
+  [[nodiscard]] Answer check_runs(const std::string& ref, const GithubQuery& query) const;
   [[nodiscard]] Answer combined_status(const std::string& ref, const GithubQuery& query) const;
   [[nodiscard]] GithubCommit commit_of(const std::string& ref) const;
   [[nodiscard]] Answer commit(const std::string& ref) const;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "cli/input_file.hpp"
 #include "net/github.hpp"
 
 namespace pca::sandbox {
@@ -212,6 +213,11 @@ CommandSpec github_command() {
                    .help = "How many statuses a commit may have of one context",
                    .least = 1,
                    .group = group},
+                  {.name = "check-runs",
+                   .help = "A file with a JSON array of the check runs that every commit has; read "
+                           "again for each request",
+                   .placeholder = "FILE",
+                   .group = group},
                   {.name = "behind",
                    .type = OptionType::list,
                    .help = "A ref that the default branch is ahead of (repeatable): a deployment "
@@ -237,6 +243,12 @@ CommandSpec github_command() {
                    .type = OptionType::choice,
                    .default_value = "write",
                    .help = "The same with deployments",
+                   .choices = {"write", "read", "none"},
+                   .group = "Token"},
+                  {.name = "checks",
+                   .type = OptionType::choice,
+                   .default_value = "write",
+                   .help = "The same with check runs",
                    .choices = {"write", "read", "none"},
                    .group = "Token"}}};
   const std::vector<Option> own = {fault_option(), listen_option(), record_option("request"),
@@ -305,6 +317,13 @@ AccessPolicy read_access(Inputs& inputs, BadInputs& bad) {
             "Give client-id and client-secret, jwt, no-auth or refuse.");
   }
   return policy;
+}
+
+// What cannot be read, as while it is written, is an empty one.
+Json read_array(const std::string& file) {
+  const auto text = read_input_file(Budget::of(Milliseconds{5'000}), file, 1024 * 1024);
+  auto json = text ? parse_json(*text) : Result<Json>(text.error());
+  return json && json->as_array() != nullptr ? *std::move(json) : Json::array();
 }
 
 std::vector<BastionTarget> read_bastion(const Inputs& inputs, BadInputs& bad) {
@@ -418,6 +437,10 @@ GithubSettings read_github_settings(Inputs& inputs, BadInputs& bad) {
   settings.world.token = inputs.take_secret("token");
   settings.world.statuses = inputs.text("statuses");
   settings.world.deployments = inputs.text("deployments");
+  settings.world.checks = inputs.text("checks");
+  if (inputs.has("check-runs")) {
+    settings.world.check_runs = [file = inputs.text("check-runs")] { return read_array(file); };
+  }
   for (const std::string& ref : inputs.list("behind")) settings.world.behind.insert(ref);
   for (const std::string& ref : inputs.list("unmergeable")) settings.world.unmergeable.insert(ref);
   settings.world.commits = inputs.list("commit");

@@ -1,0 +1,217 @@
+// The real commit-status as a gate, before the sandbox's GitHub whose checks change.
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "base/text.hpp"
+#include "support/github.hpp"
+#include "support/output_file.hpp"
+
+namespace pca::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using test::Finished;
+using test::ProcessEnvironment;
+using test::ProcessSpec;
+
+const std::string commit(40, 'a');
+const std::string own_run = "https://github.com/acme/shop/actions/runs/7/job/1";
+
+// A check run as GitHub tells it; without a conclusion it is in progress.
+Json check(const std::string& name, const std::string& conclusion, const std::string& url = "",
+           int app = 15368) {
+  Json run = Json::object();
+  run.set("name", name).set("status", conclusion.empty() ? "in_progress" : "completed");
+  run.set("conclusion", conclusion.empty() ? Json() : Json(conclusion)).set("details_url", url);
+  return run.set("app", Json::object().set("id", app));
+}
+
+Json cloudflare(const std::string& conclusion, const std::string& summary = "") {
+  Json run = check("Workers Builds: shop", conclusion, "", 85455);
+  return run.set("output", Json::object().set("summary", summary));
+}
+
+class Wait : public ::testing::Test {
+ protected:
+  void set_checks(const Json::Array& checks) {
+    const std::string next = folder_.write("checks.new", Json(checks).dump());
+    std::filesystem::rename(next, folder_.path("checks.json"));
+  }
+
+  std::vector<std::string> arguments() { return {"--check-runs", folder_.path("checks.json")}; }
+
+  ProcessSpec spec(const SandboxGithub& github, const ProcessEnvironment& inputs) {
+    ProcessSpec made;
+    made.argv = {PCA_COMMIT_STATUS, "wait"};
+    made.environment["GITHUB_ACTIONS"] = "true";
+    made.environment["GITHUB_EVENT_NAME"] = "push";
+    made.environment["GITHUB_REPOSITORY"] = "acme/shop";
+    made.environment["GITHUB_SHA"] = commit;
+    made.environment["GITHUB_RUN_ID"] = "7";
+    made.environment["GITHUB_API_URL"] = github.url();
+    made.environment["GITHUB_OUTPUT"] = folder_.write("outputs", "");
+    made.environment["GITHUB_STEP_SUMMARY"] = folder_.write("summary", "");
+    made.environment["INPUT_API_CA"] = github.ca_file();
+    made.environment["INPUT_TOKEN"] = SandboxGithub::token;
+    made.environment["INPUT_INTERVAL"] = "1s";
+    for (const auto& [name, value] : inputs) made.environment[name] = value;
+    return made;
+  }
+
+  Finished run(const SandboxGithub& github, const ProcessEnvironment& inputs = {}) {
+    return test::run_process(spec(github, inputs), 60s);
+  }
+
+  std::map<std::string, std::string> outputs() { return test::parse_output_file(read("outputs")); }
+
+  std::string read(const std::string& name) const {
+    std::stringstream content;
+    content << std::ifstream(folder_.path(name)).rdbuf();
+    return content.str();
+  }
+
+  // Until the tool has asked so often for the checks.
+  static void wait_for_polls(const SandboxGithub& github, int polls) {
+    const auto end = std::chrono::steady_clock::now() + 20s;
+    const auto asked = [&] {
+      int count = 0;
+      for (const Json& request : github.requests()) {
+        count += request.text_of("target").find("/check-runs") != std::string::npos ? 1 : 0;
+      }
+      return count;
+    };
+    while (asked() < polls && std::chrono::steady_clock::now() < end) ::poll(nullptr, 0, 5);
+  }
+
+  test::TempFolder folder_;
+};
+
+TEST_F(Wait, EndsWhenTwoPollsSayThatAllIsGood) {
+  set_checks({check("tests", "success"), check("own", "", own_run)});
+  const SandboxGithub github(arguments());
+  const Finished done = run(github);
+  EXPECT_EQ(done.code, 0) << done.out << done.err;
+  EXPECT_EQ(outputs().at("state"), "success");
+  EXPECT_EQ(outputs().at("results"),
+            R"([{"name":"tests","state":"success","said":"success","url":""}])");
+  // Checks and statuses twice, the second time by what is known already.
+  ASSERT_EQ(github.requests().size(), 4U);
+  EXPECT_EQ(github.requests()[2].find("status")->dump(), "304");
+  EXPECT_EQ(github.requests()[3].find("status")->dump(), "304");
+}
+
+TEST_F(Wait, GoesOnWhileOneIsPendingOrAnotherComes) {
+  set_checks({check("tests", "")});
+  const SandboxGithub github(arguments());
+  test::Process process(spec(github, {}));
+  wait_for_polls(github, 1);
+  set_checks({check("tests", "success")});
+  wait_for_polls(github, 2);
+  set_checks({check("tests", "success"), check("late", "")});
+  wait_for_polls(github, 4);
+  EXPECT_FALSE(process.wait(0ms));
+  set_checks({check("tests", "success"), check("late", "skipped")});
+  EXPECT_EQ(process.wait(30s), 0) << process.out();
+}
+
+TEST_F(Wait, FailsWithTheFirstThatDoes) {
+  set_checks({check("tests", "timed_out"), check("slow", "")});
+  const SandboxGithub github(arguments());
+  const Finished done = run(github);
+  EXPECT_EQ(done.code, 1) << done.out;
+  EXPECT_NE(done.out.find("tests (timed_out)"), std::string::npos) << done.out;
+  EXPECT_EQ(outputs().at("failed"), "tests");
+  EXPECT_EQ(outputs().at("state"), "failure");
+  EXPECT_NE(read("summary").find("| tests | failure |"), std::string::npos) << read("summary");
+}
+
+TEST_F(Wait, NothingIsNeverASuccess) {
+  set_checks({check("own", "success", own_run)});
+  const SandboxGithub github(arguments());
+  const Finished done = run(github, {{"INPUT_WAIT_LIMIT", "3s"}});
+  EXPECT_EQ(done.code, 6) << done.out;
+  EXPECT_EQ(outputs().at("state"), "pending");
+  EXPECT_NE(done.out.find("still waiting after 3s: 0 of 1 are there"), std::string::npos)
+      << done.out;
+}
+
+TEST_F(Wait, NamesWhatIsAbsentOrPending) {
+  set_checks({check("tests", "")});
+  const SandboxGithub github(arguments());
+  const Finished done = run(github, {{"INPUT_WAIT_LIMIT", "2s"}, {"INPUT_CHECKS", "tests\nlint"}});
+  EXPECT_EQ(done.code, 6) << done.out;
+  EXPECT_NE(done.out.find("tests (in_progress), lint (absent)"), std::string::npos) << done.out;
+}
+
+TEST_F(Wait, CountsStatusesToo) {
+  set_checks({check("tests", "success")});
+  const SandboxGithub github(arguments());
+  ProcessSpec status = spec(github, {{"INPUT_STATE", "failure"}, {"INPUT_CONTEXT", "deploy"}});
+  status.argv = {PCA_COMMIT_STATUS, "status"};
+  status.environment.erase("INPUT_INTERVAL");
+  ASSERT_EQ(test::run_process(status, 60s).code, 0);
+  EXPECT_EQ(run(github).code, 1);
+  EXPECT_EQ(outputs().at("failed"), "deploy");
+  EXPECT_EQ(run(github, {{"INPUT_IGNORE", "dep*"}}).code, 0);
+}
+
+TEST_F(Wait, OutlivesTroubleOfTheServer) {
+  set_checks({check("tests", "success")});
+  std::vector<std::string> with_fault = arguments();
+  with_fault.insert(with_fault.end(), {"--fault", "502-twice"});
+  const SandboxGithub github(with_fault);
+  const Finished done = run(github, {{"INPUT_RETRIES", "0"}});
+  EXPECT_EQ(done.code, 0) << done.out;
+  EXPECT_NE(done.out.find("asking goes on"), std::string::npos) << done.out;
+}
+
+TEST_F(Wait, ATokenThatMayNotReadIsTold) {
+  set_checks({check("tests", "success")});
+  std::vector<std::string> without = arguments();
+  without.insert(without.end(), {"--checks", "none"});
+  const SandboxGithub github(without);
+  EXPECT_EQ(run(github).code, 5);
+}
+
+TEST_F(Wait, ACancelEndsItAtOnce) {
+  set_checks({check("tests", "")});
+  const SandboxGithub github(arguments());
+  test::Process process(spec(github, {{"INPUT_INTERVAL", "60s"}}));
+  wait_for_polls(github, 1);
+  process.interrupt();
+  EXPECT_EQ(process.wait(5s), 130) << process.out();
+}
+
+TEST_F(Wait, ReadsThePreviewOfCloudflaresBuild) {
+  set_checks({cloudflare("success",
+                         "Version ID: 12345678-0000-4000-8000-000000000000\n"
+                         "Preview URL: https://12345678-shop.acme.workers.dev\n"),
+              check("tests", "failure")});
+  const SandboxGithub github(arguments());
+  const Finished done = run(github, {{"INPUT_CLOUDFLARE", "true"}});
+  EXPECT_EQ(done.code, 0) << done.out;
+  EXPECT_EQ(outputs().at("preview-url"), "https://12345678-shop.acme.workers.dev");
+  EXPECT_EQ(outputs().at("version-id"), "12345678-0000-4000-8000-000000000000");
+}
+
+TEST_F(Wait, AForgedCheckIsNotCloudflares) {
+  set_checks({check("Workers Builds: shop", "success")});
+  const SandboxGithub github(arguments());
+  const Finished done = run(github, {{"INPUT_CLOUDFLARE", "true"}, {"INPUT_WAIT_LIMIT", "2s"}});
+  EXPECT_EQ(done.code, 6) << done.out;
+}
+
+TEST_F(Wait, NoCheckOfCloudflareIsASkipAfterAWhile) {
+  set_checks({check("tests", "failure")});
+  const SandboxGithub github(arguments());
+  const Finished done = run(github, {{"INPUT_CLOUDFLARE", "true"}, {"INPUT_GRACE", "1s"}});
+  EXPECT_EQ(done.code, 0) << done.out;
+  EXPECT_EQ(outputs().at("state"), "skipped");
+}
+
+}  // namespace
+}  // namespace pca::testing

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "base/text.hpp"
 #include "support/loopback.hpp"
@@ -198,6 +199,38 @@ TEST_F(TunnelSshForward, TheSocksProxyLeadsAnywhere) {
   write_all(four, "\x04\x01"s + port + "\x7f\x00\x00\x01\x00"s);
   EXPECT_EQ(read_exactly(four, 8).substr(0, 2), "\x00\x5a"s);
   EXPECT_EQ(ask(std::move(four), "socks 4"), "socks 4");
+}
+
+TEST_F(TunnelSshForward, ALocalStarIsReachedByBothFamilies) {
+  const EchoServer server;
+  const auto ports = start({"-L", "*:0:" + to(server)});
+  ASSERT_EQ(ports.size(), 1U);
+  for (const char* host : {"127.0.0.1", "::1"}) {
+    EXPECT_EQ(ask(connect_to({host, ports[0], {}}), host), host);
+  }
+}
+
+// One tool's SOCKS proxy is the other's way to the edge, as ALL_PROXY says it in a closed network.
+TEST_F(TunnelSshForward, TheSocksProxyLeadsToAnEdge) {
+  const auto ports = start({"-D", "0"});
+  ASSERT_EQ(ports.size(), 1U);
+  const SandboxEdge edge({"--no-auth", "--name", "ssh.example.test", "--origin",
+                          "127.0.0.1:" + std::to_string(host_->sshd().port())});
+  step_->go_through(edge);
+  step_->inputs["INPUT_ACCESS_HOSTNAME"] = "ssh.example.test";
+  step_->inputs["INPUT_ACCESS_CONNECT_TO"] = "127.0.0.1:" + std::to_string(edge.port());
+  const std::string proxy = "127.0.0.1:" + std::to_string(ports[0]);
+  for (const char* scheme : {"socks4a", "socks5", "socks5h"}) {
+    step_->variables["ALL_PROXY"] = scheme + ("://" + proxy);
+    const StepResult result = step_->run({"exec", "--command", "echo by a proxy"});
+    EXPECT_EQ(result.code, 0) << scheme << ": " << result.err;
+    EXPECT_NE(result.out.find("by a proxy"), std::string::npos) << scheme;
+  }
+  ::kill(std::exchange(background_, 0), SIGKILL);
+  const StepResult result = step_->run({"exec", "--command", "true", "--connect-timeout", "3s"});
+  EXPECT_EQ(result.code, 6) << result.err;
+  EXPECT_NE(result.err.find("cannot connect to the proxy " + proxy), std::string::npos)
+      << result.err;
 }
 
 TEST_F(TunnelSshForward, ATargetThatRefusesBreaksOnlyItsOwnConnection) {

@@ -47,12 +47,18 @@ void ForwardedConnection::open_channel(SshSession& session, const Endpoint& targ
 Result<bool> ForwardedConnection::step_socks(SshSession& session) {
   std::array<char, socks_chunk> buffer{};
   PCA_TRY(const ByteStream::Read read, socket_.read(buffer));
-  if (read.bytes == 0 && !read.end && Clock::now() >= socks_deadline_) {
+  const bool is_late = read.bytes == 0 && Clock::now() >= socks_deadline_;
+  if ((read.end || is_late) && !has_asked_) {
+    stage_ = Stage::left;
+    return true;
+  }
+  if (read.end) return failed("a SOCKS client left before it said what it wants");
+  if (is_late) {
     return failed(fmt::format("a SOCKS client did not say within {} what it wants",
                               format_duration(socks_limit)));
   }
-  if (read.end) return failed("a SOCKS client left before it said what it wants");
   if (read.bytes == 0) return false;
+  has_asked_ = true;
   const SocksHandshake::Step step = socks_->feed({buffer.data(), read.bytes});
   // A few bytes always fit into the buffer of a new socket.
   if (!step.reply.empty()) PCA_CHECK(socket_.write(step.reply));

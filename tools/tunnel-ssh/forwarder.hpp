@@ -26,13 +26,16 @@ class ForwardedConnection {
 
   // Moves what goes now. False when nothing moved; an Error ends this connection only.
   Result<bool> step(SshSession& session);
-  [[nodiscard]] bool is_done() const { return up_.is_done() && down_.is_done(); }
+  [[nodiscard]] bool is_done() const {
+    return stage_ == Stage::left || (up_.is_done() && down_.is_done());
+  }
   [[nodiscard]] PollHandle poll_handle() const;
   // Shows the local side that the connection broke, after what SOCKS wants to hear.
   void break_off();
 
  private:
-  enum class Stage : std::uint8_t { socks, opening, open };
+  // left: a SOCKS client that wanted nothing, as browsers and port checks do.
+  enum class Stage : std::uint8_t { socks, opening, open, left };
 
   void open_channel(SshSession& session, const Endpoint& target);
   Result<bool> step_socks(SshSession& session);
@@ -44,6 +47,7 @@ class ForwardedConnection {
   std::unique_ptr<SshChannel> channel_;
   Endpoint target_;
   std::optional<SocksHandshake> socks_;
+  bool has_asked_ = false;  // the SOCKS client has sent something
   Clock::time_point socks_deadline_{};
   Flow up_;    // local to host
   Flow down_;  // host to local

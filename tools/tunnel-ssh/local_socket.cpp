@@ -41,16 +41,20 @@ Address unix_address(const std::string& path) {
   return address;
 }
 
+bool has_ipv6() {
+  return FileDescriptor(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)).is_open();
+}
+
 // The address to listen on; nothing for what is none of this machine.
 std::optional<Address> address_of(const Endpoint& endpoint) {
   if (endpoint.is_unix()) return unix_address(endpoint.path);
+  if (endpoint.host == "*") return address_of({has_ipv6() ? "::" : "0.0.0.0", endpoint.port, {}});
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICHOST;
   addrinfo* found = nullptr;
-  const bool is_any = endpoint.host == "*";
-  if (::getaddrinfo(is_any ? nullptr : endpoint.host.c_str(), std::to_string(endpoint.port).c_str(),
-                    &hints, &found) != 0) {
+  if (::getaddrinfo(endpoint.host.c_str(), std::to_string(endpoint.port).c_str(), &hints, &found) !=
+      0) {
     return std::nullopt;
   }
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
@@ -162,11 +166,13 @@ Result<LocalListener> LocalListener::open(const Endpoint& endpoint) {
   if (!address) {
     return bad_input(
         fmt::format("cannot listen on {}: no address of this machine", endpoint.text()),
-        "Write an IP address, localhost, or * for all of IPv4.");
+        "Write an IP address, localhost, or * for all addresses.");
   }
   FileDescriptor socket = new_socket(*address);
   const int on = 1;
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  const int off = 0;  // "*" is IPv4 as well, whatever net.ipv6.bindv6only says
+  if (endpoint.host == "*") ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   if (endpoint.is_unix() && is_dead_socket(endpoint.path)) ::unlink(endpoint.path.c_str());
   // Whoever may connect to a forward may use what is behind it: the user's own programs only.
   const mode_t old_mask = ::umask(0077);

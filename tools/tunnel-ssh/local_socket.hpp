@@ -62,7 +62,7 @@ class LocalConnect {
 // is replaced, anything else in its place is an error. Not thread safe.
 class LocalListener {
  public:
-  // "*" as host is every IPv4 address, "" is not allowed. Port 0: the system chooses.
+  // "*" as host is every address of IPv4 and IPv6, "" is not allowed. Port 0: the system chooses.
   static Result<LocalListener> open(const Endpoint& endpoint);
   LocalListener(LocalListener&&) noexcept = default;
   LocalListener& operator=(LocalListener&&) noexcept = default;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -187,6 +188,106 @@ TEST(LocalListenerTest, RefusesWhatIsNoAddressOfThisMachine) {
   for (const char* host : {"db.internal", "192.0.2.1"}) {
     EXPECT_FALSE(LocalListener::open({host, 0, {}})) << host;
   }
+}
+
+TEST(LocalListenerTest, AStarIsAllAddressesOfBothFamilies) {
+  auto listener = LocalListener::open({"*", 0, {}});
+  ASSERT_TRUE(listener);
+  for (const char* host : {"127.0.0.1", "::1"}) {
+    ASSERT_TRUE(connect_local(soon(), {host, listener->port(), {}})) << host;
+    EXPECT_TRUE(listener->accept()) << host;
+  }
+}
+
+// How many descriptors this process may have, for as long as it lives.
+class DescriptorLimit {
+ public:
+  explicit DescriptorLimit(rlim_t limit) {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit lower{limit, before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &lower);
+  }
+  DescriptorLimit(const DescriptorLimit&) = delete;
+  DescriptorLimit& operator=(const DescriptorLimit&) = delete;
+  ~DescriptorLimit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST(LocalListenerTest, RestsWhenNoDescriptorIsLeft) {
+  auto listener = LocalListener::open({"127.0.0.1", 0, {}});
+  ASSERT_TRUE(listener);
+  const auto client = connect_local(soon(), {"127.0.0.1", listener->port(), {}});
+  ASSERT_TRUE(client);
+  {
+    const DescriptorLimit none(static_cast<rlim_t>(client->fd()) + 1);
+    EXPECT_FALSE(listener->accept());
+  }
+  // Not asked for, because poll() would tell of the same connection again and again.
+  const PollHandle resting = listener->poll_handle();
+  EXPECT_EQ(resting.fd, -1);
+  ASSERT_NE(resting.wake_at, Clock::time_point::max());
+  (void)wait_ready(soon(), {}, resting.wake_at, "resting");
+  EXPECT_EQ(listener->poll_handle().fd, listener->fd());
+  EXPECT_TRUE(listener->accept());
+}
+
+// A forward of its own for SOCKS clients; `client` looks at its sockets until it says that it is
+// done.
+class SocksForwards : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    forwarder_ = *Forwarder::open({*parse_forward(ForwardKind::dynamic, "0")});
+  }
+  [[nodiscard]] LocalSocket connect() const {
+    return *connect_local(soon(), {"127.0.0.1", forwarder_->listening().front().port, {}});
+  }
+  // Serves until the socket has come to its end.
+  void serve_until_end_of(LocalSocket& socket) {
+    session_.on_wait = [&] {
+      pollfd handle{socket.fd(), POLLIN, 0};
+      ::poll(&handle, 1, glance_ms);
+      std::array<char, 16> buffer{};
+      const auto read = socket.read(buffer);
+      return read && !read->end;
+    };
+    (void)forwarder_->serve(soon(), session_, [this](const std::string& text) { said_ += text; });
+  }
+
+  FakeSession session_;
+  std::optional<Forwarder> forwarder_;
+  std::string said_;
+};
+
+TEST_F(SocksForwards, AClientThatSaysNothingIsLetGoQuietly) {
+  LocalSocket silent = connect();
+  const Clock::time_point begin = Clock::now();
+  serve_until_end_of(silent);
+  EXPECT_GE(Clock::now() - begin, Milliseconds{9'000});  // a slow client is not cut off
+  EXPECT_EQ(said_, "");
+}
+
+TEST_F(SocksForwards, AClientThatStopsInMidSentenceIsTold) {
+  LocalSocket slow = connect();
+  ASSERT_TRUE(slow.write(std::string_view("\x05")));
+  serve_until_end_of(slow);
+  EXPECT_EQ(said_, "a SOCKS client did not say within 10s what it wants");
+}
+
+TEST_F(SocksForwards, AClientThatLeavesAtOnceIsNoNews) {
+  LocalSocket leaves = connect();
+  leaves.end_writing();
+  serve_until_end_of(leaves);
+  EXPECT_EQ(said_, "");
+}
+
+TEST_F(SocksForwards, AClientThatLeavesInMidSentenceIsTold) {
+  LocalSocket leaves = connect();
+  ASSERT_TRUE(leaves.write(std::string_view("\x05")));
+  leaves.end_writing();
+  serve_until_end_of(leaves);
+  EXPECT_EQ(said_, "a SOCKS client left before it said what it wants");
 }
 
 }  // namespace

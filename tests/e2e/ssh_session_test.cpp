@@ -233,6 +233,8 @@ TEST_F(SshSessionTest, ALostConnectionIsNotTheEndOfACommand) {
 
 TEST_F(SshSessionTest, AServerThatGoesSilentIsGivenUp) {
   start();
+  EXPECT_EQ(client_->login.keepalive, Milliseconds{15'000});  // what a user gets
+  EXPECT_EQ(client_->login.keepalive_limit, 4);
   client_->login.keepalive = Milliseconds{50};
   auto channel = session().exec(seconds(10), "sleep 300");
   ASSERT_TRUE(channel);

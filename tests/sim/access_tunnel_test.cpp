@@ -2,20 +2,24 @@
 // last byte.
 #include "net/access_tunnel.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 
 #include <ctime>
+#include <fstream>
 #include <thread>
 
 #include "base/backoff.hpp"
 #include "base/digest.hpp"
 #include "base/text.hpp"
 #include "net/http.hpp"
+#include "net/tcp.hpp"
 #include "runner/redactor.hpp"
 #include "support/canned_server.hpp"
 #include "support/edge.hpp"
 #include "support/loopback.hpp"
+#include "support/temp_folder.hpp"
 #include "support/tls_server.hpp"
 
 namespace pca::testing {
@@ -413,6 +417,53 @@ TEST_F(AccessTunnelTest, GoesThroughAProxyWithoutShowingItsPassword) {
   EXPECT_EQ(error.kind, ErrorKind::permission);
   EXPECT_EQ(error.message, "the proxy " + proxy + " answered CONNECT with 407");
   EXPECT_EQ(error.hint.find("canary"), std::string::npos);
+}
+
+// Passes on what comes by TLS to a port of this machine, and back, until one side ends.
+void relay_to(std::uint16_t port, SSL* client) {
+  auto connected = connect_tcp_socket(Budget::of(patience), "127.0.0.1", port);
+  if (!connected) return;
+  const FileDescriptor server = *std::move(connected);
+  ::fcntl(server.get(), F_SETFL, 0);  // blocking from here on
+  const int client_fd = SSL_get_fd(client);
+  std::array<char, 16384> buffer{};
+  for (;;) {
+    std::array<pollfd, 2> ends{{{client_fd, POLLIN, 0}, {server.get(), POLLIN, 0}}};
+    if (SSL_pending(client) == 0) ::poll(ends.data(), ends.size(), -1);
+    if (SSL_pending(client) > 0 || ends[0].revents != 0) {
+      const int size = SSL_read(client, buffer.data(), static_cast<int>(buffer.size()));
+      if (size <= 0) return;
+      send_blocking(server, {buffer.data(), static_cast<std::size_t>(size)});
+    }
+    if (ends[1].revents != 0) {
+      const ssize_t size = ::recv(server.get(), buffer.data(), buffer.size(), 0);
+      if (size <= 0) return;
+      SSL_write(client, buffer.data(), static_cast<int>(size));
+    }
+  }
+}
+
+TEST_F(AccessTunnelTest, GoesThroughAProxyThatSpeaksTls) {
+  const SandboxEdge edge(
+      {"--no-auth", "--origin", origin_address(), "--name", "ssh.example.test", "--proxy"});
+  pca::testing::TlsServer proxy("localhost",
+                                [&](SSL* client) { relay_to(edge.proxy_port(), client); });
+  const ScopedVariable variable("HTTPS_PROXY", "https://localhost:" + std::to_string(proxy.port()));
+  AccessSettings settings = settings_for(edge);
+  settings.hostname = "ssh.example.test";
+  settings.port = 443;
+  // The proxy's certificate is verified as the edge's is, by the same CAs.
+  EXPECT_EQ(refusal(settings).kind, ErrorKind::permission);
+  const test::TempFolder folder;
+  std::ofstream both(folder.path("both.pem"));
+  both << std::ifstream(edge.ca_file()).rdbuf() << std::ifstream(proxy.ca_file()).rdbuf();
+  both.close();
+  settings.ca_file = folder.path("both.pem");
+  auto stream = connect_access(Budget::of(patience), settings);
+  ASSERT_TRUE(stream) << stream.error().message;
+  const FileDescriptor service = origin_.accept();
+  send_blocking(service, "hello");
+  EXPECT_EQ(exchange(**stream, "", 5), "hello");
 }
 
 TEST_F(AccessTunnelTest, GoesRoundTheProxyForNoProxy) {

@@ -18,44 +18,56 @@ esac
 prepare=common/cmake/prepare.sh
 jobs=$(nproc)
 
-test_preset() { # preset [ctest options]
-  local preset=$1
+took=()
+timed() { # name, command...
+  local name=$1 begin=$SECONDS
   shift
-  printf '\n== Testing the preset %s\n' "$preset"
-  ctest --preset "$preset" --parallel "$jobs" "$@"
+  "$@"
+  took+=("$(printf '%3d:%02d  %s' $(((SECONDS - begin) / 60)) $(((SECONDS - begin) % 60)) "$name")")
 }
 
-$prepare packages build test
-tests/style.sh
+step() { # name, command...
+  printf '\n== %s\n' "$1"
+  timed "$@"
+}
 
-$prepare build release
-tests/readme_commands.sh
-tests/builds_once.sh release
+build() { # preset [targets]
+  timed "Building the preset $1" $prepare build "$@"
+}
+
+test_preset() { # preset [ctest options]
+  step "Testing the preset $1" ctest --preset "$1" --parallel "$jobs" "${@:2}"
+}
+
+timed 'Installing what is missing' $prepare packages build test
+step 'Looking at the style' tests/style.sh
+
+build release
+step "Running the README's commands" tests/readme_commands.sh
+step 'Building a second time' tests/builds_once.sh release
 test_preset release
 
-$prepare build asan
+build asan
 test_preset asan
 
 # What has threads: hosts in parallel, signals, the name resolver, the reporter.
 if $full; then
-  $prepare build tsan
+  build tsan
   test_preset tsan
 else
-  $prepare build tsan unit_tests sim_tests
+  build tsan unit_tests sim_tests
   test_preset tsan --label-regex '^threads$'
 fi
 
 if $full; then
-  $prepare packages full bench
-  $prepare build clang
+  timed 'Installing what the rest needs' $prepare packages full bench
+  build clang
   test_preset clang
-  $prepare build release-arm64 tunnel-ssh deploy-policy commit-status
-  tests/full/arm64.sh
-  tests/full/tidy.sh
-  tests/full/fuzz.sh
-  tests/full/chaos.sh
-  tests/full/bench.sh
-  tests/full/other_debian.sh
+  build release-arm64 tunnel-ssh deploy-policy commit-status
+  for part in arm64 tidy fuzz chaos bench other_debian newcomer; do
+    step "Running tests/full/$part.sh" "tests/full/$part.sh"
+  done
 fi
 
-printf '\nAll tests passed.\n'
+printf '\nAll tests passed. Minutes:\n'
+printf '%s\n' "${took[@]}" "$(printf '%3d:%02d  together' $((SECONDS / 60)) $((SECONDS % 60)))"

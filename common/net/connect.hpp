@@ -50,9 +50,10 @@ struct ConnectEvent {
 struct ConnectObserver {
   std::function<void(const ConnectEvent&)> on_phase;           // may be empty
   std::function<void(const std::string& warning)> on_warning;  // may be empty
-  std::function<void(const std::string& note)> on_note;        // may be empty
-  OnRetry on_retry;                                            // may be empty
-  SshFacts* facts = nullptr;                                   // of the last hop
+  // May be empty. Also called later, for as long as an open session's connection lives.
+  std::function<void(const std::string& note)> on_note;
+  OnRetry on_retry;           // may be empty
+  SshFacts* facts = nullptr;  // of the last hop
 };
 
 // A channel-giving connection to the host: an open session's where there is one with the same

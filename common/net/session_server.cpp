@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t most_guests = 256;  // at once; further ones wait to be accepted
 constexpr Milliseconds asking_limit{10'000};
 constexpr Milliseconds goodbye_limit{1000};
+constexpr Milliseconds freeing_limit{5000};  // until sshd gives the place of a command to another
 constexpr std::size_t longest_signal = 32;
 constexpr RetryPolicy reconnect{
     .tries = 0, .first = Milliseconds{1000}, .longest = Milliseconds{30'000}};
@@ -36,6 +37,8 @@ class SessionGuest {
   void end_with(const Error& error);
   [[nodiscard]] bool is_gone() const { return stage_ == Stage::gone; }
   [[nodiscard]] bool has_channel() const { return channel_ != nullptr; }
+  [[nodiscard]] bool runs_command() const { return is_command_ && stage_ == Stage::open; }
+  [[nodiscard]] bool ran_command() const { return is_command_ && is_gone(); }
   // Once, when it ends, however it ends: the port that was listened on for it; 0: none.
   [[nodiscard]] std::uint16_t give_up_port();
   [[nodiscard]] PollHandle poll_handle();
@@ -48,7 +51,7 @@ class SessionGuest {
   Result<> begin(SessionServer& server, const SessionRequest& request);
   Result<bool> wait_for_end();
   Result<bool> accept_there(SessionServer& server);
-  Result<bool> step_opening();
+  Result<bool> step_opening(const SessionServer& server);
   Result<bool> move_up();
   Result<bool> take(const SessionFrame& frame);
   Result<bool> move_down(std::span<char> buffer);
@@ -60,6 +63,7 @@ class SessionGuest {
   std::unique_ptr<SshChannel> channel_;
   std::uint16_t port_ = 0;  // listened on for it
   std::size_t taken_ = 0;   // of the data frame at the front
+  bool is_command_ = false;
   bool ignores_input_ = false;
   bool end_told_ = false;
   bool exit_told_ = false;
@@ -81,7 +85,7 @@ Result<bool> SessionGuest::step_stage(SessionServer& server) {
       if (port_ == 0) return wait_for_end();
       return accept_there(server);
     case Stage::opening:
-      return step_opening();
+      return step_opening(server);
     case Stage::open: {
       PCA_TRY(const bool up, move_up());
       if (stage_ != Stage::open) return true;
@@ -131,6 +135,7 @@ Result<> SessionGuest::begin(SessionServer& server, const SessionRequest& reques
   switch (request.kind) {
     case Kind::exec:
       channel_ = session.begin_exec(request.text);
+      is_command_ = true;
       break;
     case Kind::tcp:
       channel_ = session.begin_tcp(request.text, request.port);
@@ -184,14 +189,19 @@ Result<bool> SessionGuest::accept_there(SessionServer& server) {
   return moved || ended;
 }
 
-Result<bool> SessionGuest::step_opening() {
+Result<bool> SessionGuest::step_opening(const SessionServer& server) {
   PCA_CHECK(socket_.receive());
   if (socket_.is_at_end()) {
     stage_ = Stage::gone;
     return true;
   }
   if (!channel_->is_open()) {
-    PCA_CHECK(channel_->read({}));  // says why when the host would not
+    auto refused = channel_->read({});  // says why when the host would not
+    if (!refused) {
+      Error error = std::move(refused).error();
+      error.transient = error.transient && server.expects_room();
+      return error;
+    }
     if (!channel_->is_open()) return false;
   }
   answer({}, Stage::open);
@@ -396,9 +406,16 @@ bool SessionServer::step_guests() {
     if (!stepped) guest->end_with(stepped.error());
     stop_listening(guest->give_up_port());
     moved = moved || !stepped || *stepped;
+    if (guest->ran_command()) freed_until_ = Clock::now() + freeing_limit;
     guest = guest->is_gone() ? guests_.erase(guest) : std::next(guest);
   }
   return moved;
+}
+
+bool SessionServer::expects_room() const {
+  return Clock::now() < freed_until_ ||
+         std::any_of(guests_.begin(), guests_.end(),
+                     [](const SessionGuest& guest) { return guest.runs_command(); });
 }
 
 void SessionServer::lose_guests(const Error& error) {

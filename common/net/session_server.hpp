@@ -49,6 +49,8 @@ class SessionServer {
   Result<> wait(const Budget& budget);
   bool accept_guests();
   bool step_guests();
+  // Whether a refused command may get a channel in a moment, because others end.
+  [[nodiscard]] bool expects_room() const;
   void lose_guests(const Error& error);
   void say(const std::string& text) const;
   [[nodiscard]] std::unique_ptr<SshChannel> take_accepted(std::uint16_t port);
@@ -67,8 +69,9 @@ class SessionServer {
   Clock::time_point began_ = Clock::now();
   Clock::time_point next_try_{};
   int failed_tries_ = 0;
-  std::string problem_;    // why there is no connection
-  bool is_ended_ = false;  // by a guest
+  Clock::time_point freed_until_{};  // sshd may still free the place of a command that ended
+  std::string problem_;              // why there is no connection
+  bool is_ended_ = false;            // by a guest
   std::vector<char> buffer_;
 };
 

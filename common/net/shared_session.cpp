@@ -11,6 +11,7 @@
 #include <list>
 #include <map>
 
+#include "base/backoff.hpp"
 #include "base/json.hpp"
 #include "base/system_error.hpp"
 #include "base/text.hpp"
@@ -21,6 +22,8 @@ namespace {
 
 constexpr Milliseconds answer_limit{5000};                   // of a holder: it is on this machine
 constexpr std::size_t buffer_limit = std::size_t{1} << 20U;  // of what nobody has read yet
+constexpr RetryPolicy turn{
+    .tries = 1'000'000, .first = Milliseconds{100}, .longest = Milliseconds{1000}};
 constexpr const char* doing_nothing_else = "asking an open session";
 
 using Kind = SessionRequest::Kind;
@@ -61,19 +64,22 @@ class SharedChannel;
 // every channel has a socket of its own; an epoll descriptor stands for all of them.
 class SharedSession : public SshSession {
  public:
-  SharedSession(SessionFolder folder, std::string name, std::string host, SessionSocket presence)
+  using Say = std::function<void(const std::string&)>;
+
+  SharedSession(SessionFolder folder, std::string name, std::string host, SessionSocket presence,
+                Say say)
       : folder_(std::move(folder)),
         name_(std::move(name)),
         host_(std::move(host)),
+        say_(std::move(say)),
         presence_(std::move(presence)),
         poll_(::epoll_create1(EPOLL_CLOEXEC)) {
     watch(presence_, 0, true);
   }
 
+  // Waits for its turn when the host gives no more channels now.
   Result<std::unique_ptr<SshChannel>> exec(const Budget& budget,
-                                           const std::string& command) override {
-    return opened(budget, begin({.kind = Kind::exec, .text = command}, "a channel for a command"));
-  }
+                                           const std::string& command) override;
   Result<std::unique_ptr<SshChannel>> open_tcp(const Budget& budget, const std::string& host,
                                                std::uint16_t port) override {
     return opened(budget, tcp(host, port));
@@ -113,6 +119,7 @@ class SharedSession : public SshSession {
   SessionFolder folder_;
   std::string name_;
   std::string host_;
+  Say say_;
   SessionSocket presence_;
   FileDescriptor poll_;
   std::vector<SharedChannel*> channels_;  // those that live
@@ -342,6 +349,23 @@ std::unique_ptr<SharedChannel> SharedSession::unix_socket(const std::string& pat
   return begin({.kind = Kind::unix, .text = path}, "a connection to " + visible(path));
 }
 
+Result<std::unique_ptr<SshChannel>> SharedSession::exec(const Budget& budget,
+                                                        const std::string& command) {
+  return retry<std::unique_ptr<SshChannel>>(
+      budget, turn,
+      [&](int) {
+        return opened(budget,
+                      begin({.kind = Kind::exec, .text = command}, "a channel for a command"));
+      },
+      [this](const Error&, int next_try, Milliseconds) {
+        if (next_try != 2 || !say_) return;
+        say_(
+            fmt::format("waiting for another command on the open session to end: {} runs no more "
+                        "at once (MaxSessions)",
+                        host_));
+      });
+}
+
 std::unique_ptr<SshChannel> SharedSession::begin_exec(const std::string& command) {
   return begin({.kind = Kind::exec, .text = command}, "a channel for a command");
 }
@@ -504,7 +528,7 @@ Result<std::unique_ptr<SshSession>> attach(const Budget& budget, const std::stri
     return tell(fmt::format("{}, so this call connects by itself", answer.error().message));
   }
   return std::unique_ptr<SshSession>(std::make_unique<SharedSession>(
-      *std::move(opened), name, identity.host.text(), std::move(answer->socket)));
+      *std::move(opened), name, identity.host.text(), std::move(answer->socket), say));
 }
 
 }  // namespace

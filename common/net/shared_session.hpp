@@ -31,8 +31,9 @@ struct OpenSession {
 
 // A connection to the session of the same connection inputs that is open in the settings'
 // session_folder. It behaves as a connection of one's own: its channels are channels of the
-// holder's. nullptr when there is none; if there are others, `say` tells what differs. Errors:
-// cancelled, bad_input.
+// holder's, and exec() waits for its turn where the host gives no more of them (MaxSessions).
+// nullptr when there is none; if there are others, `say` tells what differs. It also tells of a
+// wait for a turn, as long as the connection lives. Errors: cancelled, bad_input.
 [[nodiscard]] Result<std::unique_ptr<SshSession>> attach_session(
     const Budget& budget, const ConnectionSettings& settings, const HostAddress& host,
     const std::function<void(const std::string&)>& say);

@@ -345,19 +345,24 @@ void Session::open_raw(ChannelState& channel) {
 }
 
 Error Session::refusal(const ChannelState& channel) const {
+  const bool is_command = channel.request.type == "session";
   char* text = nullptr;
   libssh2_session_last_error(transport_.raw(), &text, nullptr, 0);
   const std::string_view reason = text;  // "Channel open failure (connect failed)"
   std::string hint;
-  if (channel.request.type == "session") {
+  if (is_command) {
     hint = "Check MaxSessions in sshd_config.";
   } else if (reason.find("connect failed") != std::string_view::npos) {
     hint = "The server could not connect: check that something listens there, as seen from it.";
   } else if (reason.find("prohibited") != std::string_view::npos) {
     hint = "Check AllowTcpForwarding, AllowStreamLocalForwarding and PermitOpen in sshd_config.";
   }
-  return failed(fmt::format("{} refused {}: {}", transport_.peer(), channel.request.what, reason),
-                std::move(hint));
+  Error error =
+      failed(fmt::format("{} refused {}: {}", transport_.peer(), channel.request.what, reason),
+             std::move(hint));
+  // There is room for one more once another command of this connection has ended.
+  error.transient = is_command;
+  return error;
 }
 
 void Session::start_command(ChannelState& channel) {

@@ -64,7 +64,8 @@ class SshSession {
   virtual ~SshSession() = default;
 
   // Starts `command` on a new channel. Waits for the channel, not for the command: input may be
-  // written at once. A server that refuses to run it makes read() fail.
+  // written at once. A server that refuses to run it makes read() fail; one that gives no more
+  // channels (MaxSessions) is a transient error.
   virtual Result<std::unique_ptr<SshChannel>> exec(const Budget& budget,
                                                    const std::string& command) = 0;
   // direct-tcpip (RFC 4254 section 7.2) and OpenSSH's direct-streamlocal@openssh.com. They wait

@@ -258,6 +258,51 @@ TEST_F(TunnelSshSession, ManyCallsAtOnceShareIt) {
   EXPECT_EQ(logins(), 1);
 }
 
+TEST_F(TunnelSshSession, CallsBeyondWhatTheHostRunsAtOnceWaitForTheirTurn) {
+  host_ = std::make_unique<HostForTests>("MaxSessions 2");
+  step_ = std::make_unique<StepForTests>(*host_);
+  ASSERT_GT(open(), 0);
+  std::vector<Process> processes;
+  for (int number = 0; number < 6; ++number) {
+    processes.push_back(
+        step_->start({"exec", "--script", "sleep 1; echo number " + std::to_string(number)}));
+  }
+  int waited = 0;
+  for (std::size_t number = 0; number < processes.size(); ++number) {
+    EXPECT_EQ(processes[number].wait(patience), 0) << processes[number].err();
+    EXPECT_NE(processes[number].out().find("number " + std::to_string(number)), std::string::npos);
+    const std::string all = processes[number].out() + processes[number].err();
+    if (all.find("waiting for another command on the open session to end") != std::string::npos)
+      ++waited;
+  }
+  EXPECT_GE(waited, 1);
+  EXPECT_EQ(logins(), 1);
+}
+
+TEST_F(TunnelSshSession, ACallWaitsForItsTurnNoLongerThanItsOwnTimeout) {
+  host_ = std::make_unique<HostForTests>("MaxSessions 1");
+  step_ = std::make_unique<StepForTests>(*host_);
+  ASSERT_GT(open(), 0);
+  Process first = step_->start({"exec", "--script", "echo begun; sleep 300"});
+  ASSERT_TRUE(first.wait_for("begun", patience)) << first.err();
+  const StepResult second = step_->run({"exec", "--timeout", "2s", "--script", "echo never"});
+  EXPECT_EQ(second.code, 1) << second.err;
+  EXPECT_EQ(second.out.find("never\n"), std::string::npos);
+  EXPECT_NE(second.err.find("MaxSessions"), std::string::npos) << second.err;
+  first.send(SIGTERM);
+  EXPECT_EQ(first.wait(patience), 143);
+}
+
+TEST_F(TunnelSshSession, AHostThatRunsNoCommandsAtAllSaysSoAtOnce) {
+  host_ = std::make_unique<HostForTests>("MaxSessions 0");
+  step_ = std::make_unique<StepForTests>(*host_);
+  ASSERT_GT(open(), 0);
+  const StepResult result = exec("echo never");
+  EXPECT_EQ(result.code, 1) << result.err;
+  EXPECT_NE(result.err.find("MaxSessions"), std::string::npos) << result.err;
+  EXPECT_EQ(result.err.find("waiting for another"), std::string::npos) << result.err;
+}
+
 TEST_F(TunnelSshSession, ConnectsAgainWhenTheConnectionDrops) {
   const std::string log = step_->folder().path("session.log");
   ASSERT_GT(open({"--log-file", log}), 0);

@@ -138,7 +138,7 @@ TEST(ToolMain, ASignalEndsAWaitForASecretOnStdin) {
 
 TEST(ToolMain, ASignalEndsAWaitForAScriptOnStdin) {
   ProcessSpec spec;
-  spec.argv = {PCA_BIN "/tunnel-ssh", "exec", "me@127.0.0.1", "--script-file", "-"};
+  spec.argv = {std::string(PCA_BIN) + "/tunnel-ssh", "exec", "me@127.0.0.1", "--script-file", "-"};
   spec.environment["INPUT_PASSWORD"] = "a password";
   spec.keep_input_open = true;
   Process process(spec);

@@ -79,8 +79,10 @@ start_timer() {
   fire='mv "$1/armed" "$1/fired" && sh "$1/fired" && rm -f "$2" && rm -rf "$1"'
   if [ -d /run/systemd/system ] && [ "$(id -u)" = 0 ] && command -v systemd-run >/dev/null; then
     unit=tunnel-ssh-guard-${folder##*/}
+    # Without AccuracySec systemd may be a minute late.
     printf '%s\n' "$unit.timer" >"$folder/unit" &&
-      systemd-run --quiet --collect --unit="$unit" --on-active="$patience" sh -c "$fire" sh "$folder" "$pending"
+      systemd-run --quiet --collect --unit="$unit" --on-active="$patience" --timer-property=AccuracySec=1s \
+        sh -c "$fire" sh "$folder" "$pending"
   else
     apart "sleep $patience; $fire" "$folder" "$pending"
     printf '%s\n' "$leader" >"$folder/timer"

@@ -30,10 +30,10 @@ packages_of() { # set
   test) # clang for the sanitizers, the rest as peers and hosts of the end-to-end tests
     echo clang libclang-rt-dev clang-format file binutils openssh-server openssh-client rsync \
       curl wget gcc git nodejs node-js-yaml openssl iproute2 nftables dnsmasq-base util-linux procps sudo nginx-light \
-      busybox zsh mksh tcsh fish $(npm_package)
+      busybox zsh mksh tcsh fish debootstrap $(npm_package)
     ;;
   bench) echo libbenchmark-dev openssh-server openssh-client rsync time ;;
-  full) echo clang-tidy debootstrap g++-aarch64-linux-gnu qemu-user-static libssl-dev:arm64 zlib1g-dev:arm64 \
+  full) echo clang-tidy g++-aarch64-linux-gnu qemu-user-static libssl-dev:arm64 zlib1g-dev:arm64 \
     libutf8proc-dev:arm64 ;;
   *) fail "unknown set of packages: $1" "The sets are build, demo, test, bench and full." ;;
   esac

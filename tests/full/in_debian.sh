@@ -18,28 +18,15 @@ release=$1 command=$2
 [ "$(id -u)" = 0 ] || { echo "SKIPPED: debootstrap needs root" >&2; [ "${REQUIRE_E2E:-}" != 1 ]; exit; }
 
 cache=${PCA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/private-cloud-actions}
-place_of() { # a repository's folder
-  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -E "/$1/?\$" | head -n 1
-}
-
-bootstrap() { # folder
-  [ ! -e "$1/.complete" ] || return 0
-  rm -rf --one-file-system "$1"
-  local security
-  security=$(place_of debian-security)
-  debootstrap --variant=minbase --include=ca-certificates,git,sudo "$release" "$1" "$(place_of debian)"
-  [ -z "$security" ] || echo "deb $security $release-security main" >>"$1/etc/apt/sources.list"
-  touch "$1/.complete"
-}
-
 root=$cache/root-$release
 if $new; then
-  bootstrap "$cache/new-$release"
   root=$(mktemp -d "$cache/root.XXXXXX")
   trap 'rm -rf --one-file-system "$root"' EXIT
-  cp -a --reflink=auto "$cache/new-$release/." "$root"
-else
-  bootstrap "$root"
+fi
+if [ ! -e "$root/.complete" ]; then
+  mkdir -p "$root"
+  cp -a --reflink=auto "$(tests/support/debian_root.sh "$release" ca-certificates git sudo)/." "$root"
+  touch "$root/.complete"
 fi
 home=/root
 if [ "$user" != root ]; then

@@ -143,6 +143,13 @@ StepForTests::StepForTests(const HostForTests& host) {
   inputs["INPUT_CONNECT_TIMEOUT"] = "20s";
 }
 
+StepForTests::StepForTests(const SystemdHost& host) {
+  inputs["INPUT_HOST"] = host.address();
+  inputs["INPUT_KEY"] = host.key();
+  inputs["INPUT_KNOWN_HOSTS"] = host.known_hosts();
+  inputs["INPUT_CONNECT_TIMEOUT"] = "20s";
+}
+
 void StepForTests::go_through(const pca::testing::SandboxEdge& edge) {
   inputs["INPUT_VIA"] = "access";
   inputs["INPUT_ACCESS_HOSTNAME"] = "localhost";

@@ -12,6 +12,7 @@
 #include "support/edge.hpp"
 #include "support/process.hpp"
 #include "support/sshd.hpp"
+#include "support/systemd_host.hpp"
 #include "support/temp_folder.hpp"
 
 namespace pca::test {
@@ -61,6 +62,7 @@ struct StepResult {
 class StepForTests {
  public:
   explicit StepForTests(const HostForTests& host);
+  explicit StepForTests(const SystemdHost& host);
 
   std::map<std::string, std::string> inputs;  // by INPUT_ name
   ProcessEnvironment variables;               // further ones

@@ -27,7 +27,6 @@ namespace pca::test {
 namespace {
 
 namespace fs = std::filesystem;
-using pca::testing::SandboxDelay;
 using pca::testing::SandboxEdge;
 using std::chrono::milliseconds;
 

@@ -405,17 +405,6 @@ TEST_F(CommitStatusRun, LeavesNoPendingWhenCancelledBeforeTheCommand) {
   EXPECT_EQ(states(github), "pending error");
 }
 
-TEST_F(CommitStatusRun, LeavesNoPendingWhenCancelledAfterTheCommand) {
-  const SandboxGithub github({"--fault", "slow-answer:1s"});
-  test::Process process(run_spec(github, "echo all done"));
-  ASSERT_TRUE(process.wait_for("all done", 20s)) << process.out();
-  process.interrupt();
-  EXPECT_TRUE(process.wait(10s)) << process.out();
-  // The signal may still have met the command.
-  const std::string told = states(github);
-  EXPECT_TRUE(told.ends_with("success") || told.ends_with("error")) << told;
-}
-
 TEST_F(CommitStatusRun, TellsAllOfManyOfACancelInTime) {
   const SandboxGithub github;
   test::Process process(

@@ -4,6 +4,7 @@
 # usage: bash tests/full/newcomer.sh
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+[ "$(id -u)" = 0 ] || { echo "SKIPPED: debootstrap needs root" >&2; [ "${REQUIRE_E2E:-}" != 1 ]; exit; }
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 fail() { echo "newcomer: $1" >&2; tail -n 40 "$log" >&2; exit 1; }

@@ -9,7 +9,6 @@
 
 #include "base/text.hpp"
 #include "support/github.hpp"
-#include "support/output_file.hpp"
 
 namespace pca::testing {
 namespace {
@@ -20,58 +19,21 @@ using test::Finished;
 using test::ProcessEnvironment;
 using test::ProcessSpec;
 
-const std::string commit(40, 'a');
-
-struct Step {
-  Finished done;
-  std::map<std::string, std::string> outputs;
-  std::string summary;
-};
-
-class CommitStatus : public ::testing::Test {
+class CommitStatus : public StepOnGithub {
  protected:
   // A step of a workflow on a push.
   ProcessSpec spec(const SandboxGithub& github, const ProcessEnvironment& inputs) {
-    ProcessSpec made;
-    made.argv = {PCA_COMMIT_STATUS, "status"};
-    made.environment["GITHUB_ACTIONS"] = "true";
-    made.environment["GITHUB_EVENT_NAME"] = "push";
-    made.environment["GITHUB_REPOSITORY"] = "acme/shop";
-    made.environment["GITHUB_SHA"] = commit;
-    made.environment["GITHUB_WORKFLOW"] = "Deploy";
-    made.environment["GITHUB_JOB"] = "staging";
-    made.environment["GITHUB_SERVER_URL"] = "https://github.com";
-    made.environment["GITHUB_RUN_ID"] = "7";
-    made.environment["GITHUB_RUN_ATTEMPT"] = "1";
-    made.environment["GITHUB_API_URL"] = github.url();
-    made.environment["GITHUB_OUTPUT"] = folder_.write("outputs", "");
-    made.environment["GITHUB_STEP_SUMMARY"] = folder_.write("summary", "");
-    made.environment["RUNNER_TEMP"] = folder_.path();
-    made.environment["INPUT_API_CA"] = github.ca_file();
-    made.environment["INPUT_TOKEN"] = SandboxGithub::token;
-    for (const auto& [name, value] : inputs) made.environment[name] = value;
-    return made;
+    ProcessEnvironment all{{"GITHUB_WORKFLOW", "Deploy"},
+                           {"GITHUB_JOB", "staging"},
+                           {"GITHUB_RUN_ATTEMPT", "1"},
+                           {"RUNNER_TEMP", folder_.path()}};
+    for (const auto& [name, value] : inputs) all[name] = value;
+    return step_spec(github, {PCA_COMMIT_STATUS, "status"}, all);
   }
 
   Step run(const SandboxGithub& github, ProcessEnvironment inputs) {
     inputs.try_emplace("INPUT_STATE", "success");
-    Step step;
-    step.done = test::run_process(spec(github, inputs), 60s);
-    step.outputs = test::parse_output_file(read("outputs"));
-    step.summary = read("summary");
-    // The runner itself is told what to mask.
-    std::string shown = step.done.err + read("outputs") + step.summary;
-    for (const std::string& line : split_lines(step.done.out)) {
-      if (!line.starts_with("::add-mask::")) shown += line;
-    }
-    EXPECT_EQ(shown.find(SandboxGithub::token), std::string::npos) << shown;
-    return step;
-  }
-
-  std::string read(const std::string& name) const {
-    std::stringstream content;
-    content << std::ifstream(folder_.path(name)).rdbuf();
-    return content.str();
+    return run_step(spec(github, inputs));
   }
 
   std::string event_file(const std::string& head_repository) {
@@ -79,8 +41,6 @@ class CommitStatus : public ::testing::Test {
                                            std::string(40, 'c') + R"(", "repo": {"full_name": ")" +
                                            head_repository + R"("}}}})");
   }
-
-  test::TempFolder folder_;
 };
 
 // "GET", "POST", ... of what came.
@@ -323,7 +283,7 @@ TEST_F(CommitStatusRun, TellsHowTheCommandEnded) {
   EXPECT_EQ(bad.code, 1) << bad.out << bad.err;
   EXPECT_EQ(states(github), "pending success pending failure");
   EXPECT_EQ(last_description(github), "Ended with exit code 3 after 0s");
-  EXPECT_EQ(test::parse_output_file(read("outputs")).at("exit-code"), "3");
+  EXPECT_EQ(outputs().at("exit-code"), "3");
   EXPECT_NE(bad.out.find("the command ended with exit code 3"), std::string::npos) << bad.out;
 }
 
@@ -339,7 +299,7 @@ TEST_F(CommitStatusRun, NamesTheSignalThatEndedTheCommand) {
   const Finished done = test::run_process(run_spec(github, "kill -s TERM $$"), 60s);
   EXPECT_EQ(done.code, 1) << done.out;
   EXPECT_EQ(last_description(github), "Ended with signal TERM after 0s");
-  const auto outputs = test::parse_output_file(read("outputs"));
+  const auto outputs = this->outputs();
   EXPECT_EQ(outputs.at("exit-code"), "143");
   EXPECT_EQ(outputs.at("exit-signal"), "TERM");
 }
@@ -373,7 +333,7 @@ TEST_F(CommitStatusRun, OfAForkRunsWithoutAStatus) {
                                           60s);
   EXPECT_EQ(done.code, 1) << done.out;
   EXPECT_EQ(methods(github), "POST");
-  EXPECT_EQ(test::parse_output_file(read("outputs")).at("exit-code"), "3");
+  EXPECT_EQ(outputs().at("exit-code"), "3");
 }
 
 // What of its inputs and tokens the command finds in its environment.

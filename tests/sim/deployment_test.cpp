@@ -8,7 +8,6 @@
 
 #include "base/text.hpp"
 #include "support/github.hpp"
-#include "support/output_file.hpp"
 
 namespace pca::testing {
 namespace {
@@ -18,45 +17,21 @@ using test::Finished;
 using test::ProcessEnvironment;
 using test::ProcessSpec;
 
-const std::string commit(40, 'a');
 const std::string older(40, 'b');
 
-struct Step {
-  Finished done;
-  std::map<std::string, std::string> outputs;
-  std::string summary;
-};
-
-class Deployments : public ::testing::Test {
+class Deployments : public StepOnGithub {
  protected:
   // A step of a workflow on a push, in its first job.
   ProcessSpec spec(const SandboxGithub& github, const std::string& command,
                    const ProcessEnvironment& inputs) {
-    ProcessSpec made;
-    made.argv = {PCA_COMMIT_STATUS, "deployment", command};
-    made.environment["GITHUB_ACTIONS"] = "true";
-    made.environment["GITHUB_EVENT_NAME"] = "push";
-    made.environment["GITHUB_REPOSITORY"] = "acme/shop";
-    made.environment["GITHUB_SHA"] = commit;
-    made.environment["GITHUB_JOB"] = "deploy";
-    made.environment["GITHUB_SERVER_URL"] = "https://github.com";
-    made.environment["GITHUB_RUN_ID"] = "7";
-    made.environment["GITHUB_API_URL"] = github.url();
-    made.environment["GITHUB_OUTPUT"] = folder_.write("outputs", "");
-    made.environment["GITHUB_STEP_SUMMARY"] = folder_.write("summary", "");
-    made.environment["INPUT_API_CA"] = github.ca_file();
-    made.environment["INPUT_TOKEN"] = SandboxGithub::token;
-    for (const auto& [name, value] : inputs) made.environment[name] = value;
-    return made;
+    ProcessEnvironment all{{"GITHUB_JOB", "deploy"}};
+    for (const auto& [name, value] : inputs) all[name] = value;
+    return step_spec(github, {PCA_COMMIT_STATUS, "deployment", command}, all);
   }
 
   Step run(const SandboxGithub& github, const std::string& command, ProcessEnvironment inputs) {
     if (command == "finish") inputs.try_emplace("INPUT_STATE", "success");
-    Step step;
-    step.done = test::run_process(spec(github, command, inputs), 60s);
-    step.outputs = test::parse_output_file(read("outputs"));
-    step.summary = read("summary");
-    return step;
+    return run_step(spec(github, command, inputs));
   }
 
   // The deploy of another run, whole.
@@ -64,14 +39,6 @@ class Deployments : public ::testing::Test {
     inputs["GITHUB_RUN_ID"] = run_id;
     return run(github, "finish", std::move(inputs));
   }
-
-  std::string read(const std::string& name) const {
-    std::stringstream content;
-    content << std::ifstream(folder_.path(name)).rdbuf();
-    return content.str();
-  }
-
-  test::TempFolder folder_;
 };
 
 const ProcessEnvironment preview{{"INPUT_ENVIRONMENT", "preview"},

@@ -8,7 +8,6 @@
 
 #include "base/text.hpp"
 #include "support/github.hpp"
-#include "support/output_file.hpp"
 
 namespace pca::testing {
 namespace {
@@ -18,7 +17,6 @@ using test::Finished;
 using test::ProcessEnvironment;
 using test::ProcessSpec;
 
-const std::string commit(40, 'a');
 const std::string own_run = "https://github.com/acme/shop/actions/runs/7/job/1";
 
 // A check run as GitHub tells it; without a conclusion it is in progress.
@@ -35,7 +33,7 @@ Json cloudflare(const std::string& conclusion, const std::string& summary = "") 
   return run.set("output", Json::object().set("summary", summary));
 }
 
-class Wait : public ::testing::Test {
+class Wait : public StepOnGithub {
  protected:
   void set_checks(const Json::Array& checks) {
     const std::string next = folder_.write("checks.new", Json(checks).dump());
@@ -45,33 +43,13 @@ class Wait : public ::testing::Test {
   std::vector<std::string> arguments() { return {"--check-runs", folder_.path("checks.json")}; }
 
   ProcessSpec spec(const SandboxGithub& github, const ProcessEnvironment& inputs) {
-    ProcessSpec made;
-    made.argv = {PCA_COMMIT_STATUS, "wait"};
-    made.environment["GITHUB_ACTIONS"] = "true";
-    made.environment["GITHUB_EVENT_NAME"] = "push";
-    made.environment["GITHUB_REPOSITORY"] = "acme/shop";
-    made.environment["GITHUB_SHA"] = commit;
-    made.environment["GITHUB_RUN_ID"] = "7";
-    made.environment["GITHUB_API_URL"] = github.url();
-    made.environment["GITHUB_OUTPUT"] = folder_.write("outputs", "");
-    made.environment["GITHUB_STEP_SUMMARY"] = folder_.write("summary", "");
-    made.environment["INPUT_API_CA"] = github.ca_file();
-    made.environment["INPUT_TOKEN"] = SandboxGithub::token;
-    made.environment["INPUT_INTERVAL"] = "1s";
-    for (const auto& [name, value] : inputs) made.environment[name] = value;
-    return made;
+    ProcessEnvironment all{{"INPUT_INTERVAL", "1s"}};
+    for (const auto& [name, value] : inputs) all[name] = value;
+    return step_spec(github, {PCA_COMMIT_STATUS, "wait"}, all);
   }
 
   Finished run(const SandboxGithub& github, const ProcessEnvironment& inputs = {}) {
-    return test::run_process(spec(github, inputs), 60s);
-  }
-
-  std::map<std::string, std::string> outputs() { return test::parse_output_file(read("outputs")); }
-
-  std::string read(const std::string& name) const {
-    std::stringstream content;
-    content << std::ifstream(folder_.path(name)).rdbuf();
-    return content.str();
+    return run_step(spec(github, inputs)).done;
   }
 
   // Until the tool has asked so often for the checks.
@@ -86,8 +64,6 @@ class Wait : public ::testing::Test {
     };
     while (asked() < polls && std::chrono::steady_clock::now() < end) ::poll(nullptr, 0, 5);
   }
-
-  test::TempFolder folder_;
 };
 
 TEST_F(Wait, EndsWhenTwoPollsSayThatAllIsGood) {
@@ -150,7 +126,9 @@ TEST_F(Wait, NamesWhatIsAbsentOrPending) {
 TEST_F(Wait, CountsStatusesToo) {
   set_checks({check("tests", "success")});
   const SandboxGithub github(arguments());
-  ProcessSpec status = spec(github, {{"INPUT_STATE", "failure"}, {"INPUT_CONTEXT", "deploy"}});
+  ProcessSpec status = spec(github, {{"INPUT_STATE", "failure"},
+                                     {"INPUT_CONTEXT", "deploy"},
+                                     {"GITHUB_RUN_ID", "8"}});  // its own run's would not count
   status.argv = {PCA_COMMIT_STATUS, "status"};
   status.environment.erase("INPUT_INTERVAL");
   ASSERT_EQ(test::run_process(status, 60s).code, 0);

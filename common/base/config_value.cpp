@@ -67,13 +67,14 @@ std::string ConfigBuilder::count(std::size_t values, std::size_t bytes) {
   return fmt::format("texts of more than {} altogether", format_size(limits_.expanded));
 }
 
-std::string ConfigBuilder::begin(ConfigValue::Kind kind, int line) {
+std::string ConfigBuilder::begin(ConfigValue::Kind kind, int line, int column) {
   if (open_.size() >= limits_.depth) return fmt::format("more than {} levels deep", limits_.depth);
   if (expects_key()) return "a key that is no text";
   if (std::string problem = count(1, 0); !problem.empty()) return problem;
   Open open;
   open.value.kind = kind;
   open.value.line = line;
+  open.value.column = column;
   open_.push_back(std::move(open));
   return {};
 }
@@ -86,7 +87,7 @@ std::string ConfigBuilder::end() {
   return {};
 }
 
-std::string ConfigBuilder::key(std::string text, int line) {
+std::string ConfigBuilder::key(std::string text, int line, int column) {
   if (open_.empty()) return "a key outside of a map";
   if (std::string problem = count(0, text.size()); !problem.empty()) return problem;
   Open& open = open_.back();
@@ -97,6 +98,7 @@ std::string ConfigBuilder::key(std::string text, int line) {
   }
   open.key = std::move(text);
   open.key_line = line;
+  open.key_column = column;
   open.has_key = true;
   return {};
 }
@@ -134,13 +136,14 @@ void ConfigBuilder::place(ConfigValue value) {
     last_ = &open.value.items.back();
     return;
   }
-  open.value.members.push_back({std::move(open.key), open.key_line, std::move(value)});
+  open.value.members.push_back(
+      {std::move(open.key), open.key_line, open.key_column, std::move(value)});
   open.has_key = false;
   last_ = &open.value.members.back().value;
 }
 
-ConfigProblem config_problem(int line, std::string_view text) {
-  return {std::max(line, 1), visible(text)};
+ConfigProblem config_problem(int line, std::string_view text, int column) {
+  return {std::max(line, 1), visible(text), column};
 }
 
 Result<std::string_view, ConfigProblem> checked_config_text(std::string_view text,

@@ -21,6 +21,7 @@ struct ConfigValue {
 
   Kind kind = Kind::null;
   int line = 0;             // from 1
+  int column = 0;           // from 1, in code points; 0 where the format's reader tells none
   std::string text = {};    // of a scalar
   bool is_quoted = false;   // a scalar that can be nothing but text
   bool is_literal = false;  // YAML's "|": its text begins on the next line, and each line is one
@@ -44,6 +45,7 @@ struct ConfigValue {
 struct ConfigValue::Member {
   std::string key;
   int line = 0;  // of the key
+  int column = 0;
   ConfigValue value;
 };
 
@@ -60,10 +62,14 @@ class ConfigBuilder {
  public:
   explicit ConfigBuilder(const ConfigLimits& limits) : limits_(limits) {}
 
-  [[nodiscard]] std::string begin_list(int line) { return begin(ConfigValue::Kind::list, line); }
-  [[nodiscard]] std::string begin_map(int line) { return begin(ConfigValue::Kind::map, line); }
+  [[nodiscard]] std::string begin_list(int line, int column = 0) {
+    return begin(ConfigValue::Kind::list, line, column);
+  }
+  [[nodiscard]] std::string begin_map(int line, int column = 0) {
+    return begin(ConfigValue::Kind::map, line, column);
+  }
   [[nodiscard]] std::string end();  // of the innermost list or map
-  [[nodiscard]] std::string key(std::string text, int line);
+  [[nodiscard]] std::string key(std::string text, int line, int column = 0);
   [[nodiscard]] std::string scalar(ConfigValue value);
   // A whole value, as an alias stands for it; its lines stay those of where it was written.
   [[nodiscard]] std::string copy(const ConfigValue& value);
@@ -78,11 +84,12 @@ class ConfigBuilder {
     ConfigValue value;
     std::string key;
     int key_line = 0;
+    int key_column = 0;
     bool has_key = false;
     std::map<std::string, int, std::less<>> seen;  // keys and their lines
   };
 
-  std::string begin(ConfigValue::Kind kind, int line);
+  std::string begin(ConfigValue::Kind kind, int line, int column);
   std::string count(std::size_t values, std::size_t bytes);
   void place(ConfigValue value);
 
@@ -98,8 +105,9 @@ class ConfigBuilder {
 struct ConfigProblem {
   int line = 1;
   std::string text;  // visible()
+  int column = 0;    // as ConfigValue's
 };
-[[nodiscard]] ConfigProblem config_problem(int line, std::string_view text);
+[[nodiscard]] ConfigProblem config_problem(int line, std::string_view text, int column = 0);
 
 // What all parsers of configuration refuse: a file that is too large, no UTF-8, NUL. `text` without
 // the byte order mark.

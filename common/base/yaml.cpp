@@ -32,6 +32,7 @@ class TreeBuilder : public YAML::EventHandler {
     if (builder_.expects_key()) stop(mark, "a key that is no text");
     ConfigValue value;
     value.line = line_of(mark);
+    value.column = column_of(mark);
     check(mark, builder_.scalar(std::move(value)));
     keep(anchor);
   }
@@ -42,7 +43,7 @@ class TreeBuilder : public YAML::EventHandler {
     if (!builder_.expects_key()) {
       check(mark, builder_.copy(found->second));
     } else if (found->second.is_text()) {
-      check(mark, builder_.key(found->second.text, line_of(mark)));
+      check(mark, builder_.key(found->second.text, line_of(mark), column_of(mark)));
     } else {
       stop(mark, "a key that is no text");
     }
@@ -51,7 +52,7 @@ class TreeBuilder : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& text) override {
     if (builder_.expects_key()) {
-      check(mark, builder_.key(text, line_of(mark)));
+      check(mark, builder_.key(text, line_of(mark), column_of(mark)));
       if (anchor != 0) anchors_[anchor] = text_value(mark, tag, text);
       return;
     }
@@ -61,13 +62,13 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
-    check(mark, builder_.begin_list(line_of(mark)));
+    check(mark, builder_.begin_list(line_of(mark), column_of(mark)));
     open_anchors_.push_back(anchor);
   }
   void OnSequenceEnd() override { end(); }
   void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
                   YAML::EmitterStyle::value) override {
-    check(mark, builder_.begin_map(line_of(mark)));
+    check(mark, builder_.begin_map(line_of(mark), column_of(mark)));
     open_anchors_.push_back(anchor);
   }
   void OnMapEnd() override { end(); }
@@ -77,6 +78,7 @@ class TreeBuilder : public YAML::EventHandler {
 
  private:
   static int line_of(const YAML::Mark& mark) { return mark.line + 1; }
+  static int column_of(const YAML::Mark& mark) { return mark.column + 1; }
 
   [[noreturn]] static void stop(const YAML::Mark& mark, const std::string& problem) {
     throw YAML::ParserException(mark, problem);
@@ -88,8 +90,10 @@ class TreeBuilder : public YAML::EventHandler {
   ConfigValue text_value(const YAML::Mark& mark, const std::string& tag, const std::string& text) {
     ConfigValue value;
     value.line = line_of(mark);
+    value.column = column_of(mark);
     value.text = text;
-    value.is_quoted = tag == "!";  // as yaml-cpp tags what stands in quotes or in a block
+    // "!" is how yaml-cpp tags what stands in quotes or in a block.
+    value.is_quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
     const bool is_null = !value.is_quoted && (text.empty() || text == "~" || text == "null");
     value.kind = is_null ? ConfigValue::Kind::null : ConfigValue::Kind::text;
     value.is_literal = value.is_quoted && begins_literal(mark);
@@ -137,7 +141,7 @@ Result<ConfigValue, ConfigProblem> parse_yaml(std::string_view text, const Confi
     while (parser.HandleNextDocument(tree)) {
     }
   } catch (const YAML::Exception& error) {
-    return config_problem(error.mark.line + 1, error.msg);
+    return config_problem(error.mark.line + 1, error.msg, error.mark.column + 1);
   }
   return tree.has_document() ? tree.take() : ConfigValue{};
 }

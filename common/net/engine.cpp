@@ -1,0 +1,259 @@
+#include "net/engine.hpp"
+
+#include <fmt/format.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <map>
+#include <optional>
+#include <thread>
+
+#include "base/build_info.hpp"
+#include "base/system_error.hpp"
+#include "base/text.hpp"
+
+namespace pca {
+
+namespace {
+
+constexpr int oldest_minor = 40;  // Docker 19.03
+constexpr int newest_minor = 47;  // whose fields are known here
+constexpr std::size_t most_at_once = 8;
+constexpr std::size_t longest_message = 500;
+constexpr std::string_view unix_scheme = "unix://";
+
+// "1.41" as 41.
+std::optional<int> minor_of(std::string_view version) {
+  if (!version.starts_with("1.")) return std::nullopt;
+  const auto minor = parse_integer(version.substr(2), 0, 1000);
+  return minor ? std::optional(static_cast<int>(*minor)) : std::nullopt;
+}
+
+// "POST /services/create", for messages: without a query.
+std::string describe(const EngineRequest& request) {
+  return visible(request.method + " " + request.path.substr(0, request.path.find('?')));
+}
+
+Result<> check_socket(const EngineEndpoint& endpoint) {
+  if (endpoint.unix_socket.empty() || ::access(endpoint.unix_socket.c_str(), R_OK | W_OK) == 0)
+    return {};
+  const int problem = errno;
+  const std::string message = fmt::format("the socket {} of the Docker Engine cannot be used: {}",
+                                          visible(endpoint.unix_socket), errno_text(problem));
+  if (problem == EACCES) {
+    return permission_denied(message, "Run as root, or as a user of the group docker.");
+  }
+  return unreachable(message, "Check the input engine, and that the Engine runs.");
+}
+
+}  // namespace
+
+std::string EngineAnswer::message() const {
+  const auto json = parse_json(body);
+  std::string text = json ? json->text_of("message") : std::string();
+  if (text.empty()) text = body;
+  return visible(cut_utf8(to_valid_utf8(trim(text)), longest_message));
+}
+
+Result<EngineEndpoint> parse_engine_endpoint(const std::string& text) {
+  const std::string path = text.starts_with(unix_scheme) ? text.substr(unix_scheme.size()) : text;
+  if (!path.starts_with('/')) {
+    return bad_input(fmt::format("{} is no address of a Docker Engine", shown(text)),
+                     "Write unix:// and the absolute path of its socket, as "
+                     "unix:///var/run/docker.sock.");
+  }
+  if (path.size() >= sizeof(sockaddr_un::sun_path)) {
+    return bad_input(
+        fmt::format("the path {} is longer than a socket's may be", shown(path)),
+        fmt::format("Use one of {} bytes at most.", sizeof(sockaddr_un::sun_path) - 1));
+  }
+  return EngineEndpoint{
+      path, path, [] {
+        return make_http_transport(fmt::format("private-cloud-actions/{}", project_version()));
+      }};
+}
+
+Result<std::unique_ptr<Engine>> Engine::connect(const Budget& budget, EngineEndpoint endpoint) {
+  PCA_CHECK(check_socket(endpoint));
+  std::unique_ptr<Engine> engine(new Engine(std::move(endpoint)));
+  const EngineRequest ping{.method = "HEAD", .path = "/_ping", .answer_limit = 4096};
+  PCA_TRY(const HttpResponse response, engine->send(budget, ping, ping.path));
+  const std::string said = response.header("api-version");
+  const auto minor = minor_of(said);
+  if (response.status / 100 != 2 || !minor) {
+    return failed(
+        fmt::format("{} answered /_ping with {} and no version of the API: it is no Docker "
+                    "Engine, or it is not well",
+                    visible(engine->name()), response.status),
+        "Check the input engine.");
+  }
+  if (*minor < oldest_minor) {
+    return failed(
+        fmt::format("the Engine at {} speaks version {} of the API, and 1.{} is the oldest "
+                    "that is known here",
+                    visible(engine->name()), visible(said), oldest_minor),
+        "Update Docker to 19.03 or later.");
+  }
+  engine->minor_version_ = std::min(*minor, newest_minor);
+  engine->version_ = fmt::format("1.{}", engine->minor_version_);
+  return engine;
+}
+
+std::unique_ptr<HttpTransport> Engine::take_transport() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      auto transport = std::move(idle_.back());
+      idle_.pop_back();
+      return transport;
+    }
+  }
+  return endpoint_.make_transport();
+}
+
+void Engine::give_back(std::unique_ptr<HttpTransport> transport) {
+  const std::lock_guard lock(mutex_);
+  idle_.push_back(std::move(transport));
+}
+
+Result<HttpResponse> Engine::send(const Budget& budget, const EngineRequest& request,
+                                  const std::string& path) {
+  HttpRequest http;
+  http.method = request.method;
+  http.url = "http://docker" + path;
+  http.unix_socket = endpoint_.unix_socket;
+  http.response_limit = request.answer_limit;
+  http.body = request.body;
+  if (!request.body.empty()) http.headers.emplace_back("Content-Type", "application/json");
+  if (!request.registry_auth.empty())
+    http.headers.emplace_back("X-Registry-Auth", request.registry_auth);
+  if (request.secret_registry_auth != nullptr) {
+    http.secret_headers.emplace_back("X-Registry-Auth", request.secret_registry_auth);
+  }
+  auto transport = take_transport();
+  auto response = transport->send(budget, http);
+  give_back(std::move(transport));
+  if (response) return response;
+  Error error = std::move(response).error();
+  if (error.kind == ErrorKind::unreachable && error.hint.starts_with("Check")) {
+    error.hint = "Check that the Docker Engine runs and is well.";
+  }
+  return error;
+}
+
+Result<EngineAnswer> Engine::ask(const Budget& budget, const EngineRequest& request) {
+  PCA_TRY(HttpResponse response, send(budget, request, "/v" + version_ + request.path));
+  return EngineAnswer{response.status, std::move(response.body)};
+}
+
+std::vector<Result<EngineAnswer>> Engine::ask_all(const Budget& budget,
+                                                  std::span<const EngineRequest> requests) {
+  std::vector<Result<EngineAnswer>> answers(requests.size());
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < requests.size(); i = next++) {
+      answers[i] = ask(budget, requests[i]);
+    }
+  };
+  std::vector<std::jthread> helpers;
+  for (std::size_t i = 1; i < std::min(requests.size(), most_at_once); ++i)
+    helpers.emplace_back(work);
+  work();
+  helpers.clear();  // joins
+  return answers;
+}
+
+Error engine_error(const EngineRequest& request, const EngineAnswer& answer) {
+  const std::string text = fmt::format("the Engine answered {} with {}: {}", describe(request),
+                                       answer.status, answer.message());
+  if (answer.status == 401 || answer.status == 403) return permission_denied(text);
+  if (answer.status == 409 || answer.body.find("update out of sequence") != std::string::npos) {
+    return conflict(text, "Somebody else changes the same thing: look who, then run it again.");
+  }
+  if (answer.status == 503) return failed(text).as_transient();
+  return failed(text);
+}
+
+namespace {
+
+Result<Json> json_of(const EngineRequest& request, Result<EngineAnswer> answer) {
+  if (!answer) return std::move(answer).error();
+  if (!answer->is_good()) return engine_error(request, *answer);
+  if (trim(answer->body).empty()) return Json();
+  const JsonLimits limits{.bytes = request.answer_limit, .depth = 64, .values = 4'000'000};
+  auto json = parse_json(answer->body, limits);
+  if (json) return json;
+  return failed(fmt::format("the Engine's answer to {} cannot be read: {}", describe(request),
+                            json.error().message));
+}
+
+}  // namespace
+
+Result<Json> Engine::json(const Budget& budget, const EngineRequest& request) {
+  return json_of(request, ask(budget, request));
+}
+
+std::vector<Result<Json>> Engine::json_all(const Budget& budget,
+                                           std::span<const EngineRequest> requests) {
+  std::vector<Result<EngineAnswer>> answers = ask_all(budget, requests);
+  std::vector<Result<Json>> values;
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    values.push_back(json_of(requests[i], std::move(answers[i])));
+  }
+  return values;
+}
+
+Result<> Engine::check_manager(const Budget& budget) {
+  PCA_TRY(const Json info, json(budget, {.path = "/info"}));
+  const Json* swarm = info.find("Swarm");
+  const std::string state = swarm == nullptr ? std::string() : swarm->text_of("LocalNodeState");
+  if (state != "active") {
+    return failed(fmt::format("the Engine at {} is in no swarm (its state is {})", visible(name()),
+                              state.empty() ? "unknown" : visible(state)),
+                  "Name a manager of the swarm as the input engine.");
+  }
+  const bool* controls = swarm->find("ControlAvailable") == nullptr
+                             ? nullptr
+                             : swarm->find("ControlAvailable")->as_bool();
+  const std::string problem = swarm->text_of("Error");
+  if (controls == nullptr || !*controls) {
+    return failed(fmt::format("the Engine at {} is no manager of its swarm{}{}", visible(name()),
+                              problem.empty() ? "" : ": ", visible(problem)),
+                  "Name a manager as the input engine; docker node ls on one lists them.");
+  }
+  if (!problem.empty()) {
+    return unreachable(fmt::format("the swarm of {} cannot be managed now: {}", visible(name()),
+                                   visible(problem)),
+                       "Bring back its managers until more than half of them run.")
+        .as_transient();
+  }
+  return {};
+}
+
+std::string percent_encoded(std::string_view text) {
+  constexpr std::string_view plain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+  std::string out;
+  for (const char c : text) {
+    if (plain.find(c) != std::string_view::npos) {
+      out += c;
+    } else {
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
+}
+
+std::string engine_filter(std::span<const std::pair<std::string, std::string>> terms) {
+  Json filter = Json::object();
+  for (const auto& [kind, term] : terms) {
+    Json values = filter.find(kind) == nullptr ? Json::object() : *filter.find(kind);
+    filter.set(kind, values.set(term, true));
+  }
+  return "filters=" + percent_encoded(filter.dump());
+}
+
+}  // namespace pca

@@ -1,0 +1,293 @@
+#include "support/fake_engine.hpp"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <list>
+#include <map>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+
+#include "base/text.hpp"
+#include "net/file_descriptor.hpp"
+#include "support/temp_folder.hpp"
+
+namespace pca::test {
+
+namespace {
+
+std::string percent_decoded(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size()) {
+      out += static_cast<char>(std::stoi(text.substr(i + 1, 2), nullptr, 16));
+      i += 2;
+    } else {
+      out += text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return out;
+}
+
+std::string header_of(const std::string& head, std::string_view name) {
+  for (const std::string& line : split_lines(head)) {
+    const std::size_t colon = line.find(':');
+    if (colon != std::string::npos && equals_ignoring_case(line.substr(0, colon), name)) {
+      return std::string(trim(line.substr(colon + 1)));
+    }
+  }
+  return {};
+}
+
+std::string name_of(const Json& object) {
+  const Json* spec = object.find("Spec");
+  return spec == nullptr ? object.text_of("Name") : spec->text_of("Name");
+}
+
+}  // namespace
+
+struct FakeEngine::Impl {
+  explicit Impl(std::string version) : api_version(std::move(version)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path().c_str(), sizeof address.sun_path - 1);
+    if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+        ::listen(listener.get(), 64) != 0) {
+      throw std::runtime_error("no socket " + path());
+    }
+    acceptor = std::thread([this] { accept_all(); });
+  }
+  ~Impl() {
+    ::shutdown(listener.get(), SHUT_RDWR);
+    acceptor.join();
+    {
+      const std::lock_guard lock(mutex);
+      for (const FileDescriptor& client : clients) ::shutdown(client.get(), SHUT_RDWR);
+    }
+    for (std::thread& server : servers) server.join();
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  [[nodiscard]] std::string path() const { return folder.path("engine.sock"); }
+
+  void accept_all() {
+    while (true) {
+      FileDescriptor client(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (!client.is_open()) return;
+      const std::lock_guard lock(mutex);
+      clients.push_back(std::move(client));
+      servers.emplace_back([this, fd = clients.back().get()] { serve(fd); });
+    }
+  }
+
+  void serve(int fd) {
+    std::string input;
+    while (true) {
+      std::size_t end = 0;
+      while ((end = input.find("\r\n\r\n")) == std::string::npos) {
+        if (!receive(fd, input)) return;
+      }
+      const std::string head = input.substr(0, end);
+      input.erase(0, end + 4);
+      std::string body;
+      if (equals_ignoring_case(header_of(head, "Transfer-Encoding"), "chunked")) {
+        if (!receive_chunks(fd, input, body)) return;
+      } else {
+        const std::string length = header_of(head, "Content-Length");
+        const std::size_t size = length.empty() ? 0 : std::stoul(length);
+        while (input.size() < size) {
+          if (!receive(fd, input)) return;
+        }
+        body = input.substr(0, size);
+        input.erase(0, size);
+      }
+      const Request request = parse(head, body);
+      const Answer given = answer_to(request);
+      const std::string text = fmt::format(
+          "HTTP/1.1 {} X\r\nApi-Version: {}\r\nOstype: linux\r\nDocker-Experimental: false\r\n"
+          "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+          given.status, api_version, given.body.size(),
+          request.method == "HEAD" ? std::string() : given.body);
+      if (::send(fd, text.data(), text.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(text.size())) {
+        return;
+      }
+    }
+  }
+
+  static bool receive(int fd, std::string& input) {
+    std::array<char, 16384> buffer;
+    const ssize_t got = ::recv(fd, buffer.data(), buffer.size(), 0);
+    if (got <= 0) return false;
+    input.append(buffer.data(), static_cast<std::size_t>(got));
+    return true;
+  }
+
+  static bool receive_chunks(int fd, std::string& input, std::string& body) {
+    while (true) {
+      std::size_t line = 0;
+      while ((line = input.find("\r\n")) == std::string::npos) {
+        if (!receive(fd, input)) return false;
+      }
+      const std::size_t size = std::stoul(input.substr(0, line), nullptr, 16);
+      while (input.size() < line + size + 4) {
+        if (!receive(fd, input)) return false;
+      }
+      body += input.substr(line + 2, size);
+      input.erase(0, line + size + 4);
+      if (size == 0) return true;
+    }
+  }
+
+  static Request parse(const std::string& head, const std::string& body) {
+    const std::vector<std::string> words = split(head.substr(0, head.find("\r\n")), ' ');
+    Request request;
+    request.method = words.at(0);
+    std::string target = words.at(1);
+    const std::size_t question = target.find('?');
+    if (question != std::string::npos) request.query = percent_decoded(target.substr(question + 1));
+    target = target.substr(0, question);
+    if (target.starts_with("/v1.")) target = target.substr(target.find('/', 1));
+    request.path = percent_decoded(target);
+    request.registry_auth = header_of(head, "X-Registry-Auth");
+    if (!body.empty()) request.body = parse_json(body).value_or(Json());
+    return request;
+  }
+
+  Answer answer_to(const Request& request) {
+    std::function<std::optional<Answer>(const Request&)> special;
+    {
+      const std::lock_guard lock(mutex);
+      seen.push_back(request);
+      special = set;
+    }
+    if (special) {
+      if (const auto found = special(request)) return *found;
+    }
+    const std::lock_guard lock(mutex);
+    if (request.path == "/_ping") return {200, "OK"};
+    if (request.path == "/info") {
+      return {200,
+              R"({"Swarm":{"ControlAvailable":true,"LocalNodeState":"active"},"OSType":"linux"})"};
+    }
+    if (request.path == "/nodes" || request.path == "/tasks") return {200, "[]"};
+    const std::vector<std::string> parts = split(request.path.substr(1), '/');
+    const auto kind = store.find(parts[0]);
+    if (kind != store.end()) return of_store(request, parts, kind->first, kind->second);
+    return {404, Json::object().set("message", "no " + request.path).dump()};
+  }
+
+  using Objects = std::map<std::string, Json>;  // by ID
+
+  Answer of_store(const Request& request, const std::vector<std::string>& parts,
+                  const std::string& kind, Objects& objects) {
+    if (request.method == "GET" && parts.size() == 1) return {200, listed(request, objects).dump()};
+    if (request.method == "POST" && parts.at(1) == "create") return created(request, kind, objects);
+    for (auto& [id, object] : objects) {
+      if (parts.at(1) != id && parts.at(1) != name_of(object)) continue;
+      if (request.method == "DELETE") {
+        objects.erase(id);
+        return {200, ""};
+      }
+      if (request.method == "POST") {
+        const Json version =
+            Json::object().set("Index", *object.find("Version")->find("Index")->as_int() + 1);
+        object.set("PreviousSpec", *object.find("Spec"))
+            .set("Spec", request.body)
+            .set("Version", version);
+        return {200, "{}"};
+      }
+      return {200, object.dump()};
+    }
+    return {404, Json::object().set("message", kind + " " + parts.at(1) + " not found").dump()};
+  }
+
+  static Json listed(const Request& request, const Objects& objects) {
+    const std::string prefix = "filters=";
+    const std::size_t at = request.query.find(prefix);
+    const Json filters =
+        at == std::string::npos
+            ? Json()
+            : parse_json(request.query.substr(at + prefix.size(),
+                                              request.query.find('&', at) - at - prefix.size()))
+                  .value_or(Json());
+    const Json* names = filters.find("name");
+    const Json* labels = filters.find("label");
+    Json list = Json::array();
+    for (const auto& [id, object] : objects) {
+      if (names != nullptr && names->find(name_of(object)) == nullptr) continue;
+      if (labels != nullptr && !has_label(object, labels->as_object()->front().first)) continue;
+      list.push(object);
+    }
+    return list;
+  }
+
+  static bool has_label(const Json& object, const std::string& label) {
+    const Json* spec = object.find("Spec");
+    const Json* labels = (spec == nullptr ? object : *spec).find("Labels");
+    const std::size_t equals = label.find('=');
+    return labels != nullptr &&
+           labels->text_of(label.substr(0, equals)) == label.substr(equals + 1);
+  }
+
+  Answer created(const Request& request, const std::string& kind, Objects& objects) {
+    const std::string name = request.body.text_of("Name");
+    for (const auto& [id, object] : objects) {
+      if (name_of(object) == name)
+        return {409, R"({"message":"name conflicts with an existing object"})"};
+    }
+    const std::string id = fmt::format("{}-{}", kind, name);  // the same for whoever asks
+    Json object = Json::object();
+    if (kind == "networks") {
+      object = request.body;
+      object.set("Id", id).set("Scope", "swarm");
+    } else {
+      object.set("ID", id).set("Version", Json::object().set("Index", 1)).set("Spec", request.body);
+    }
+    objects[id] = std::move(object);
+    return {201, Json::object().set("ID", id).set("Id", id).dump()};
+  }
+
+  const std::string api_version;
+  TempFolder folder;
+  FileDescriptor listener{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  mutable std::mutex mutex;
+  std::function<std::optional<Answer>(const Request&)> set;
+  std::vector<Request> seen;
+  std::map<std::string, Objects> store{
+      {"networks", {}}, {"secrets", {}}, {"configs", {}}, {"services", {}}};
+  std::list<FileDescriptor> clients;
+  std::list<std::thread> servers;
+  std::thread acceptor;
+};
+
+FakeEngine::FakeEngine(std::string api_version)
+    : impl_(std::make_unique<Impl>(std::move(api_version))) {}
+FakeEngine::~FakeEngine() = default;
+
+std::string FakeEngine::socket() const { return impl_->path(); }
+
+std::vector<FakeEngine::Request> FakeEngine::requests() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->seen;
+}
+
+std::vector<FakeEngine::Request> FakeEngine::writes() const {
+  std::vector<Request> writes;
+  for (const Request& request : requests()) {
+    if (request.method != "GET" && request.method != "HEAD") writes.push_back(request);
+  }
+  return writes;
+}
+
+void FakeEngine::set_answer(std::function<std::optional<Answer>(const Request&)> answer) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->set = std::move(answer);
+}
+
+}  // namespace pca::test

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.hpp"
+
+namespace pca::test {
+
+// A Docker Engine that manages a swarm in which nothing ever runs: it keeps what is created,
+// answers what docker stack deploy and swarm-deploy ask, and remembers every request. On a unix
+// socket, several clients at once.
+class FakeEngine {
+ public:
+  struct Request {
+    std::string method;
+    std::string path;  // without the API's version and the query
+    std::string query;
+    std::string registry_auth;
+    Json body;  // null when there is none
+  };
+  struct Answer {
+    int status = 200;
+    std::string body;
+  };
+
+  explicit FakeEngine(std::string api_version = "1.41");
+  ~FakeEngine();
+  FakeEngine(const FakeEngine&) = delete;
+  FakeEngine& operator=(const FakeEngine&) = delete;
+
+  [[nodiscard]] std::string socket() const;
+  [[nodiscard]] std::vector<Request> requests() const;
+  // Those that change something.
+  [[nodiscard]] std::vector<Request> writes() const;
+  // What is answered instead, where it gives something. Called from several threads.
+  void set_answer(std::function<std::optional<Answer>(const Request&)> answer);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pca::test

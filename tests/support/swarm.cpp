@@ -1,0 +1,114 @@
+#include "support/swarm.hpp"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+#include "support/process.hpp"
+#include "support/tunnel_ssh.hpp"
+
+namespace pca::test {
+
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+
+constexpr milliseconds start_limit{90'000};
+constexpr milliseconds end_limit{60'000};
+
+bool succeeds(const std::vector<std::string>& argv) {
+  ProcessSpec spec;
+  spec.argv = argv;
+  try {
+    return run_process(spec, milliseconds(20'000)).code == 0;
+  } catch (const std::runtime_error&) {
+    return false;
+  }
+}
+
+std::string content(const fs::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+ProcessSpec start_of(const std::string& folder, int nodes) {
+  ProcessSpec spec;
+  spec.argv = {Swarm::script(), folder, std::to_string(nodes)};
+  spec.environment["PATH"] += ":/usr/sbin:/sbin";
+  spec.keep_input_open = true;
+  return spec;
+}
+
+}  // namespace
+
+struct Swarm::Impl {
+  explicit Impl(int nodes) : process(start_of(temporary.path("swarm"), nodes)) {}
+
+  TempFolder temporary;
+  Process process;
+};
+
+std::string Swarm::script() { return PCA_SWARM_SCRIPT; }
+
+std::string Swarm::missing() {
+  if (::geteuid() != 0) return "only root starts Docker Engines";
+  for (const char* file : {"/usr/sbin/dockerd", "/usr/bin/containerd"}) {
+    if (!fs::exists(file)) return std::string("there is no ") + file + ": install docker.io";
+  }
+  if (content("/proc/filesystems").find("\toverlay\n") == std::string::npos) {
+    return "this kernel has no overlay file system";
+  }
+  const std::vector<std::string> probe{
+      "unshare",
+      "--pid",
+      "--fork",
+      "--mount",
+      "--net",
+      "sh",
+      "-c",
+      "ip link add b type bridge && ip link add v type veth peer name w && "
+      "ip link add x type vxlan id 1 dstport 4789 dev lo"};
+  if (!succeeds(probe)) return "no namespaces, bridges, veth or vxlan devices can be made here";
+  return {};
+}
+
+std::string Swarm::left_of(const std::string& folder) {
+  if (fs::exists(folder)) return "the folder";
+  if (all_command_lines().find(folder) != std::string::npos) return "a process";
+  const std::string group = "pca-swarm-" + fs::path(folder).parent_path().filename().string();
+  std::error_code ignored;
+  for (const auto& entry : fs::recursive_directory_iterator(
+           "/sys/fs/cgroup", fs::directory_options::skip_permission_denied, ignored)) {
+    if (entry.path().filename() == group) return "the control group " + entry.path().string();
+  }
+  if (content("/proc/self/mountinfo").find(folder) != std::string::npos) return "a mount";
+  return {};
+}
+
+Swarm::Swarm(int nodes) : impl_(std::make_unique<Impl>(nodes)) {
+  if (!impl_->process.wait_for("ready\n", start_limit)) {
+    throw std::runtime_error("no swarm: " + impl_->process.out() + impl_->process.err());
+  }
+}
+
+Swarm::~Swarm() {
+  impl_->process.close_input();
+  (void)impl_->process.wait(end_limit);
+}
+
+std::string Swarm::folder() const { return impl_->temporary.path("swarm"); }
+
+std::string Swarm::socket(int node) const {
+  return folder() + "/" + std::to_string(node) + "/docker.sock";
+}
+
+std::string Swarm::log(int node) const {
+  return content(folder() + "/" + std::to_string(node) + "/log");
+}
+
+}  // namespace pca::test

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "support/temp_folder.hpp"
+
+namespace pca::test {
+
+// A Docker Swarm of the distribution's real Engines (swarm.sh), in namespaces of its own, with the
+// images app:v1 and app:v2 (a busybox) on each node. Ends with the object, and with the process
+// whatever happens to it; nothing of it stays. Throws std::runtime_error when it does not start.
+class Swarm {
+ public:
+  explicit Swarm(int nodes = 1);
+  ~Swarm();
+  Swarm(const Swarm&) = delete;
+  Swarm& operator=(const Swarm&) = delete;
+
+  // Why there can be none on this machine; empty when there can.
+  static std::string missing();
+  // What is left on this machine of the swarm of this folder: processes, control groups, files.
+  static std::string left_of(const std::string& folder);
+  static std::string script();
+
+  [[nodiscard]] std::string folder() const;
+  [[nodiscard]] std::string socket(int node = 1) const;  // node 1 is the manager
+  [[nodiscard]] std::string log(int node = 1) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pca::test

@@ -1,0 +1,9 @@
+#pragma once
+
+#include "cli/tool_main.hpp"
+
+namespace pca::swarm_deploy {
+
+[[nodiscard]] Result<int> run_config(ToolContext& context, const Inputs& inputs, BadInputs& bad);
+
+}  // namespace pca::swarm_deploy

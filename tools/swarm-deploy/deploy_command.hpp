@@ -1,0 +1,10 @@
+#pragma once
+
+#include "cli/tool_main.hpp"
+
+namespace pca::swarm_deploy {
+
+[[nodiscard]] Result<int> run_plan(ToolContext& context, const Inputs& inputs, BadInputs& bad);
+[[nodiscard]] Result<int> run_deploy(ToolContext& context, const Inputs& inputs, BadInputs& bad);
+
+}  // namespace pca::swarm_deploy

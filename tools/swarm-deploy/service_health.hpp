@@ -1,0 +1,99 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/json.hpp"
+
+namespace pca::swarm_deploy {
+
+// One task, as /tasks has it.
+struct Task {
+  std::string id;
+  std::string service_id;
+  std::string node_id;
+  std::int64_t slot = 0;      // of a replicated service
+  std::string state;          // "running", "failed", ...
+  std::string desired_state;  // "running", "shutdown", ...
+  std::string error;
+  std::string message;
+  std::int64_t exit_code = 0;
+  std::int64_t job_iteration = -1;
+
+  [[nodiscard]] bool has_failed() const { return state == "failed" || state == "rejected"; }
+  // What it is one of: the slot, or the node of a global service.
+  [[nodiscard]] std::string place() const;
+};
+// Hostile JSON: what is no task is left out.
+[[nodiscard]] std::vector<Task> parse_tasks(const Json& list);
+
+// What is waited for.
+struct WatchedService {
+  std::string name;
+  std::string id;
+  std::string mode = "Replicated";
+  std::int64_t replicas = 1;           // of a job: completions
+  std::string restart_condition = {};  // "none", "on-failure", "any"; empty is any
+  std::int64_t least_running = -1;     // well with fewer than `replicas`; -1 = all are wanted
+};
+[[nodiscard]] WatchedService watched_service(const std::string& name, const std::string& id,
+                                             const Json& spec);
+
+struct HealthRules {
+  std::int64_t max_task_failures = 3;
+  std::chrono::milliseconds scheduling_timeout{30'000};
+};
+
+enum class Health : std::uint8_t { waiting, well, failed };
+
+struct ServiceHealth {
+  Health health = Health::waiting;
+  std::string text;    // "1 of 3 tasks run", "is paused: ..."
+  std::string reason;  // of a failure: "image", "crash", "unschedulable", ...
+  std::string cure;
+  std::string task;  // the task that shows it, or empty
+  std::string node;
+};
+
+// What a failed task died of, in a word, and what to do about it.
+struct FailureKind {
+  std::string name;
+  std::string cure;
+};
+[[nodiscard]] FailureKind kind_of_failure(const Task& task);
+
+// Looks at one service again and again; keeps which of its tasks failed. `service` and `tasks` (of
+// the current spec, of this service alone) are what the Engine says now. Not thread safe.
+class HealthWatch {
+ public:
+  HealthWatch(WatchedService service, HealthRules rules)
+      : service_(std::move(service)), rules_(rules) {}
+
+  [[nodiscard]] ServiceHealth look(const Json& service, const std::vector<Task>& tasks,
+                                   std::size_t nodes, std::chrono::steady_clock::time_point now);
+  [[nodiscard]] const WatchedService& service() const { return service_; }
+  // Tasks that failed since the last call.
+  [[nodiscard]] std::vector<Task> take_new_failures();
+
+ private:
+  [[nodiscard]] ServiceHealth update_state(const Json& service) const;
+  void note_failures(const std::vector<Task>& tasks);
+  [[nodiscard]] ServiceHealth failed_tasks() const;
+  [[nodiscard]] ServiceHealth unschedulable(const std::vector<Task>& tasks,
+                                            std::chrono::steady_clock::time_point now);
+  [[nodiscard]] ServiceHealth progress(const Json& service, const std::vector<Task>& tasks,
+                                       std::size_t nodes) const;
+
+  WatchedService service_;
+  HealthRules rules_;
+  std::map<std::string, Task> failures_;  // by ID
+  std::set<std::string> told_;
+  std::string pending_error_;
+  std::chrono::steady_clock::time_point pending_since_;
+};
+
+}  // namespace pca::swarm_deploy

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "cli/tool_main.hpp"
+#include "swarm-deploy/compose_file.hpp"
+#include "swarm-deploy/stack_spec.hpp"
+
+namespace pca::swarm_deploy {
+
+// Reads the compose files that the inputs name, with their variables. Mistakes go to `bad`, each
+// with file, line and column; warnings to the log (with `strict` they are mistakes too).
+[[nodiscard]] Compose read_compose_inputs(ToolContext& context, const Inputs& inputs,
+                                          BadInputs& bad);
+
+// The same converted for the stack that the inputs name.
+[[nodiscard]] StackSpec read_stack_inputs(ToolContext& context, const Inputs& inputs,
+                                          BadInputs& bad);
+
+}  // namespace pca::swarm_deploy

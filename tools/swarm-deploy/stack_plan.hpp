@@ -1,0 +1,53 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "swarm-deploy/stack_spec.hpp"
+#include "swarm-deploy/swarm_state.hpp"
+
+namespace pca::swarm_deploy {
+
+enum class Action : std::uint8_t { create, update, unchanged, remove };
+[[nodiscard]] std::string_view name_of(Action action);  // "create"
+
+struct ServicePlan {
+  Action action = Action::unchanged;
+  std::string name;
+  std::string image;                 // with its digest where that is known
+  Json spec;                         // to be sent; IDs of objects that are to be made are names
+  SwarmService before;               // what is there; empty for create
+  std::vector<std::string> changes;  // "image: a -> b", for people
+};
+
+struct StackPlan {
+  std::vector<StackNetwork> networks;  // to be made
+  std::vector<StackObject> secrets;    // to be made
+  std::vector<StackObject> configs;    // to be made
+  std::vector<ServicePlan> services;   // all of the stack, by name
+  std::vector<std::string> warnings;
+  std::vector<std::string> mistakes;  // why nothing may be written
+
+  [[nodiscard]] std::size_t count(Action action) const;
+  [[nodiscard]] bool changes_nothing() const;
+};
+
+struct PlanRules {
+  ResolveImages resolve = ResolveImages::always;
+  bool require_digest = true;
+  bool prune = false;
+};
+
+// What is to be done, and what stands against it. Pure.
+[[nodiscard]] StackPlan make_plan(const StackSpec& wanted, const SwarmState& state,
+                                  const PlanRules& rules);
+
+// A service's spec without what the Engine adds and leaves out by itself, so that two that mean the
+// same are equal. `network_names` by ID.
+[[nodiscard]] Json canonical_spec(const Json& spec,
+                                  const std::map<std::string, std::string>& network_names,
+                                  int minor_version);
+// The ways in which two canonical specs differ. Values of environment variables are not shown.
+[[nodiscard]] std::vector<std::string> differences(const Json& before, const Json& after);
+
+}  // namespace pca::swarm_deploy

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runner/reporter.hpp"
+#include "swarm-deploy/service_health.hpp"
+#include "swarm-deploy/stack_plan.hpp"
+
+namespace pca::swarm_deploy {
+
+struct RunRules {
+  bool wait = true;
+  Milliseconds settle{5000};
+  HealthRules health = {};
+  bool roll_back = true;
+  Milliseconds rollback_timeout{300'000};
+};
+
+// The service that failed first.
+struct FailedService {
+  std::string name;
+  std::string reason;  // "image", "crash", ... as FailureKind
+  std::string text;
+  std::string node;
+  std::string log;  // last lines of the task, as the host wrote them
+};
+
+struct StackRun {
+  std::string outcome;  // of contract::outcome
+  std::optional<Error> error;
+  std::optional<FailedService> failed;
+  std::map<std::string, double> phases_ms;
+};
+
+// Writes what the plan says, waits until all services are well, and removes what is to go; on a
+// failure or a cancel everything that was written is taken back, and that is waited for too.
+[[nodiscard]] StackRun execute_plan(const Budget& budget, Engine& engine, Reporter& reporter,
+                                    const std::string& stack, const StackPlan& plan,
+                                    const SwarmState& state, const RunRules& rules);
+
+}  // namespace pca::swarm_deploy

@@ -1,0 +1,176 @@
+#include "swarm-deploy/swarm_state.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+
+namespace pca::swarm_deploy {
+
+namespace {
+
+constexpr Milliseconds answer_limit{30'000};  // a swarm without leader never answers
+
+const Json* member(const Json& value, std::initializer_list<std::string_view> path) {
+  const Json* at = &value;
+  for (const std::string_view key : path) {
+    if (at != nullptr) at = at->find(key);
+  }
+  return at;
+}
+
+std::int64_t number_at(const Json& value, std::initializer_list<std::string_view> path) {
+  const Json* found = member(value, path);
+  return found == nullptr || found->as_int() == nullptr ? 0 : *found->as_int();
+}
+
+// The name of a secret or config is in its spec.
+std::string name_of(const Json& object) {
+  const Json* spec = object.find("Spec");
+  return spec == nullptr ? object.text_of("Name") : spec->text_of("Name");
+}
+
+void add_objects(std::map<std::string, SwarmObject>& to, const Json& list,
+                 const std::set<std::string>* only = nullptr) {
+  if (list.as_array() == nullptr) return;
+  for (const Json& object : *list.as_array()) {
+    const std::string name = name_of(object);
+    if (only != nullptr && !only->contains(name)) continue;  // the filter takes parts of names
+    const std::string id =
+        object.find("Spec") == nullptr ? object.text_of("Id") : object.text_of("ID");
+    if (!name.empty() && !id.empty()) to[name] = {id, object};
+  }
+}
+
+// The names of secrets or configs that services use.
+std::set<std::string> referenced(const StackSpec& stack, const char* list, const char* key) {
+  std::set<std::string> names;
+  for (const StackService& service : stack.services) {
+    const Json* found = member(service.spec, {"TaskTemplate", "ContainerSpec", list});
+    if (found == nullptr || found->as_array() == nullptr) continue;
+    for (const Json& reference : *found->as_array()) names.insert(reference.text_of(key));
+  }
+  return names;
+}
+
+std::string named(const std::string& path, const std::set<std::string>& names) {
+  std::vector<std::pair<std::string, std::string>> terms;
+  for (const std::string& name : names) terms.emplace_back("name", name);
+  return path + "?" + engine_filter(terms);
+}
+
+// An image's reference in a path: its slashes separate nothing else.
+std::string image_path(const std::string& image) {
+  std::string out;
+  for (const std::string& part : split(image, '/')) {
+    if (!out.empty()) out += '/';
+    out += percent_encoded(part);
+  }
+  return "/distribution/" + out + "/json";
+}
+
+Result<ResolvedImage> parse_distribution(const Json& answer) {
+  const Json* digest = member(answer, {"Descriptor", "digest"});
+  if (digest == nullptr || digest->as_string() == nullptr ||
+      !digest->as_string()->starts_with("sha256:") || digest->as_string()->size() != 71) {
+    return failed("the registry's answer names no digest");
+  }
+  ResolvedImage image{*digest->as_string(), Json::array()};
+  const Json* platforms = answer.find("Platforms");
+  if (platforms != nullptr && platforms->as_array() != nullptr) {
+    for (const Json& platform : *platforms->as_array()) {
+      std::string architecture = platform.text_of("architecture");
+      if (equals_ignoring_case(architecture, "arm")) architecture.clear();  // its variants differ
+      Json entry = Json::object();
+      if (!architecture.empty()) entry.set("Architecture", architecture);
+      if (!platform.text_of("os").empty()) entry.set("OS", platform.text_of("os"));
+      image.platforms.push(std::move(entry));
+    }
+  }
+  return image;
+}
+
+std::set<std::string> images_to_resolve(const StackSpec& stack) {
+  std::set<std::string> images;
+  for (const StackService& service : stack.services) {
+    const auto image = full_image(service.image);
+    if (image && image->find('@') == std::string::npos) images.insert(*image);
+  }
+  return images;
+}
+
+}  // namespace
+
+std::string of_stack(const std::string& path, const std::string& stack, bool up_to_date) {
+  std::vector<std::pair<std::string, std::string>> terms{
+      {"label", fmt::format("{}={}", stack_label, stack)}};
+  if (up_to_date) terms.emplace_back("_up-to-date", "true");
+  return path + "?" + engine_filter(terms);
+}
+
+std::map<std::string, SwarmService> parse_services(const Json& list) {
+  std::map<std::string, SwarmService> services;
+  if (list.as_array() == nullptr) return services;
+  for (const Json& service : *list.as_array()) {
+    const std::string name = name_of(service);
+    const std::string id = service.text_of("ID");
+    const Json* spec = service.find("Spec");
+    if (name.empty() || id.empty() || spec == nullptr) continue;
+    services[name] = {id, number_at(service, {"Version", "Index"}), *spec,
+                      number_at(service, {"ServiceStatus", "RunningTasks"}),
+                      number_at(service, {"ServiceStatus", "DesiredTasks"})};
+  }
+  return services;
+}
+
+Result<SwarmState> read_swarm_state(const Budget& whole, Engine& engine, const StackSpec& stack,
+                                    ResolveImages resolve) {
+  const Budget budget = whole.at_most(answer_limit);
+  PCA_CHECK(engine.check_manager(budget));
+  std::vector<EngineRequest> requests;
+  for (const char* path : {"/services", "/networks", "/secrets", "/configs"}) {
+    requests.push_back({.path = of_stack(path, stack.name)});
+  }
+  requests.front().path += "&status=true";
+  std::set<std::string> networks(stack.external_networks.begin(), stack.external_networks.end());
+  for (const StackNetwork& network : stack.networks) networks.insert(network.name);
+  const std::set<std::string> secrets = referenced(stack, "Secrets", "SecretName");
+  const std::set<std::string> configs = referenced(stack, "Configs", "ConfigName");
+  const std::size_t by_name = requests.size();
+  for (const auto& [path, names] :
+       {std::pair{"/networks", &networks}, {"/secrets", &secrets}, {"/configs", &configs}}) {
+    // A list by no name at all would be all of them: one that cannot be stands for it.
+    requests.push_back({.path = named(path, names->empty() ? std::set<std::string>{"-"} : *names)});
+  }
+  std::vector<std::string> images;
+  if (resolve != ResolveImages::never) {
+    for (const std::string& image : images_to_resolve(stack)) {
+      images.push_back(image);
+      requests.push_back({.path = image_path(image)});
+    }
+  }
+  std::vector<Result<Json>> answers = engine.json_all(budget, requests);
+  const std::size_t of_images = requests.size() - images.size();
+  for (std::size_t i = 0; i < of_images; ++i) {
+    if (!answers[i]) return std::move(answers[i]).error().within("reading the stack");
+  }
+  SwarmState state;
+  state.minor_version = engine.minor_version();
+  state.services = parse_services(*answers[0]);
+  add_objects(state.networks, *answers[1]);
+  add_objects(state.secrets, *answers[2]);
+  add_objects(state.configs, *answers[3]);
+  add_objects(state.networks, *answers[by_name], &networks);
+  add_objects(state.secrets, *answers[by_name + 1], &secrets);
+  add_objects(state.configs, *answers[by_name + 2], &configs);
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    Result<Json>& answer = answers[of_images + i];
+    if (!answer && answer.error().kind == ErrorKind::cancelled) return std::move(answer).error();
+    state.images.emplace(images[i], answer ? parse_distribution(*answer)
+                                           : Result<ResolvedImage>(std::move(answer).error()));
+  }
+  return state;
+}
+
+}  // namespace pca::swarm_deploy

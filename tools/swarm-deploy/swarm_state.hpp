@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "net/engine.hpp"
+#include "swarm-deploy/stack_spec.hpp"
+
+namespace pca::swarm_deploy {
+
+struct SwarmService {
+  std::string id;
+  std::int64_t version = 0;  // what an update must name
+  Json spec;
+  std::int64_t running = 0;  // tasks
+  std::int64_t desired = 0;
+};
+
+struct SwarmObject {  // a network, secret or config
+  std::string id;
+  Json json;  // as the Engine has it
+};
+
+struct ResolvedImage {
+  std::string digest;  // "sha256:..."
+  Json platforms;      // of a service's placement
+};
+
+// What a swarm holds of one stack, and what else the stack refers to. By name.
+struct SwarmState {
+  std::map<std::string, SwarmService> services;
+  std::map<std::string, SwarmObject> networks;
+  std::map<std::string, SwarmObject> secrets;
+  std::map<std::string, SwarmObject> configs;
+  std::map<std::string, Result<ResolvedImage>> images;  // by full reference, what was asked for
+  int minor_version = 0;                                // of the API
+};
+
+enum class ResolveImages : std::uint8_t { always, changed, never };
+
+// All of it in parallel, after one question whether this Engine can answer.
+[[nodiscard]] Result<SwarmState> read_swarm_state(const Budget& budget, Engine& engine,
+                                                  const StackSpec& stack, ResolveImages resolve);
+
+// "/services?filters=...", of the stack.
+[[nodiscard]] std::string of_stack(const std::string& path, const std::string& stack,
+                                   bool up_to_date = false);
+// Hostile JSON of /services: what is no service is left out.
+[[nodiscard]] std::map<std::string, SwarmService> parse_services(const Json& list);
+
+}  // namespace pca::swarm_deploy

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "support/process.hpp"
+#include "support/swarm_step.hpp"
 #include "support/tunnel_ssh.hpp"
 
 namespace pca::test {
@@ -52,6 +53,8 @@ struct Swarm::Impl {
   TempFolder temporary;
   Process process;
 };
+
+std::string SwarmStep::executable() { return PCA_SWARM_DEPLOY; }
 
 std::string Swarm::script() { return PCA_SWARM_SCRIPT; }
 

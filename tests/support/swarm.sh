@@ -11,7 +11,7 @@ net=192.168.213
 
 fail() {
   echo "failed: $1"
-  tail -n 5 "$folder"/*/log 2>/dev/null || true
+  tail -n 5 "$folder/errors" "$folder"/*/log 2>/dev/null || true
   exit 1
 }
 
@@ -102,7 +102,7 @@ inside() {
 
 # Outside of the namespaces and of the test's processes, so that it also cleans up behind a test that was killed.
 keep() {
-  unshare --pid --fork --kill-child --mount --mount-proc --net --uts "$0" "$folder" "$nodes" inside </dev/null 3<&- &
+  unshare --pid --fork --kill-child --mount --mount-proc --net --uts "$0" "$folder" "$nodes" inside </dev/null 3<&- 2>"$folder/errors" &
   local namespaces=$! watcher rest
   # A swarm that did not start ends the waiting below.
   trap 'exec 3</dev/null' USR1

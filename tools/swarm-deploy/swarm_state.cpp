@@ -138,8 +138,9 @@ Result<SwarmState> read_swarm_state(const Budget& whole, Engine& engine, const S
   const std::set<std::string> secrets = referenced(stack, "Secrets", "SecretName");
   const std::set<std::string> configs = referenced(stack, "Configs", "ConfigName");
   const std::size_t by_name = requests.size();
+  using Named = std::pair<const char*, const std::set<std::string>*>;
   for (const auto& [path, names] :
-       {std::pair{"/networks", &networks}, {"/secrets", &secrets}, {"/configs", &configs}}) {
+       {Named{"/networks", &networks}, Named{"/secrets", &secrets}, Named{"/configs", &configs}}) {
     // A list by no name at all would be all of them: one that cannot be stands for it.
     requests.push_back({.path = named(path, names->empty() ? std::set<std::string>{"-"} : *names)});
   }

@@ -1,0 +1,343 @@
+// swarm-deploy on a real swarm of three nodes.
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "base/json.hpp"
+#include "net/engine.hpp"
+#include "support/comes_true.hpp"
+#include "support/require.hpp"
+#include "support/swarm.hpp"
+#include "support/swarm_step.hpp"
+
+namespace pca {
+namespace {
+
+using namespace test;
+
+// A service of the image `tag` that runs `command`; what else stands in its deploy block.
+std::string service(const std::string& name, const std::string& command,
+                    const std::string& deploy = "", const std::string& more = "",
+                    const std::string& tag = "v1") {
+  return fmt::format(
+      "  {}:\n    image: app:{}\n    command: [sh, -c, \"{}\"]\n    stop_grace_period: 200ms\n{}"
+      "    deploy:\n      endpoint_mode: dnsrr\n      restart_policy: {{delay: 300ms}}\n      "
+      "update_config: {{monitor: 1s}}\n{}",
+      name, tag, command, more, deploy);
+}
+
+constexpr const char* serve = "trap 'exit 0' TERM; echo started; while :; do sleep 0.2; done";
+constexpr const char* crash = "echo the last words; exit 3";
+
+// One swarm for all tests: each has a stack of its own.
+class SwarmDeploy : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    if (Swarm::missing().empty()) swarm_ = std::make_unique<Swarm>(3);
+  }
+  static void TearDownTestSuite() { swarm_.reset(); }
+
+  void SetUp() override {
+    PCA_REQUIRE(Swarm::missing());
+    auto engine = Engine::connect(budget(), *parse_engine_endpoint("unix://" + swarm_->socket()));
+    ASSERT_TRUE(engine) << engine.error().message;
+    engine_ = *std::move(engine);
+    step_ = std::make_unique<SwarmStep>(swarm_->socket(), stack());
+  }
+  void TearDown() override {
+    if (!engine_) return;
+    for (const auto& [name, entry] : services()) {
+      (void)engine_->ask(budget(), {.method = "DELETE", .path = "/services/" + name});
+    }
+  }
+
+  static Budget budget() { return Budget::of(Milliseconds{30'000}); }
+  static std::string stack() {
+    std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
+    return name.substr(0, 40);
+  }
+  static std::string named(const std::string& service) { return stack() + "_" + service; }
+
+  [[nodiscard]] SwarmStep::Result deploy(const std::string& services,
+                                         std::vector<std::string> more = {}) const {
+    step_->write("services:\n" + services + more_yaml);
+    const std::vector<std::string> usual{"--resolve-image",      "never", "--settle",  "1s",
+                                         "--scheduling-timeout", "3s",    "--timeout", "90s"};
+    more.insert(more.begin(), usual.begin(), usual.end());
+    return step_->run("deploy", more);
+  }
+
+  // All of the stack, by name.
+  [[nodiscard]] std::map<std::string, Json> services() const {
+    const std::vector<std::pair<std::string, std::string>> terms{
+        {"label", "com.docker.stack.namespace=" + stack()}};
+    const auto list = engine_->json(budget(), {.path = "/services?" + engine_filter(terms)});
+    std::map<std::string, Json> found;
+    if (!list) return found;
+    for (const Json& one : *list->as_array()) found[one.find("Spec")->text_of("Name")] = one;
+    return found;
+  }
+  [[nodiscard]] std::size_t objects(const std::string& kind) const {
+    const std::vector<std::pair<std::string, std::string>> terms{
+        {"label", "com.docker.stack.namespace=" + stack()}};
+    const auto list = engine_->json(budget(), {.path = "/" + kind + "?" + engine_filter(terms)});
+    return list ? list->as_array()->size() : 0;
+  }
+  // What the swarm holds of the stack, but for what changes by itself.
+  [[nodiscard]] std::string picture() const {
+    std::string text;
+    for (const auto& [name, one] : services()) text += name + " " + one.find("Spec")->dump() + "\n";
+    return text + fmt::format("{} secrets, {} configs", objects("secrets"), objects("configs"));
+  }
+
+  static std::unique_ptr<Swarm> swarm_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<SwarmStep> step_;
+  std::string more_yaml;
+};
+
+std::unique_ptr<Swarm> SwarmDeploy::swarm_;
+
+TEST_F(SwarmDeploy, DeploysThenChangesNothing) {
+  const std::string files = service("web", serve, "      replicas: 3\n") + service("db", serve) +
+                            service("every", serve, "      mode: global\n");
+  const auto first = deploy(files);
+  ASSERT_EQ(first.code, 0) << first.out << first.err;
+  EXPECT_EQ(first.outputs.at("outcome"), "deployed");
+  EXPECT_EQ(first.outputs.at("created"), "3");
+  EXPECT_NE(first.out.find(named("web") + ": 3 of 3 tasks run"), std::string::npos) << first.out;
+  EXPECT_NE(first.summary.find("| " + named("db") + " | create |"), std::string::npos)
+      << first.summary;
+
+  const auto before = services();
+  const auto second = deploy(files);
+  EXPECT_EQ(second.code, 0) << second.out << second.err;
+  EXPECT_EQ(second.outputs.at("outcome"), "unchanged");
+  EXPECT_EQ(second.outputs.at("changed"), "0");
+  for (const auto& [name, one] : services()) EXPECT_EQ(one.dump(), before.at(name).dump()) << name;
+}
+
+TEST_F(SwarmDeploy, PlanShowsAndWritesNothing) {
+  step_->write("services:\n" + service("web", serve));
+  const auto planned = step_->run("plan", {"--resolve-image", "never", "--exit-code"});
+  EXPECT_EQ(planned.code, 8) << planned.out << planned.err;
+  EXPECT_NE(planned.out.find("+ service " + named("web")), std::string::npos) << planned.out;
+  EXPECT_TRUE(services().empty());
+  EXPECT_EQ(objects("networks"), 0U);
+
+  ASSERT_EQ(deploy(service("web", serve)).code, 0);
+  const auto again = step_->run("plan", {"--resolve-image", "never", "--exit-code"});
+  EXPECT_EQ(again.code, 0) << again.out;
+  step_->write("services:\n" + service("web", serve, "      replicas: 2\n",
+                                       "    environment: {TOKEN: topsecret}\n"));
+  const auto changed = step_->run("plan", {"--resolve-image", "never"});
+  EXPECT_EQ(changed.code, 0);
+  EXPECT_NE(changed.out.find("Mode.Replicated.Replicas: 1 -> 2"), std::string::npos) << changed.out;
+  EXPECT_NE(changed.out.find("variable TOKEN: added"), std::string::npos) << changed.out;
+  EXPECT_EQ(changed.out.find("topsecret"), std::string::npos);
+}
+
+TEST_F(SwarmDeploy, OnlyWhatChangedIsWritten) {
+  ASSERT_EQ(deploy(service("web", serve) + service("db", serve)).code, 0);
+  const auto before = services();
+  const auto done = deploy(service("web", serve, "      replicas: 2\n") + service("db", serve));
+  ASSERT_EQ(done.code, 0) << done.out << done.err;
+  EXPECT_EQ(done.outputs.at("updated"), "1");
+  const auto after = services();
+  EXPECT_EQ(after.at(named("db")).dump(), before.at(named("db")).dump());
+  EXPECT_NE(after.at(named("web")).dump(), before.at(named("web")).dump());
+}
+
+TEST_F(SwarmDeploy, ACrashAtTheFirstDeployIsToldAndTakenBack) {
+  const auto done = deploy(service("good", serve) + service("bad", crash));
+  EXPECT_EQ(done.code, 3) << done.out << done.err;
+  EXPECT_EQ(done.outputs.at("outcome"), "rolled-back");
+  EXPECT_EQ(done.outputs.at("failed-service"), named("bad"));
+  EXPECT_EQ(done.outputs.at("failure-reason"), "crash");
+  EXPECT_NE((done.out + done.err).find("the last words"), std::string::npos)
+      << done.out << done.err;
+  EXPECT_NE(done.err.find("non-zero exit (3)"), std::string::npos) << done.err;
+  EXPECT_TRUE(services().empty());
+  EXPECT_TRUE(comes_true([this] { return objects("networks") == 0; }));
+}
+
+TEST_F(SwarmDeploy, AFailedChangeTakesTheWholeStackBack) {
+  more_yaml = "configs:\n  c: {file: one}\n";
+  step_->folder().write("one", "one");
+  const std::string with_config = "    configs: [c]\n";
+  ASSERT_EQ(deploy(service("web", serve, "", with_config) + service("db", serve)).code, 0);
+  const std::string before = picture();
+  step_->folder().write("one", "another");
+  const auto done = deploy(service("web", serve, "      replicas: 2\n", with_config) +
+                           service("db", crash) + service("extra", serve));
+  EXPECT_EQ(done.code, 3) << done.out << done.err;
+  EXPECT_EQ(done.outputs.at("failed-service"), named("db"));
+  EXPECT_EQ(picture(), before);
+  EXPECT_NE(done.err.find("The stack is as it was before"), std::string::npos) << done.err;
+  // And it runs as before.
+  const auto again = step_->run("plan", {"--resolve-image", "never"});
+  EXPECT_NE(again.out.find("= service " + named("web")), std::string::npos) << again.out;
+}
+
+TEST_F(SwarmDeploy, OnFailureLeaveLeavesIt) {
+  const auto done = deploy(service("bad", crash), {"--on-failure", "leave"});
+  EXPECT_EQ(done.code, 1) << done.out << done.err;
+  EXPECT_EQ(done.outputs.at("outcome"), "failed");
+  EXPECT_EQ(services().size(), 1U);
+}
+
+TEST_F(SwarmDeploy, AMissingImageIsTold) {
+  const auto done = deploy(service("web", serve, "", "", "absent"));
+  EXPECT_EQ(done.code, 3) << done.out << done.err;
+  EXPECT_EQ(done.outputs.at("failure-reason"), "image");
+  EXPECT_NE(done.err.find("No such image: app:absent"), std::string::npos) << done.err;
+}
+
+TEST_F(SwarmDeploy, AnUnschedulableServiceIsTold) {
+  const auto done =
+      deploy(service("web", serve, "      placement: {constraints: [node.labels.none == x]}\n"));
+  EXPECT_EQ(done.code, 3) << done.out << done.err;
+  EXPECT_EQ(done.outputs.at("failure-reason"), "unschedulable");
+  EXPECT_NE(done.err.find("scheduling constraints not satisfied on 3 nodes"), std::string::npos)
+      << done.err;
+}
+
+TEST_F(SwarmDeploy, AFailingHealthCheckIsTold) {
+  const auto done = deploy(service(
+      "web", serve, "",
+      "    healthcheck: {test: [CMD, 'false'], interval: 200ms, retries: 1, start_period: 0s}\n"));
+  EXPECT_EQ(done.code, 3) << done.out << done.err;
+  EXPECT_EQ(done.outputs.at("failure-reason"), "unhealthy");
+}
+
+TEST_F(SwarmDeploy, APausedUpdateFails) {
+  ASSERT_EQ(deploy(service("web", serve)).code, 0);
+  const std::string before = picture();
+  const auto done = deploy(service("web", crash), {"--max-task-failures", "50"});
+  EXPECT_EQ(done.code, 3) << done.out << done.err;
+  EXPECT_EQ(done.outputs.at("failure-reason"), "paused");
+  EXPECT_EQ(picture(), before);
+}
+
+TEST_F(SwarmDeploy, AnAutomaticRollbackIsAFailure) {
+  const std::string rolls_back = "      labels: {a: b}\n";
+  std::string files = service("web", serve, rolls_back);
+  files.replace(files.find("{monitor: 1s}"), 13, "{monitor: 1s, failure_action: rollback}");
+  ASSERT_EQ(deploy(files).code, 0);
+  std::string broken = service("web", crash, rolls_back);
+  broken.replace(broken.find("{monitor: 1s}"), 13, "{monitor: 1s, failure_action: rollback}");
+  const auto done = deploy(broken, {"--max-task-failures", "50"});
+  EXPECT_EQ(done.code, 3) << done.out << done.err;
+  EXPECT_EQ(done.outputs.at("failure-reason"), "rolled-back");
+}
+
+TEST_F(SwarmDeploy, OneShotsAndJobsAreDoneWhenTheyAre) {
+  std::string once = service("once", "echo done");
+  once.replace(once.find("{delay: 300ms}"), 14, "{condition: none}");
+  std::string job = service("job", "echo done", "      mode: replicated-job\n      replicas: 2\n");
+  job.replace(job.find("{delay: 300ms}"), 14, "{condition: on-failure}");
+  job.erase(job.find("      update_config"),
+            std::string("      update_config: {monitor: 1s}\n").size());
+  job.erase(job.find("      endpoint_mode: dnsrr\n"),
+            std::string("      endpoint_mode: dnsrr\n").size());
+  const auto done = deploy(once + job + service("none", serve, "      replicas: 0\n"));
+  EXPECT_EQ(done.code, 0) << done.out << done.err;
+}
+
+TEST_F(SwarmDeploy, AFailedOneShotFails) {
+  std::string once = service("once", crash);
+  once.replace(once.find("{delay: 300ms}"), 14, "{condition: none}");
+  const auto done = deploy(once);
+  EXPECT_EQ(done.code, 3) << done.out << done.err;
+  EXPECT_EQ(done.outputs.at("failed-service"), named("once"));
+}
+
+TEST_F(SwarmDeploy, ASecretRotatesByItsContent) {
+  more_yaml = "secrets:\n  s: {file: secret}\n";
+  step_->folder().write("secret", "first value");
+  const std::string files = service("web", serve, "", "    secrets: [s]\n");
+  ASSERT_EQ(deploy(files).code, 0);
+  const std::string before = picture();
+  ASSERT_EQ(deploy(files).outputs.at("outcome"), "unchanged");
+  step_->folder().write("secret", "second value");
+  const auto done = deploy(files);
+  EXPECT_EQ(done.code, 0) << done.out << done.err;
+  EXPECT_EQ(done.outputs.at("updated"), "1");
+  EXPECT_EQ(objects("secrets"), 2U);  // the old one is there for a rollback
+  EXPECT_NE(picture(), before);
+  EXPECT_EQ((done.out + done.err + done.summary).find("second value"), std::string::npos);
+}
+
+TEST_F(SwarmDeploy, PruneRemovesOnlyWhenAskedAndAfterSuccess) {
+  ASSERT_EQ(deploy(service("old", serve)).code, 0);
+  const auto kept = deploy(service("fresh", serve));
+  EXPECT_EQ(kept.code, 0);
+  EXPECT_NE(kept.err.find(named("old") + " is not in the files any more and stays"),
+            std::string::npos)
+      << kept.err;
+  EXPECT_EQ(services().size(), 2U);
+  EXPECT_EQ(deploy(service("third", crash), {"--prune"}).code, 3);
+  EXPECT_EQ(services().size(), 2U);
+  const auto pruned = deploy(service("fresh", serve), {"--prune"});
+  EXPECT_EQ(pruned.code, 0) << pruned.out << pruned.err;
+  EXPECT_EQ(pruned.outputs.at("removed"), "1");
+  EXPECT_EQ(services().size(), 1U);
+}
+
+TEST_F(SwarmDeploy, ACancelTakesBackWhatWasWritten) {
+  ASSERT_EQ(deploy(service("web", serve)).code, 0);
+  const std::string before = picture();
+  for (const int signal : {SIGINT, SIGTERM}) {
+    step_->write("services:\n" +
+                 service("web", serve, "      replicas: 2\n      labels: {a: b}\n") +
+                 service("extra", serve));
+    Process process =
+        step_->start("deploy", {"--resolve-image", "never", "--settle", "60s", "--timeout", "90s"});
+    ASSERT_TRUE(process.wait_for(named("extra") + ": ", std::chrono::seconds(30)))
+        << process.out() << process.err();
+    const auto sent = Clock::now();
+    process.send(signal);
+    const auto done = step_->result_of(process);
+    EXPECT_EQ(done.code, 128 + signal) << done.out << done.err;
+    EXPECT_LT(ms_since(sent), 7000);
+    EXPECT_EQ(done.outputs.at("outcome"), "rolled-back") << done.err;
+    EXPECT_EQ(picture(), before);
+  }
+}
+
+TEST_F(SwarmDeploy, AModeCannotChangeAndNothingIsWritten) {
+  ASSERT_EQ(deploy(service("web", serve)).code, 0);
+  const std::string before = picture();
+  const auto done = deploy(service("web", serve, "      mode: global\n") + service("extra", serve));
+  EXPECT_EQ(done.code, 1) << done.out << done.err;
+  EXPECT_NE(done.err.find("the mode of " + named("web") + " cannot become Global from Replicated"),
+            std::string::npos)
+      << done.err;
+  EXPECT_EQ(picture(), before);
+}
+
+TEST_F(SwarmDeploy, AWorkerIsNoManager) {
+  const SwarmStep worker(swarm_->socket(2), stack());
+  worker.write("services:\n" + service("web", serve));
+  const auto done = worker.run("deploy", {"--resolve-image", "never"});
+  EXPECT_EQ(done.code, 1) << done.out << done.err;
+  EXPECT_NE(done.err.find("is no manager of its swarm"), std::string::npos) << done.err;
+}
+
+TEST_F(SwarmDeploy, AnImageWithoutDigestStopsBeforeAnyWrite) {
+  const auto done = deploy(service("web", serve), {"--resolve-image", "always"});
+  EXPECT_EQ(done.code, 1) << done.out << done.err;
+  EXPECT_NE(done.err.find("the digest of the image app:v1 of " + named("web") + " cannot be had"),
+            std::string::npos)
+      << done.err;
+  EXPECT_TRUE(services().empty());
+  EXPECT_EQ(objects("networks"), 0U);
+}
+
+}  // namespace
+}  // namespace pca

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "support/output_file.hpp"
+#include "support/process.hpp"
+#include "support/temp_folder.hpp"
+
+namespace pca::test {
+
+// Runs of swarm-deploy as steps of a workflow, with a stack's file of their own.
+class SwarmStep {
+ public:
+  explicit SwarmStep(std::string socket, std::string stack = "shop")
+      : socket_(std::move(socket)), stack_(std::move(stack)) {}
+
+  struct Result {
+    int code = -1;
+    std::string out;
+    std::string err;
+    std::map<std::string, std::string> outputs;
+    std::string summary;
+  };
+
+  // Writes the stack's file.
+  void write(const std::string& yaml) const { folder_.write("stack.yml", yaml); }
+  [[nodiscard]] const TempFolder& folder() const { return folder_; }
+  ProcessEnvironment variables = {};  // further ones
+
+  [[nodiscard]] Process start(const std::string& command,
+                              const std::vector<std::string>& more = {}) const {
+    ProcessSpec spec;
+    spec.argv = {executable(), command,
+                 "--stack",    stack_,
+                 "--files",    folder_.path("stack.yml"),
+                 "--engine",   "unix://" + socket_};
+    spec.argv.insert(spec.argv.end(), more.begin(), more.end());
+    for (const auto& [name, value] : variables) spec.environment[name] = value;
+    spec.environment["RUNNER_TEMP"] = folder_.path();
+    for (const char* file : {"GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"}) {
+      spec.environment[file] = folder_.write(file, "");
+    }
+    return Process(std::move(spec));
+  }
+
+  [[nodiscard]] Result result_of(Process& process,
+                                 std::chrono::seconds deadline = std::chrono::seconds(120)) const {
+    const auto code = process.wait(deadline);
+    return {code.value_or(-1), process.out(), process.err(),
+            parse_output_file(folder_.read("GITHUB_OUTPUT")), folder_.read("GITHUB_STEP_SUMMARY")};
+  }
+
+  [[nodiscard]] Result run(const std::string& command,
+                           const std::vector<std::string>& more = {}) const {
+    Process process = start(command, more);
+    return result_of(process);
+  }
+
+  static std::string executable();
+
+ private:
+  std::string socket_;
+  std::string stack_;
+  TempFolder folder_;
+};
+
+}  // namespace pca::test

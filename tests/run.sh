@@ -64,7 +64,7 @@ if $full; then
   timed 'Installing what the rest needs' $prepare packages full bench
   build clang
   test_preset clang
-  build release-arm64 tunnel-ssh deploy-policy commit-status
+  build release-arm64 tunnel-ssh deploy-policy commit-status swarm-deploy
   for part in arm64 tidy fuzz chaos bench other_debian newcomer; do
     step "Running tests/full/$part.sh" "tests/full/$part.sh"
   done

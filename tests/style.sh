@@ -28,9 +28,9 @@ layer_may_not_include base 'net|runner|cli|deploy'
 layer_may_not_include net 'runner|cli|deploy'
 layer_may_not_include runner 'net|cli|deploy'
 layer_may_not_include cli 'deploy'
-must_be_empty "a layer includes a tool" "$(sources | grep '^common/' | lines_with '^#include "(tools/)?(tunnel-ssh|deploy-policy|commit-status|sandbox)/')"
+must_be_empty "a layer includes a tool" "$(sources | grep '^common/' | lines_with '^#include "(tools/)?(tunnel-ssh|deploy-policy|commit-status|swarm-deploy|sandbox)/')"
 must_be_empty "the sandbox is included outside of tests" "$(sources | grep -vE '^(tools/sandbox|tests)/' | lines_with '^#include "(tools/)?sandbox/')"
-for tool in tunnel-ssh deploy-policy commit-status sandbox; do
+for tool in tunnel-ssh deploy-policy commit-status swarm-deploy sandbox; do
   must_be_empty "another tool includes $tool" "$(sources | grep '^tools/' | grep -v "^tools/$tool/" | lines_with "^#include \"(tools/)?$tool/")"
 done
 

@@ -30,7 +30,7 @@ packages_of() { # set
   test) # clang for the sanitizers, the rest as peers and hosts of the end-to-end tests
     echo clang libclang-rt-dev clang-format file binutils openssh-server openssh-client rsync \
       curl wget gcc git nodejs node-js-yaml openssl iproute2 nftables dnsmasq-base util-linux procps sudo nginx-light \
-      busybox zsh mksh tcsh fish debootstrap $(npm_package)
+      busybox zsh mksh tcsh fish debootstrap docker.io $(npm_package)
     ;;
   bench) echo libbenchmark-dev openssh-server openssh-client rsync time ;;
   full) echo clang-tidy g++-aarch64-linux-gnu qemu-user-static libssl-dev:arm64 zlib1g-dev:arm64 \
@@ -46,6 +46,20 @@ is_installed() { # package
 # The tests start an nginx of their own; Debian would start another one that listens.
 keep_nginx_off() {
   [ ! -d /run/systemd/system ] || "${as_root[@]}" systemctl mask nginx.service
+}
+
+# The tests start Engines of their own; Debian would start another one, as root and for good.
+keep_docker_off() {
+  if [ -d /run/systemd/system ]; then
+    echo "docker.io is needed for its dockerd program only: its service is masked, so that nothing"
+    echo "listens ('systemctl unmask docker.service docker.socket containerd.service' undoes it)."
+    "${as_root[@]}" systemctl mask docker.service docker.socket containerd.service
+  elif [ ! -e /usr/sbin/policy-rc.d ]; then
+    # Debian's own way to install a service without starting it; only for this once.
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee /usr/sbin/policy-rc.d >/dev/null
+    "${as_root[@]}" chmod +x /usr/sbin/policy-rc.d
+    trap '"${as_root[@]}" rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
 }
 
 # A newcomer who tries the demo has not asked for a listening SSH server.
@@ -88,6 +102,7 @@ install_packages() { # set...
   say "Installing Debian packages that are missing: ${missing[*]}"
   [[ " ${missing[*]} " != *" openssh-server "* ]] || keep_sshd_off
   [[ " ${missing[*]} " != *" nginx-light "* ]] || keep_nginx_off
+  [[ " ${missing[*]} " != *" docker.io "* ]] || keep_docker_off
   "${as_root[@]}" apt-get update -qq
   # Stay inside this release, also where a newer one is listed: its libraries would be linked in.
   local release

@@ -10,6 +10,7 @@
 #include "cli/connection_inputs.hpp"
 #include "commit-status/options.hpp"
 #include "deploy-policy/options.hpp"
+#include "swarm-deploy/options.hpp"
 #include "tunnel-ssh/options.hpp"
 
 namespace pca::test {
@@ -250,6 +251,11 @@ std::vector<Action> all_actions() {
       {"commit-status", "deployment-finish", "deployment finish", "deployment-finish",
        "Says at GitHub how a deployment ended and where it can be seen, that a preview is gone, or "
        "what was rolled back"},
+      {"swarm-deploy", "swarm-deploy", "deploy", "swarm-deploy",
+       "Deploys compose files to a Docker Swarm: unchanged services are not touched, all are "
+       "waited for together, and a failure takes the whole stack back"},
+      {"swarm-deploy", "swarm-plan", "plan", "swarm-plan",
+       "Shows what a deploy of compose files to a Docker Swarm would change, and writes nothing"},
   };
 }
 
@@ -279,6 +285,7 @@ CommandSpec inputs_of_action(const Action& action, const CommandSpec& command) {
 
 ToolSpec spec_of_tool(const std::string& name) {
   if (name == "deploy-policy") return deploy_policy::tool_spec();
+  if (name == "swarm-deploy") return swarm_deploy::tool_spec();
   return name == "commit-status" ? commit_status::tool_spec() : tunnel_ssh::tool_spec();
 }
 

@@ -116,7 +116,6 @@ class Reader {
   Read ordered_texts(const std::string& path, const ConfigValue& value);
   Read text_or_texts(const std::string& path, const ConfigValue& value);
   Read texts_or_numbers(const std::string& path, const ConfigValue& value);
-  Read number_or_text(const std::string& path, const ConfigValue& value);
   Read flag(const std::string& path, const ConfigValue& value);
   Read flag_pointer(const std::string& path, const ConfigValue& value);
   Read integer(const std::string& path, const ConfigValue& value);
@@ -246,7 +245,7 @@ struct Keys {
       Key{"restart", &R::text, ignored, "Use deploy.restart_policy."},
       Key{"secrets", &R::references},
       Key{"security_opt", &R::texts, ignored},
-      Key{"shm_size", &R::number_or_text, ignored},
+      Key{"shm_size", &R::text, ignored},
       Key{"stdin_open", &R::flag},
       Key{"stop_grace_period", &R::duration_pointer},
       Key{"stop_signal", &R::text},
@@ -658,11 +657,6 @@ Read Reader::texts_or_numbers(const std::string& path, const ConfigValue& value)
     if (found) list.push(*std::move(found));
   }
   return unless_empty(std::move(list));
-}
-
-Read Reader::number_or_text(const std::string& path, const ConfigValue& value) {
-  auto found = pair_value(path, value, false);
-  return found ? unless_empty(*std::move(found)) : Read();
 }
 
 Read Reader::flag_pointer(const std::string& path, const ConfigValue& value) {

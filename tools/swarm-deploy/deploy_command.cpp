@@ -167,7 +167,7 @@ void tell_run(ToolContext& context, const std::string& command, const std::strin
   reporter.output(contract::removed, std::to_string(plan.count(Action::remove)));
   reporter.output(contract::services, services_json(plan).dump());
   reporter.output(contract::duration_ms, fmt::format("{}", std::llround(duration)));
-  reporter.output(contract::report, write_report(context, "swarm-deploy", report));
+  reporter.output(contract::report, write_report(context, report));
   if (command == "deploy") {
     reporter.output(contract::failed_service, run.failed ? run.failed->name : "");
     reporter.output(contract::failure_reason, run.failed ? run.failed->reason : "");

@@ -88,6 +88,12 @@ Json changed_at(const Json& value, std::span<const std::string_view> path, const
   return out.set(std::string(path.front()), changed_at(*inner, path.subspan(1), change));
 }
 
+Json without(const Json& map, std::string_view key) {
+  Json::Object members = *map.as_object();
+  std::erase_if(members, [&](const auto& member) { return member.first == key; });
+  return members;
+}
+
 std::string shown_value(const Json& value) {
   const std::string text = value.as_string() != nullptr ? *value.as_string() : value.dump();
   return visible(text.size() > longest_value ? std::string(cut_utf8(text, longest_value)) + "..."
@@ -257,6 +263,12 @@ class Planning {
 
   Json with_known_ids(const StackService& wanted) {
     Json spec = wanted.spec;
+    constexpr int knows_oom_score = 46;
+    if (state_.minor_version < knows_oom_score) {
+      const std::array<std::string_view, 2> container{"TaskTemplate", "ContainerSpec"};
+      spec = changed_at(spec, container,
+                        [](const Json& value) { return without(value, "OomScoreAdj"); });
+    }
     for (const auto& [list, id_key, name_key, kind] :
          {std::tuple{"Secrets", "SecretID", "SecretName", "secret"},
           std::tuple{"Configs", "ConfigID", "ConfigName", "config"}}) {
@@ -284,6 +296,12 @@ class Planning {
         return out;
       });
     }
+    const std::array<std::string_view, 4> credential{"TaskTemplate", "ContainerSpec", "Privileges",
+                                                     "CredentialSpec"};
+    spec = changed_at(spec, credential, [&](Json value) {
+      const auto known = state_.configs.find(value.text_of("Config"));
+      return known == state_.configs.end() ? value : value.set("Config", known->second.id);
+    });
     return spec;
   }
 

@@ -52,11 +52,21 @@ PortName port_name(const Json& port) {
 }
 
 Json merge_values(const Json& earlier, const Json& later);
+Json replace_entries(Json earlier, const Json& later);
+
+// Maps of texts, in which an empty one counts.
+bool is_of_texts(std::string_view key) {
+  return key == "labels" || key == "sysctls" || key == "driver_opts" || key == "options";
+}
 
 Json merge_maps(Json earlier, const Json& later) {
   for (const auto& [key, value] : *later.as_object()) {
     const Json* old = earlier.find(key);
-    earlier.set(key, old == nullptr ? value : merge_values(*old, value));
+    if (old == nullptr) {
+      earlier.set(key, value);
+    } else {
+      earlier.set(key, is_of_texts(key) ? replace_entries(*old, value) : merge_values(*old, value));
+    }
   }
   return earlier;
 }
@@ -107,10 +117,9 @@ Json merge_member(std::string_view key, const Json& earlier, const Json& later) 
   if (key == "secrets" || key == "configs") return by_text(earlier, later, "source");
   if (key == "logging") return merge_logging(earlier, later);
   if (key == "networks") return merge_attachments(earlier, later);
-  if (key == "ulimits") return replace_entries(earlier, later);
+  if (key == "ulimits" || is_of_texts(key)) return replace_entries(earlier, later);
   Json merged = merge_values(earlier, later);
-  const bool is_pairs = key == "environment" || key == "labels" || key == "sysctls";
-  return is_pairs ? sorted(std::move(merged)) : merged;
+  return key == "environment" ? sorted(std::move(merged)) : merged;
 }
 
 Json merge_service(Json earlier, const Json& later) {

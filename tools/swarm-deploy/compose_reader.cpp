@@ -242,7 +242,7 @@ struct Keys {
       Key{"ports", &R::ports},
       Key{"privileged", &R::flag, ignored},
       Key{"read_only", &R::flag},
-      Key{"restart", &R::text, ignored, "Use deploy.restart_policy."},
+      Key{"restart", &R::text},
       Key{"secrets", &R::references},
       Key{"security_opt", &R::texts, ignored},
       Key{"shm_size", &R::text, ignored},
@@ -279,7 +279,7 @@ struct Keys {
       Key{"develop", nullptr, forbidden, no_compose_spec},
       Key{"provider", nullptr, forbidden, no_compose_spec},
       Key{"models", nullptr, forbidden, no_compose_spec},
-      Key{"group_add", &R::texts_or_numbers, ignored},
+      Key{"group_add", nullptr, forbidden, no_compose_spec},
   };
   static constexpr std::array build{
       Key{"context", &R::text},
@@ -513,6 +513,9 @@ std::optional<Json> Reader::pairs(const std::string& path, const ConfigValue& va
   Json map = Json::object();
   if (value.is_map()) {
     for (const ConfigValue::Member& member : value.members) {
+      if (member.key.empty()) {
+        mistake(member.value, path + " has a key without a name", "Give it a name.");
+      }
       auto found = pair_value(path + "." + member.key, member.value, allows_null);
       if (found) map.set(member.key, *std::move(found));
     }
@@ -760,13 +763,41 @@ Read Reader::command(const std::string& path, const ConfigValue& value) {
   return {};
 }
 
+// "name:address" or "name=address", an IPv6 address perhaps in brackets.
+std::string host_line(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  const std::size_t at = equals == std::string::npos ? text.find(':') : equals;
+  if (at == std::string::npos) return {};
+  std::string address = text.substr(at + 1);
+  if (address.starts_with('[') && address.ends_with(']'))
+    address = address.substr(1, address.size() - 2);
+  return text.substr(0, at) + ":" + address;
+}
+
 Read Reader::hosts(const std::string& path, const ConfigValue& value) {
-  if (value.is_list()) return texts(path, value);
-  if (!must_be_map(path, value)) return {};
   std::vector<std::string> lines;
+  if (value.is_list()) {
+    const Read found = texts(path, value);
+    if (!found) return {};
+    for (const Json& text : *found->as_array()) {
+      std::string line = host_line(*text.as_string());
+      if (line.empty()) {
+        warning(
+            value,
+            fmt::format("{}: {} names no address and is dropped", path, shown(*text.as_string())),
+            "Write name:address.");
+      } else {
+        lines.push_back(std::move(line));
+      }
+    }
+    return unless_empty(list_of(lines));
+  }
+  if (!must_be_map(path, value)) return {};
   for (const ConfigValue::Member& member : value.members) {
     const auto found = pair_value(path + "." + member.key, member.value, true);
-    if (found && !found->is_null()) lines.push_back(member.key + ":" + *found->as_string());
+    if (found && !found->is_null()) {
+      lines.push_back(host_line(member.key + ":" + *found->as_string()));
+    }
   }
   std::sort(lines.begin(), lines.end());
   return unless_empty(list_of(lines));

@@ -26,6 +26,18 @@ bool holds(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
+std::int64_t number_in_status(const Json& service, std::string_view key) {
+  const Json* status = service.find("ServiceStatus");
+  return status == nullptr ? 0 : number_of(status->find(key));
+}
+
+// Which run of a job is the present one; -1 = it is none.
+std::int64_t job_iteration(const Json& service) {
+  const Json* status = service.find("JobStatus");
+  const Json* iteration = status == nullptr ? nullptr : status->find("JobIteration");
+  return iteration == nullptr ? -1 : number_of(iteration->find("Index"));
+}
+
 bool is_on_its_way(const Task& task) {
   return task.desired_state == "running" || task.desired_state == "ready" ||
          task.desired_state == "accepted";
@@ -123,7 +135,7 @@ ServiceHealth HealthWatch::update_state(const Json& service) const {
   if (state == "paused" || state == "rollback_paused") {
     out.text = fmt::format("its update is paused: {}", message);
     out.reason = "paused";
-  } else if (state.starts_with("rollback")) {
+  } else if (state.starts_with("rollback") && !service_.is_restored) {
     out.text = fmt::format("the swarm takes its update back: {}", message);
     out.reason = "rolled-back";
   } else {
@@ -194,13 +206,16 @@ ServiceHealth HealthWatch::progress(const Json& service, const std::vector<Task>
                                     std::size_t nodes) const {
   std::set<std::string> running;
   std::set<std::string> complete;
+  const std::int64_t iteration = job_iteration(service);
   for (const Task& task : tasks) {
+    if (task.job_iteration >= 0 && iteration >= 0 && task.job_iteration != iteration) continue;
     if (task.state == "running" && task.desired_state == "running") running.insert(task.place());
     if (task.state == "complete" && task.exit_code == 0) complete.insert(task.place());
   }
   ServiceHealth out;
   const Json* update = service.find("UpdateStatus");
-  const bool is_updating = update != nullptr && update->text_of("State") == "updating";
+  const std::string state = update == nullptr ? std::string() : update->text_of("State");
+  const bool is_updating = state == "updating" || state == "rollback_started";
   const bool is_job = service_.mode.ends_with("Job");
   const bool is_global = service_.mode.starts_with("Global");
   const bool may_complete =
@@ -212,13 +227,13 @@ ServiceHealth HealthWatch::progress(const Json& service, const std::vector<Task>
     // Those nodes that the constraints leave are those that have a task.
     std::set<std::string> places;
     for (const Task& task : tasks) places.insert(task.place());
-    const Json* status = service.find("ServiceStatus");
-    const std::int64_t desired = status == nullptr ? 0 : number_of(status->find("DesiredTasks"));
+    const std::int64_t desired = number_in_status(service, "DesiredTasks");
     wanted = std::max(desired, static_cast<std::int64_t>(places.size()));
     if (wanted == 0) wanted = static_cast<std::int64_t>(nodes);
   }
   if (service_.least_running >= 0) wanted = std::min(wanted, service_.least_running);
-  const auto have = static_cast<std::int64_t>(done.size());
+  auto have = static_cast<std::int64_t>(done.size());
+  if (is_job) have = std::max(have, number_in_status(service, "CompletedTasks"));
   out.text = fmt::format("{} of {} tasks {}{}", have, wanted, is_job ? "completed" : "run",
                          is_updating ? ", updating" : "");
   const bool is_enough = service_.least_running >= 0

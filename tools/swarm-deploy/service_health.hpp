@@ -38,6 +38,7 @@ struct WatchedService {
   std::string mode = "Replicated";
   std::int64_t replicas = 1;           // of a job: completions
   std::string restart_condition = {};  // "none", "on-failure", "any"; empty is any
+  bool is_restored = false;            // what the swarm itself took back is as wanted
   std::int64_t least_running = -1;     // well with fewer than `replicas`; -1 = all are wanted
 };
 [[nodiscard]] WatchedService watched_service(const std::string& name, const std::string& id,

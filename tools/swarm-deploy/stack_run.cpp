@@ -441,7 +441,14 @@ class Run {
     // Services first: the rest is in use until they are gone.
     note(remove_made(budget, true));
     if (is_waited_for && !first) note(wait_until_restored(budget));
-    note(remove_made(budget, false));
+    const auto removed = remove_made(budget, false);
+    if (is_waited_for || removed) {
+      note(removed);
+    } else {
+      // Nothing uses it: the stack runs as before.
+      reporter_.warning(
+          fmt::format("There was no time to clean up all of it: {}.", removed.error().message));
+    }
     if (first) return *std::move(first);
     return {};
   }
@@ -496,6 +503,7 @@ class Run {
     for (const ServicePlan* service : updated_) {
       WatchedService watched =
           watched_service(service->name, service->before.id, service->before.spec);
+      watched.is_restored = true;
       // It need not be better than it was.
       watched.least_running = std::min(service->before.running, service->before.desired);
       HealthRules patient = rules_.health;

@@ -79,6 +79,18 @@ std::string short_digest(const std::string& content) {
   return to_hex(sha256(content)).substr(0, 12);
 }
 
+// An image of Docker's own registry without what goes without saying.
+std::string familiar(std::string image) {
+  for (const std::string_view host : {"docker.io/", "index.docker.io/"}) {
+    if (image.starts_with(host)) image.erase(0, host.size());
+  }
+  constexpr std::string_view official = "library/";
+  if (image.starts_with(official) && image.find('/', official.size()) == std::string::npos) {
+    image.erase(0, official.size());
+  }
+  return image;
+}
+
 class Conversion {
  public:
   Conversion(const std::string& stack, const Compose& compose, const ReadFile& read_file,
@@ -174,6 +186,9 @@ class Conversion {
     task.set("Resources", resources(key, at(deploy, "resources")));
     if (const Json* policy = deploy.find("restart_policy")) {
       task.set("RestartPolicy", restart_policy(*policy));
+    } else if (Json restart = restart_of_container(key, service.text_of("restart"));
+               !restart.is_null()) {
+      task.set("RestartPolicy", std::move(restart));
     }
     task.set("Placement", placement(at(deploy, "placement")));
     put(task, "Networks", attachments(key, at(service, "networks")));
@@ -501,6 +516,26 @@ class Conversion {
     return out;
   }
 
+  // The key of containers, "on-failure:3", which counts where deploy has no restart_policy.
+  Json restart_of_container(const std::string& key, const std::string& text) {
+    const std::size_t colon = text.find(':');
+    const std::string name = text.substr(0, colon);
+    const auto attempts = colon == std::string::npos
+                              ? Result<std::int64_t>(0)
+                              : parse_integer(text.substr(colon + 1), 0, 1'000'000);
+    const bool is_known = name.empty() || name == "no" || name == "always" ||
+                          name == "unless-stopped" || name == "on-failure";
+    if (!is_known || !attempts) {
+      mistake({"services", key, "restart"},
+              fmt::format("services.{}.restart: {} is no restart policy", key, shown(text)),
+              "Write no, always, unless-stopped, on-failure or on-failure:3.");
+      return {};
+    }
+    if (name.empty() || name == "no") return {};
+    if (name != "on-failure") return Json::object().set("Condition", "any");
+    return Json::object().set("Condition", "on-failure").set("MaxAttempts", *attempts);
+  }
+
   static Json placement(const Json& given) {
     Json out = Json::object();
     put(out, "Constraints", at(given, "constraints"));
@@ -748,7 +783,7 @@ Result<std::string> full_image(const std::string& image) {
   };
   if (image.empty()) return problem("");
   const std::size_t at = image.find('@');
-  const std::string rest = image.substr(0, at);
+  const std::string rest = familiar(image.substr(0, at));
   if (at != std::string::npos) {
     const std::string digest = image.substr(at + 1);
     const bool is_good = digest.starts_with("sha256:") && digest.size() == 71 &&
@@ -774,9 +809,9 @@ Result<std::string> full_image(const std::string& image) {
     if (tag.empty() || tag.size() > 128 || tag.find_first_not_of(in_tags) != std::string::npos) {
       return problem("its tag is none");
     }
-    return image;
   }
-  return at == std::string::npos ? image + ":latest" : image;
+  if (at != std::string::npos) return rest + image.substr(at);
+  return colon == std::string::npos ? rest + ":latest" : rest;
 }
 
 }  // namespace pca::swarm_deploy

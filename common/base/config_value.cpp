@@ -137,7 +137,7 @@ void ConfigBuilder::place(ConfigValue value) {
     return;
   }
   open.value.members.push_back(
-      {std::move(open.key), open.key_line, open.key_column, std::move(value)});
+      {std::move(open.key), open.key_line, std::move(value), open.key_column});
   open.has_key = false;
   last_ = &open.value.members.back().value;
 }

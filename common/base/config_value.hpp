@@ -45,8 +45,8 @@ struct ConfigValue {
 struct ConfigValue::Member {
   std::string key;
   int line = 0;  // of the key
-  int column = 0;
-  ConfigValue value;
+  ConfigValue value = {};
+  int column = 0;  // of the key
 };
 
 struct ConfigLimits {

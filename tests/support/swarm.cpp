@@ -74,8 +74,8 @@ std::string Swarm::missing() {
       "--net",
       "sh",
       "-c",
-      "ip link add b type bridge && ip link add v type veth peer name w && "
-      "ip link add x type vxlan id 1 dstport 4789 dev lo"};
+      "ip link add probe0 type bridge && ip link add probe1 type veth peer name probe2 && "
+      "ip link add probe3 type vxlan id 1 dstport 4789"};
   if (!succeeds(probe)) return "no namespaces, bridges, veth or vxlan devices can be made here";
   return {};
 }

@@ -168,6 +168,7 @@ class Reader {
   Json volume(const std::string& name, const std::string& path, const ConfigValue& value);
   Json secret(const std::string& name, const std::string& path, const ConfigValue& value);
   Json config(const std::string& name, const std::string& path, const ConfigValue& value);
+  void add_extensions(const ConfigValue& value, Json& entry);
   void name_external(const std::string& kind, const std::string& name, const ConfigValue& value,
                      Json& entry);
   Json file_object(const std::string& kind, const std::string& name, const ConfigValue& value,
@@ -1167,11 +1168,7 @@ Json Reader::service(const std::string& /*name*/, const std::string& path,
   resolve_environment(path, value, service);
   resolve_mounts(path, value, service);
   service = in_order_of(Keys::service, service);
-  for (const ConfigValue::Member& member : value.members) {
-    if (member.key.starts_with("x-")) {
-      service.set(member.key, plain(path + "." + member.key, member.value));
-    }
-  }
+  add_extensions(value, service);
   return service;
 }
 
@@ -1191,6 +1188,11 @@ void Reader::name_external(const std::string& kind, const std::string& name,
     entry.set("name", name);
   }
   entry.set("external", true);
+  // Of what is not external the docker CLI prints no extensions.
+  add_extensions(value, entry);
+}
+
+void Reader::add_extensions(const ConfigValue& value, Json& entry) {
   for (const ConfigValue::Member& member : value.members) {
     if (member.key.starts_with("x-")) entry.set(member.key, plain(member.key, member.value));
   }
@@ -1220,6 +1222,7 @@ Json Reader::volume(const std::string& name, const std::string& path, const Conf
 
 Json Reader::file_object(const std::string& kind, const std::string& name, const ConfigValue& value,
                          Json entry) {
+  add_extensions(value, entry);
   if (entry.find("external") != nullptr) {
     name_external(kind, name, value, entry);
     return entry;

@@ -44,10 +44,27 @@ bool is_kept(std::string_view path, const Json& value) {
          path.ends_with(".Healthcheck");
 }
 
+// What the Engine writes out where a spec says nothing.
+bool is_default(std::string_view path, std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 10> defaults{{
+      {".TaskTemplate.ContainerSpec.Isolation", "default"},
+      {".TaskTemplate.Runtime", "container"},
+      {".TaskTemplate.RestartPolicy.Condition", "any"},
+      {".UpdateConfig.FailureAction", "pause"},
+      {".UpdateConfig.Order", "stop-first"},
+      {".RollbackConfig.FailureAction", "pause"},
+      {".RollbackConfig.Order", "stop-first"},
+      {".EndpointSpec.Mode", "vip"},
+      {".EndpointSpec.Ports.Protocol", "tcp"},
+      {".EndpointSpec.Ports.PublishMode", "ingress"},
+  }};
+  return std::find(defaults.begin(), defaults.end(), std::pair(path, text)) != defaults.end();
+}
+
 bool is_added_by_engine(std::string_view path, const Json& value, int minor_version) {
-  const std::string* text = value.as_string();
-  if (path == ".TaskTemplate.ContainerSpec.Isolation") return text != nullptr && *text == "default";
-  if (path == ".TaskTemplate.Runtime") return text != nullptr && *text == "container";
+  if (const std::string* text = value.as_string(); text != nullptr && is_default(path, *text)) {
+    return true;
+  }
   if (path == ".TaskTemplate.ForceUpdate") return true;
   if (path.ends_with(".Healthcheck.StartInterval")) return minor_version < 44;
   if (path.ends_with(".OomScoreAdj")) return minor_version < 46;
@@ -158,6 +175,19 @@ class Differences {
   std::vector<std::string> found_;
 };
 
+bool is_of_node(const std::string& network) {
+  return network == "host" || network == "bridge" || network == "none" || network == "default";
+}
+
+std::vector<std::string> targets_of(const Json& spec) {
+  std::vector<std::string> targets;
+  const Json* task = spec.find("TaskTemplate");
+  const Json* networks = task == nullptr ? nullptr : task->find("Networks");
+  if (networks == nullptr || networks->as_array() == nullptr) return targets;
+  for (const Json& network : *networks->as_array()) targets.push_back(network.text_of("Target"));
+  return targets;
+}
+
 std::string_view mode_of(const Json& spec) {
   const Json* mode = spec.find("Mode");
   for (const std::string_view name : {"Global", "ReplicatedJob", "GlobalJob"}) {
@@ -188,7 +218,7 @@ class Planning {
   void plan_networks() {
     for (const std::string& name : wanted_.external_networks) {
       const auto found = state_.networks.find(name);
-      if (name == "host" || name == "bridge" || name == "none" || name == "default") continue;
+      if (is_of_node(name)) continue;
       if (found == state_.networks.end()) {
         plan_.mistakes.push_back(
             fmt::format("the external network {} does not exist: create it by docker network "
@@ -359,8 +389,21 @@ class Planning {
                           [&](Json value) { return value.set("Platforms", platforms); });
   }
 
+  // A node's own network (host) has an ID in the swarm that no list tells: it is the one that
+  // stands for the name.
+  [[nodiscard]] std::map<std::string, std::string> names_for(const ServicePlan& service) const {
+    std::map<std::string, std::string> names = network_names_;
+    const std::vector<std::string> before = targets_of(service.before.spec);
+    const std::vector<std::string> after = targets_of(service.spec);
+    if (before.size() != after.size()) return names;
+    for (std::size_t i = 0; i < after.size(); ++i) {
+      if (is_of_node(after[i]) && !names.contains(before[i])) names[before[i]] = after[i];
+    }
+    return names;
+  }
+
   void compare_service(ServicePlan& out) {
-    const Json before = canonical_spec(out.before.spec, network_names_, state_.minor_version);
+    const Json before = canonical_spec(out.before.spec, names_for(out), state_.minor_version);
     const Json after = canonical_spec(out.spec, network_names_, state_.minor_version);
     out.changes = differences(before, after);
     out.action = out.changes.empty() ? Action::unchanged : Action::update;
@@ -456,6 +499,14 @@ Json canonical_spec(const Json& spec, const std::map<std::string, std::string>& 
   named = changed_at(named, replicated, [](Json mode) {
     if (mode.is_null()) mode = Json::object();
     if (mode.find("Replicas") == nullptr) mode.set("Replicas", 1);
+    return mode;
+  });
+  const std::array<std::string_view, 2> job{"Mode", "ReplicatedJob"};
+  named = changed_at(named, job, [](Json mode) {
+    if (mode.is_null()) mode = Json::object();
+    for (const char* key : {"MaxConcurrent", "TotalCompletions"}) {
+      if (mode.find(key) == nullptr) mode.set(key, 1);
+    }
     return mode;
   });
   return reduced(named, "", minor_version);

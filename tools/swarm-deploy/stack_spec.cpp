@@ -170,6 +170,10 @@ class Conversion {
               fmt::format("services.{}: the name {} has more than 63 characters", key, out.name),
               "Shorten it or the stack's name.");
     }
+    if (key.find('.') != std::string::npos || key.ends_with('-') || key.ends_with('_')) {
+      mistake(path, fmt::format("services.{}: a swarm takes no such name", key),
+              "Write letters, digits, - and _, a letter or digit last.");
+    }
     auto image = full_image(out.image);
     if (!image)
       mistake({"services", key, "image"},

@@ -80,6 +80,29 @@ unpack_yaml_for_arm64() {
   (cd "$folder" && rm -f ./*.deb && apt-get download -qq libyaml-cpp-dev:arm64 && dpkg-deb --extract ./*.deb . && rm ./*.deb)
 }
 
+# The tests compare with the docker command, of which Debian 12's is too old: Debian 13's is unpacked and not
+# installed, unless a newer one is on the PATH. apt-get works on a state of its own.
+unpack_docker_command() {
+  local folder=${PCA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/private-cloud-actions}/docker-cli scratch main
+  local keyring=/usr/share/keyrings/debian-archive-keyring.gpg options
+  [ "$(docker --version 2>/dev/null | sed 's/[^0-9]*\([0-9]*\).*/\1/')" -ge 26 ] 2>/dev/null && return 0
+  [ ! -x "$folder/usr/bin/docker" ] || return 0
+  say "Unpacking Debian 13's docker command into $folder"
+  main=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -E '/debian/?$' | head -n 1)
+  scratch=$(mktemp -d)
+  mkdir -p "$folder" "$scratch/lists/partial" "$scratch/cache/archives/partial"
+  echo "deb [signed-by=$keyring] $main trixie main" >"$scratch/sources.list"
+  options=(-qq -o "Dir::Etc::SourceList=$scratch/sources.list" -o Dir::Etc::SourceParts=/dev/null -o "Dir::State::Lists=$scratch/lists"
+    -o "Dir::Cache=$scratch/cache" -o "APT::Sandbox::User=$(id -un)" -o Acquire::Retries=3)
+  if (apt-get "${options[@]}" update && cd "$scratch" && apt-get "${options[@]}" download docker-cli &&
+    dpkg-deb --extract docker-cli_*.deb "$folder"); then
+    rm -rf "$scratch"
+  else
+    rm -rf "$scratch"
+    fail "Debian 13's docker-cli cannot be fetched" "Put a docker command of version 26 or later on the PATH."
+  fi
+}
+
 install_packages() { # set...
   command -v apt-get >/dev/null || fail "there is no apt-get on this machine" \
     "Build on Debian 12 or 13, or install by hand what $0 names and use the CMake presets."
@@ -91,6 +114,7 @@ install_packages() { # set...
     "${as_root[@]}" apt-get update -qq
   fi
   [[ " $* " != *" full "* ]] || unpack_yaml_for_arm64
+  [[ " $* " != *" test "* ]] || unpack_docker_command
   for set in "$@"; do
     for package in $(packages_of "$set"); do
       is_installed "$package" || missing+=("$package")

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -32,25 +33,47 @@ using test::TempFolder;
 constexpr std::chrono::milliseconds enough{30'000};
 constexpr std::int64_t oldest_oracle = 26;  // of whose files the newest schema is 3.13
 
-// Why the docker command cannot be asked; empty when it can.
-std::string no_oracle() {
-  static const std::string problem = [] {
-    ProcessSpec spec;
-    spec.argv = {"docker", "--version"};
-    try {
-      const std::string said = test::run_process(spec, enough).out;  // "Docker version 28.2.2, ..."
-      const std::size_t at = said.find("version ");
-      if (at != std::string::npos) {
-        const std::string major = said.substr(at + 8, said.find('.', at) - at - 8);
-        if (parse_integer(major, oldest_oracle, 1000)) return std::string();
-      }
-      return fmt::format("the docker command must be of version {} or later: {}", oldest_oracle,
-                         said);
-    } catch (const std::runtime_error&) {
-      return std::string("there is no docker command: install docker-cli");
+bool is_new_enough(const std::string& docker) {
+  ProcessSpec spec;
+  spec.argv = {docker, "--version"};
+  try {
+    const std::string said = test::run_process(spec, enough).out;  // "Docker version 28.2.2, ..."
+    const std::size_t at = said.find("version ");
+    if (at == std::string::npos) return false;
+    const std::size_t from = at + std::string_view("version ").size();
+    return parse_integer(said.substr(from, said.find('.', from) - from), oldest_oracle, 1000)
+        .has_value();
+  } catch (const std::runtime_error&) {
+    return false;
+  }
+}
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : value;
+}
+
+// The docker command to compare with: that on the PATH, else the one that prepare.sh unpacked;
+// empty when there is none that is new enough.
+const std::string& oracle() {
+  static const std::string found = [] {
+    std::string cache = variable("PCA_CACHE");
+    if (cache.empty()) {
+      const std::string home = variable("XDG_CACHE_HOME");
+      cache = (home.empty() ? variable("HOME") + "/.cache" : home) + "/private-cloud-actions";
     }
+    for (const std::string& docker :
+         {std::string("docker"), cache + "/docker-cli/usr/bin/docker"}) {
+      if (is_new_enough(docker)) return docker;
+    }
+    return std::string();
   }();
-  return problem;
+  return found;
+}
+
+std::string no_oracle() {
+  if (!oracle().empty()) return {};
+  return fmt::format("there is no docker command of version {} or later", oldest_oracle);
 }
 
 struct Case {
@@ -104,7 +127,7 @@ class Conformance : public ::testing::Test {
   }
 
   [[nodiscard]] Finished docker_deploy(const FakeEngine& engine, const Case& c) const {
-    std::vector<std::string> argv{"docker",
+    std::vector<std::string> argv{oracle(),
                                   "-H",
                                   "unix://" + engine.socket(),
                                   "stack",
@@ -126,7 +149,7 @@ class Conformance : public ::testing::Test {
   }
 
   [[nodiscard]] Finished docker_config(const Case& c) const {
-    std::vector<std::string> argv{"docker", "stack", "config"};
+    std::vector<std::string> argv{oracle(), "stack", "config"};
     for (const std::string& file : c.files) argv.insert(argv.end(), {"-c", file});
     return run(argv);
   }

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -33,18 +34,18 @@ using test::TempFolder;
 constexpr std::chrono::milliseconds enough{30'000};
 constexpr std::int64_t oldest_oracle = 26;  // of whose files the newest schema is 3.13
 
-bool is_new_enough(const std::string& docker) {
+// 0 for what is no docker command.
+std::int64_t major_version(const std::string& docker) {
   ProcessSpec spec;
   spec.argv = {docker, "--version"};
   try {
     const std::string said = test::run_process(spec, enough).out;  // "Docker version 28.2.2, ..."
     const std::size_t at = said.find("version ");
-    if (at == std::string::npos) return false;
+    if (at == std::string::npos) return 0;
     const std::size_t from = at + std::string_view("version ").size();
-    return parse_integer(said.substr(from, said.find('.', from) - from), oldest_oracle, 1000)
-        .has_value();
+    return parse_integer(said.substr(from, said.find('.', from) - from), 0, 1000).value_or(0);
   } catch (const std::runtime_error&) {
-    return false;
+    return 0;
   }
 }
 
@@ -64,11 +65,22 @@ const std::string& oracle() {
     }
     for (const std::string& docker :
          {std::string("docker"), cache + "/docker-cli/usr/bin/docker"}) {
-      if (is_new_enough(docker)) return docker;
+      if (major_version(docker) >= oldest_oracle) return docker;
     }
     return std::string();
   }();
   return found;
+}
+
+// Version 28 reads YAML by another library, and knows keys that 26 does not.
+bool is_old_oracle() {
+  static const bool is_old = major_version(oracle()) < 28;
+  return is_old;
+}
+bool needs_newer_oracle(const std::string& name) {
+  constexpr std::array<std::string_view, 6> of_28{"healthchecks", "label-date",  "networks",
+                                                  "oom",          "whole-words", "twice-a-key"};
+  return is_old_oracle() && std::find(of_28.begin(), of_28.end(), name) != of_28.end();
 }
 
 std::string no_oracle() {
@@ -94,7 +106,7 @@ std::vector<Case> cases_in(const fs::path& folder) {
     std::sort(files.begin(), files.end(), [](const std::string& a, const std::string& b) {
       return std::pair(a.size(), a) < std::pair(b.size(), b);
     });
-    cases.push_back({name, files});
+    if (!needs_newer_oracle(name)) cases.push_back({name, files});
   }
   return cases;
 }
@@ -220,7 +232,10 @@ Json json_of(const ConfigValue& value) {
 }
 
 std::string meaning_of(const std::string& yaml) {
-  const auto tree = parse_yaml(yaml);
+  auto tree = parse_yaml(yaml);
+  // Without a version in the file each docker command names its own.
+  if (tree && is_old_oracle())
+    std::erase_if(tree->members, [](const auto& member) { return member.key == "version"; });
   return tree ? normal(json_of(*tree), false).dump_pretty() : "no YAML: " + tree.error().text;
 }
 

@@ -103,17 +103,13 @@ inside() {
 # Outside of the namespaces and of the test's processes, so that it also cleans up behind a test that was killed.
 keep() {
   unshare --pid --fork --kill-child --mount --mount-proc --net --uts "$0" "$folder" "$nodes" inside </dev/null 3<&- 2>"$folder/errors" &
-  local namespaces=$! watcher rest
-  # A swarm that did not start ends the waiting below.
-  trap 'exec 3</dev/null' USR1
-  (
-    tail --pid=$namespaces -f /dev/null
-    kill -USR1 $$
-  ) </dev/null >/dev/null 2>&1 3<&- &
-  watcher=$!
-  while read -r rest <&3; do :; done
-  pkill -TERM -P $watcher 2>/dev/null || true
-  kill $watcher 2>/dev/null || true
+  local namespaces=$! rest code
+  # Until whoever asked for the swarm is gone, or it did not start.
+  while kill -0 $namespaces 2>/dev/null; do
+    code=0
+    read -r -t 1 rest <&3 || code=$?
+    [ $code != 1 ] || break # the end of stdin; a larger one is only the time
+  done
   # Their first process, not what waits for it: it has ended when all the others have.
   pkill -KILL -P $namespaces 2>/dev/null || true
   wait $namespaces 2>/dev/null || true

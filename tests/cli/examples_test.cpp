@@ -61,8 +61,8 @@ class Examples : public ::testing::Test {
            "for word; do case $word in ProxyCommand=*) command=${word#*=};; esac; done\n"
            "exec sh -c \"$(echo \"$command\" | sed 's/%h/web1.example.com/; s/%p/22/')\"\n");
     script("rsync", "[ \"$1\" = -e ] && eval \"exec $2 web1.example.com\"\n");
-    for (const char* tool :
-         {"tunnel-ssh", "deploy-policy", "commit-status", "swarm-deploy", "private-cloud-sandbox"}) {
+    for (const char* tool : {"tunnel-ssh", "deploy-policy", "commit-status", "swarm-deploy",
+                             "private-cloud-sandbox"}) {
       fs::create_symlink(fs::path(PCA_BIN) / tool, home_.path(std::string("bin/") + tool));
     }
   }

@@ -92,7 +92,8 @@ TEST(Help, TheTextNamesEveryFlagSecretAndOutput) {
   const std::pair<const char*, const char*> commands[] = {
       {"tunnel-ssh", "exec"},    {"tunnel-ssh", "stdio"},     {"tunnel-ssh", "forward"},
       {"tunnel-ssh", "pin"},     {"tunnel-ssh", "check"},     {"deploy-policy", "classify"},
-      {"deploy-policy", "exec"}, {"commit-status", "status"}, {"commit-status", "run"}, {"swarm-deploy", "config"}};
+      {"deploy-policy", "exec"}, {"commit-status", "status"}, {"commit-status", "run"},
+      {"swarm-deploy", "config"}};
   for (const auto& [tool, command] : commands) {
     const Finished help = run_tool(tool, {command, "--help"});
     EXPECT_EQ(help.code, 0) << command;

@@ -78,7 +78,7 @@ refuses() { # what, code, text, variables...
 
 gives "a folder given as input is used, nothing is downloaded" path INPUT_BINARIES="$work/bin"
 refuses "a folder without the executables" 2 "does not hold the executables" INPUT_BINARIES="$work/www"
-names="" refuses "a folder without one of all the executables" 2 "does not hold the executables: tunnel-ssh deploy-policy swarm-deploy" INPUT_BINARIES="$work/bin"
+names="" refuses "a folder without one of all the executables" 2 "does not hold the executables: tunnel-ssh deploy-policy commit-status swarm-deploy" INPUT_BINARIES="$work/bin"
 refuses "a folder whose name would write an output of its own" 2 "more than one line" \
   INPUT_BINARIES="$work/bin"$'\npath=/evil\n::error::evil'
 ! grep -q evil "$work/out" "$work/outputs" || fail "a second line of the input binaries is shown or handed on"

@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
 
 #include "base/json.hpp"
 #include "net/engine.hpp"
@@ -50,7 +53,8 @@ class SwarmDeploy : public ::testing::Test {
   void TearDown() override {
     if (!engine_) return;
     for (const auto& [name, entry] : services()) {
-      (void)engine_->ask(budget(), {.method = "DELETE", .path = "/services/" + name});
+      (void)engine_->ask(budget(),
+                         {.method = "DELETE", .path = "/services/" + entry.text_of("ID")});
     }
   }
 
@@ -309,6 +313,31 @@ TEST_F(SwarmDeploy, ACancelTakesBackWhatWasWritten) {
     EXPECT_LT(ms_since(sent), 7000);
     EXPECT_EQ(done.outputs.at("outcome"), "rolled-back") << done.err;
     EXPECT_EQ(picture(), before);
+  }
+}
+
+// What the Engine adds to a spec by itself is no difference.
+TEST_F(SwarmDeploy, WhatTheEngineKeepsOfASpecIsNoChange) {
+  const std::string cases = std::string(PCA_SOURCE_DIR) + "/tests/conformance/cases/";
+  for (const char* name :
+       {"deploy-replicated", "deploy-modes", "deploy-zeros", "deploy-empty-blocks", "healthchecks",
+        "networks", "network-host", "volumes-long", "tmpfs-mount", "secrets-configs",
+        "credential-spec", "ports-short", "ports-long", "container-settings", "capabilities",
+        "restart", "oom"}) {
+    SCOPED_TRACE(name);
+    std::ifstream file(cases + name + ".yml");
+    std::ostringstream yaml;
+    yaml << file.rdbuf();
+    step_->write(yaml.str());
+    std::filesystem::create_directories(step_->folder().path("files"));
+    for (const char* part : {"files/motd.txt", "files/second.txt"}) {
+      step_->folder().write(part, part);
+    }
+    const auto done = step_->run("deploy", {"--resolve-image", "never", "--wait=false"});
+    ASSERT_EQ(done.code, 0) << done.out << done.err;
+    const auto again = step_->run("plan", {"--resolve-image", "never", "--exit-code"});
+    EXPECT_EQ(again.code, 0) << again.out << again.err;
+    TearDown();
   }
 }
 

@@ -88,7 +88,7 @@ class Engine {
 // What stands in its way when an answer is not good.
 [[nodiscard]] Error engine_error(const EngineRequest& request, const EngineAnswer& answer);
 
-// Of a filter: {"label": {"a=b": true}} for filter_query("label", "a=b"), as part of a query.
+// "filters=..." of a query; {"label": {"a=b": true}}, percent-encoded, for {{"label", "a=b"}}.
 [[nodiscard]] std::string engine_filter(std::span<const std::pair<std::string, std::string>> terms);
 // For a name in a path or a query.
 [[nodiscard]] std::string percent_encoded(std::string_view text);

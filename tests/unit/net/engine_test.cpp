@@ -1,0 +1,137 @@
+#include "net/engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include "support/fake_engine.hpp"
+
+namespace pca {
+namespace {
+
+using test::FakeEngine;
+
+const Budget patient = Budget::of(Milliseconds{20'000});
+
+Result<std::unique_ptr<Engine>> connect_to(const FakeEngine& fake) {
+  return Engine::connect(patient, *parse_engine_endpoint("unix://" + fake.socket()));
+}
+
+// What /info is answered with.
+void be(FakeEngine& fake, const std::string& swarm) {
+  fake.set_answer([swarm](const FakeEngine::Request& request) -> std::optional<FakeEngine::Answer> {
+    if (request.path != "/info") return std::nullopt;
+    return FakeEngine::Answer{200, "{\"Swarm\":" + swarm + "}"};
+  });
+}
+
+TEST(EngineEndpointTest, IsThePathOfASocket) {
+  EXPECT_EQ(parse_engine_endpoint("unix:///run/docker.sock")->unix_socket, "/run/docker.sock");
+  EXPECT_EQ(parse_engine_endpoint("/run/docker.sock")->unix_socket, "/run/docker.sock");
+  for (const std::string& bad : {std::string(""), std::string("docker"), std::string("unix://x"),
+                                 "unix:///" + std::string(120, 'x')}) {
+    const auto endpoint = parse_engine_endpoint(bad);
+    ASSERT_FALSE(endpoint) << bad;
+    EXPECT_EQ(endpoint.error().kind, ErrorKind::bad_input);
+  }
+}
+
+TEST(EngineTest, SpeaksTheNewestVersionThatBothKnow) {
+  for (const auto& [theirs, spoken] :
+       {std::pair{"1.40", "1.40"}, {"1.41", "1.41"}, {"1.99", "1.47"}}) {
+    const FakeEngine fake(theirs);
+    const auto engine = connect_to(fake);
+    ASSERT_TRUE(engine) << engine.error().message;
+    EXPECT_EQ((*engine)->version(), spoken);
+  }
+  const FakeEngine old("1.24");
+  const auto refused = connect_to(old);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("1.24"), std::string::npos) << refused.error().message;
+}
+
+TEST(EngineTest, SaysWhatIsNoManager) {
+  FakeEngine fake;
+  const auto engine = connect_to(fake);
+  ASSERT_TRUE(engine);
+  EXPECT_TRUE((*engine)->check_manager(patient));
+  be(fake, R"({"LocalNodeState":"inactive"})");
+  EXPECT_NE((*engine)->check_manager(patient).error().message.find("is in no swarm"),
+            std::string::npos);
+  be(fake, R"({"LocalNodeState":"active","ControlAvailable":false})");
+  EXPECT_NE((*engine)->check_manager(patient).error().message.find("is no manager"),
+            std::string::npos);
+  be(fake,
+     R"({"LocalNodeState":"active","ControlAvailable":true,"Error":"The swarm does not have a leader."})");
+  const auto leaderless = (*engine)->check_manager(patient);
+  EXPECT_EQ(leaderless.error().kind, ErrorKind::unreachable);
+  EXPECT_NE(leaderless.error().message.find("does not have a leader"), std::string::npos);
+}
+
+TEST(EngineTest, GivesTheAnswersOfManyRequestsInTheirOrder) {
+  FakeEngine fake;
+  fake.set_answer([](const FakeEngine::Request& request) -> std::optional<FakeEngine::Answer> {
+    if (!request.path.starts_with("/echo/")) return std::nullopt;
+    return FakeEngine::Answer{
+        request.path.ends_with("7") ? 404 : 200,
+        "{\"path\":\"" + request.path + "\",\"message\":\"no\\u001b[31m such\"}"};
+  });
+  const auto engine = connect_to(fake);
+  ASSERT_TRUE(engine);
+  std::vector<EngineRequest> requests;
+  for (int i = 0; i < 40; ++i) requests.push_back({.path = "/echo/" + std::to_string(i)});
+  const auto answers = (*engine)->json_all(patient, requests);
+  ASSERT_EQ(answers.size(), requests.size());
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    if (i % 10 == 7) {
+      ASSERT_FALSE(answers[i]);
+      EXPECT_EQ(answers[i].error().message, "the Engine answered GET /echo/" + std::to_string(i) +
+                                                " with 404: no\\x1B[31m such");
+    } else {
+      ASSERT_TRUE(answers[i]) << answers[i].error().message;
+      EXPECT_EQ(answers[i]->text_of("path"), requests[i].path);
+    }
+  }
+}
+
+TEST(EngineTest, KnowsAChangeThatCameBetween) {
+  const EngineRequest update{.method = "POST", .path = "/services/x/update?version=1"};
+  EXPECT_EQ(
+      engine_error(
+          update, {500, R"({"message":"rpc error: code = Unknown desc = update out of sequence"})"})
+          .kind,
+      ErrorKind::conflict);
+  EXPECT_EQ(engine_error(update, {409, "{}"}).kind, ErrorKind::conflict);
+  EXPECT_EQ(engine_error(update, {403, "{}"}).kind, ErrorKind::permission);
+  EXPECT_EQ(engine_error(update, {500, "oh"}).kind, ErrorKind::failed);
+  // A query may tell more than a log should.
+  EXPECT_EQ(engine_error(update, {500, "oh"}).message,
+            "the Engine answered POST /services/x/update with 500: oh");
+}
+
+TEST(EngineTest, RefusesWhatIsTooLongOrNoJson) {
+  FakeEngine fake;
+  fake.set_answer([](const FakeEngine::Request& request) -> std::optional<FakeEngine::Answer> {
+    if (request.path == "/long")
+      return FakeEngine::Answer{200, "\"" + std::string(5000, 'x') + "\""};
+    if (request.path == "/odd") return FakeEngine::Answer{200, "{nonsense"};
+    return std::nullopt;
+  });
+  const auto engine = connect_to(fake);
+  ASSERT_TRUE(engine);
+  EXPECT_NE((*engine)
+                ->json(patient, {.path = "/long", .answer_limit = 1000})
+                .error()
+                .message.find("longer than"),
+            std::string::npos);
+  EXPECT_NE((*engine)->json(patient, {.path = "/odd"}).error().message.find("cannot be read"),
+            std::string::npos);
+}
+
+TEST(EngineTest, WritesFilters) {
+  const std::vector<std::pair<std::string, std::string>> terms{{"label", "a=b"}, {"name", "x y"}};
+  EXPECT_EQ(engine_filter(terms),
+            "filters=%7B%22label%22%3A%7B%22a%3Db%22%3Atrue%7D%2C%22name%22%3A%7B%22x%20y%22%"
+            "3Atrue%7D%7D");
+}
+
+}  // namespace
+}  // namespace pca

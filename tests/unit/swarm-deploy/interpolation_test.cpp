@@ -13,9 +13,7 @@ std::string text_of(std::string_view text) {
 }
 
 TEST(Interpolation, ReplacesVariables) {
-  EXPECT_EQ(text_of("x${A}y$B_2/z"),
-            "xoney"
-            "two/z");
+  EXPECT_EQ(text_of("x${A}y$B_2/z"), "xoneytwo/z");
   EXPECT_EQ(text_of("$$A $$${A}"), "$A $one");
   EXPECT_EQ(text_of("[$MISSING]"), "[]");
 }

@@ -22,7 +22,8 @@ constexpr Milliseconds first_pause{300};
 constexpr Milliseconds longest_pause{2000};
 // A cancelled step has 7 s; what is taken back is written by then, not waited for.
 constexpr Milliseconds cancelled_limit{5000};
-constexpr int most_tries = 5;  // of a write that somebody else's came before
+constexpr int most_misses = 20;  // looks in a row that an Engine did not answer
+constexpr int most_tries = 5;    // of a write that somebody else's came before
 constexpr std::size_t most_log_bytes = std::size_t{256} * 1024;
 constexpr int log_lines = 50;
 constexpr std::size_t most_logs = 5;
@@ -298,7 +299,8 @@ class Run {
 
   Result<> watch(const Budget& budget, std::vector<HealthWatch>& watches, Milliseconds settle) {
     std::map<std::string, std::string> told;
-    std::optional<Clock::time_point> well_since;
+    Clock::time_point well_since{};  // while `is_well`
+    bool is_well = false;
     Milliseconds wait = first_pause;
     int misses = 0;
     while (true) {
@@ -307,20 +309,17 @@ class Run {
         // An Engine that restarts answers again in a moment.
         const Error& error = now.error();
         const bool may_pass = error.transient || error.kind == ErrorKind::unreachable;
-        if (error.kind == ErrorKind::cancelled || !may_pass || ++misses > 20) return error;
+        if (error.kind == ErrorKind::cancelled || !may_pass || ++misses > most_misses) return error;
       } else {
         misses = 0;
         PCA_TRY(const bool all_well, judge(*now, watches, told));
-        if (!all_well) {
-          well_since.reset();
-        } else if (!well_since) {
-          well_since = Clock::now();
-        }
-        if (well_since && Clock::now() - *well_since >= settle) return {};
+        if (all_well && !is_well) well_since = Clock::now();
+        is_well = all_well;
+        if (is_well && Clock::now() - well_since >= settle) return {};
       }
       if (budget.is_over()) return timed_out(budget, told);
       const auto until_settled =
-          well_since ? std::chrono::ceil<Milliseconds>(*well_since + settle - Clock::now()) : wait;
+          is_well ? std::chrono::ceil<Milliseconds>(well_since + settle - Clock::now()) : wait;
       pause(budget, std::min(wait, std::max(until_settled, Milliseconds{1})));
       wait = std::min(wait * 5 / 4, longest_pause);
     }

@@ -16,26 +16,26 @@ Json canonical(const char* text) { return canonical_spec(json(text), {{"id1", "s
 // What an Engine of API 1.41 gives back of a spec means the same.
 TEST(CanonicalSpec, IsBlindForWhatTheEngineAdds) {
   const Json sent = canonical(
-      R"({"Name":"s_web","TaskTemplate":{"ContainerSpec":{"Image":"app","Privileges":{"CredentialSpec":null,
+      R"json({"Name":"s_web","TaskTemplate":{"ContainerSpec":{"Image":"app","Privileges":{"CredentialSpec":null,
     "NoNewPrivileges":false},"Healthcheck":{"Test":["CMD","a"],"StartInterval":5}},"Resources":{},"Placement":{},
-    "Networks":[{"Target":"s_front","Aliases":["web"]}],"ForceUpdate":0},"Mode":{"Replicated":{}},"EndpointSpec":{}})");
+    "Networks":[{"Target":"s_front","Aliases":["web"]}],"ForceUpdate":0},"Mode":{"Replicated":{}},"EndpointSpec":{}})json");
   const Json there = canonical(
-      R"({"Name":"s_web","TaskTemplate":{"ContainerSpec":{"Image":"app","Privileges":{},"Isolation":"default",
+      R"json({"Name":"s_web","TaskTemplate":{"ContainerSpec":{"Image":"app","Privileges":{},"Isolation":"default",
     "Healthcheck":{"Test":["CMD","a"]}},"Networks":[{"Target":"id1","Aliases":["web"]}],"ForceUpdate":3,"Runtime":"container"},
-    "Mode":{"Replicated":{"Replicas":1}}})");
+    "Mode":{"Replicated":{"Replicas":1}}})json");
   EXPECT_EQ(differences(there, sent), std::vector<std::string>{});
 }
 
 TEST(CanonicalSpec, SeesWhatCounts) {
   const char* const base =
-      R"({"TaskTemplate":{"ContainerSpec":{"Image":"app"}},"Mode":{"Replicated":{"Replicas":1}}})";
+      R"json({"TaskTemplate":{"ContainerSpec":{"Image":"app"}},"Mode":{"Replicated":{"Replicas":1}}})json";
   for (
       const char* other :
-      {R"({"TaskTemplate":{"ContainerSpec":{"Image":"app"}},"Mode":{"Replicated":{"Replicas":0}}})",
-       R"({"TaskTemplate":{"ContainerSpec":{"Image":"app"}},"Mode":{"Global":{}}})",
-       R"({"TaskTemplate":{"ContainerSpec":{"Image":"app","Init":false}},"Mode":{"Replicated":{}}})",
-       R"({"TaskTemplate":{"ContainerSpec":{"Image":"app","StopGracePeriod":0}},"Mode":{"Replicated":{}}})",
-       R"({"TaskTemplate":{"ContainerSpec":{"Image":"app"},"Networks":[{"Target":"x"}]},"Mode":{"Replicated":{}}})"}) {
+      {R"json({"TaskTemplate":{"ContainerSpec":{"Image":"app"}},"Mode":{"Replicated":{"Replicas":0}}})json",
+       R"json({"TaskTemplate":{"ContainerSpec":{"Image":"app"}},"Mode":{"Global":{}}})json",
+       R"json({"TaskTemplate":{"ContainerSpec":{"Image":"app","Init":false}},"Mode":{"Replicated":{}}})json",
+       R"json({"TaskTemplate":{"ContainerSpec":{"Image":"app","StopGracePeriod":0}},"Mode":{"Replicated":{}}})json",
+       R"json({"TaskTemplate":{"ContainerSpec":{"Image":"app"},"Networks":[{"Target":"x"}]},"Mode":{"Replicated":{}}})json"}) {
     EXPECT_EQ(differences(canonical(base), canonical(other)).size(),
               std::string_view(other).find("Global") == std::string_view::npos ? 1U : 2U)
         << other;
@@ -43,8 +43,9 @@ TEST(CanonicalSpec, SeesWhatCounts) {
 }
 
 TEST(Differences, ShowNoValuesOfVariables) {
-  const auto found = differences(json(R"({"ContainerSpec":{"Env":["A=secret","B=1","C=2"]}})"),
-                                 json(R"({"ContainerSpec":{"Env":["A=other","C=2","D=3"]}})"));
+  const auto found =
+      differences(json(R"json({"ContainerSpec":{"Env":["A=secret","B=1","C=2"]}})json"),
+                  json(R"json({"ContainerSpec":{"Env":["A=other","C=2","D=3"]}})json"));
   EXPECT_EQ(found, (std::vector<std::string>{"variable A: changed", "variable B: removed",
                                              "variable D: added"}));
 }
@@ -71,55 +72,67 @@ class ServiceHealthTest : public ::testing::Test {
 
 TEST_F(ServiceHealthTest, CountsRunningTasksOfEachPlaceOnce) {
   EXPECT_EQ(
-      look("{}", R"([{"ID":"a","Slot":1,"DesiredState":"running","Status":{"State":"running"}},
-                           {"ID":"b","Slot":1,"DesiredState":"running","Status":{"State":"running"}}])")
+      look("{}", R"json([{"ID":"a","Slot":1,"DesiredState":"running","Status":{"State":"running"}},
+                           {"ID":"b","Slot":1,"DesiredState":"running","Status":{"State":"running"}}])json")
           .text,
       "1 of 2 tasks run");
   EXPECT_EQ(
-      look("{}", R"([{"ID":"a","Slot":1,"DesiredState":"running","Status":{"State":"running"}},
-                           {"ID":"b","Slot":2,"DesiredState":"running","Status":{"State":"running"}}])")
+      look("{}", R"json([{"ID":"a","Slot":1,"DesiredState":"running","Status":{"State":"running"}},
+                           {"ID":"b","Slot":2,"DesiredState":"running","Status":{"State":"running"}}])json")
           .health,
       Health::well);
   // What is to end does not count, nor does an update that goes on.
-  EXPECT_EQ(look(R"({"UpdateStatus":{"State":"updating"}})",
-                 R"([{"ID":"a","Slot":1,"DesiredState":"running","Status":{"State":"running"}},
-                           {"ID":"b","Slot":2,"DesiredState":"running","Status":{"State":"running"}}])")
+  EXPECT_EQ(look(R"json({"UpdateStatus":{"State":"updating"}})json",
+                 R"json([{"ID":"a","Slot":1,"DesiredState":"running","Status":{"State":"running"}},
+                           {"ID":"b","Slot":2,"DesiredState":"running","Status":{"State":"running"}}])json")
                 .health,
             Health::waiting);
   EXPECT_EQ(
-      look("{}", R"([{"ID":"a","Slot":1,"DesiredState":"running","Status":{"State":"running"}},
-                           {"ID":"b","Slot":2,"DesiredState":"shutdown","Status":{"State":"running"}}])")
+      look("{}", R"json([{"ID":"a","Slot":1,"DesiredState":"running","Status":{"State":"running"}},
+                           {"ID":"b","Slot":2,"DesiredState":"shutdown","Status":{"State":"running"}}])json")
           .health,
       Health::waiting);
 }
 
 TEST_F(ServiceHealthTest, FailsAfterThreeFailuresInOnePlaceEvenWhenTheyAreForgotten) {
-  EXPECT_EQ(look("{}", R"([{"ID":"a","Slot":1,"Status":{"State":"failed","Err":"task: non-zero exit (3)"
+  EXPECT_EQ(
+      look("{}",
+           R"json([{"ID":"a","Slot":1,"Status":{"State":"failed","Err":"task: non-zero exit (3)"
 }
-}])").health, Health::waiting);
-  EXPECT_EQ(look("{}", R"([{"ID":"b","Slot":1,"Status":{"State":"failed"}},{"ID":"x","Slot":2,"Status":{"State":"failed"}}])").health, Health::waiting);
-const ServiceHealth failed = look(
-    "{}", R"([{"ID":"c","Slot":1,"Status":{"State":"rejected","Err":"No such image: x:v9"}}])");
-EXPECT_EQ(failed.health, Health::failed);
-EXPECT_EQ(failed.reason, "image");
+}])json")
+          .health,
+      Health::waiting);
+  EXPECT_EQ(
+      look(
+          "{}",
+          R"json([{"ID":"b","Slot":1,"Status":{"State":"failed"}},{"ID":"x","Slot":2,"Status":{"State":"failed"}}])json")
+          .health,
+      Health::waiting);
+  const ServiceHealth failed = look(
+      "{}",
+      R"json([{"ID":"c","Slot":1,"Status":{"State":"rejected","Err":"No such image: x:v9"}}])json");
+  EXPECT_EQ(failed.health, Health::failed);
+  EXPECT_EQ(failed.reason, "image");
 }
 
 TEST_F(ServiceHealthTest, GivesATaskThatNoNodeTakesItsTime) {
   constexpr const char* pending =
-      R"([{"ID":"a","Slot":1,"DesiredState":"running","Status":{"State":"pending","Err":"no suitable node (insufficient resources on 3 nodes)"
+      R"json([{"ID":"a","Slot":1,"DesiredState":"running","Status":{"State":"pending","Err":"no suitable node (insufficient resources on 3 nodes)"
 }
-}])";
+}])json";
   EXPECT_EQ(look("{}", pending).health, Health::waiting);
-now += std::chrono::seconds(29);
-EXPECT_EQ(look("{}", pending).health, Health::waiting);
-now += std::chrono::seconds(1);
-EXPECT_EQ(look("{}", pending).reason, "unschedulable");
+  now += std::chrono::seconds(29);
+  EXPECT_EQ(look("{}", pending).health, Health::waiting);
+  now += std::chrono::seconds(1);
+  EXPECT_EQ(look("{}", pending).reason, "unschedulable");
 }
 
 TEST_F(ServiceHealthTest, SeesWhatTheSwarmTakesBack) {
-  EXPECT_EQ(look(R"({"UpdateStatus":{"State":"paused","Message":"m"}})", "[]").reason, "paused");
-  EXPECT_EQ(look(R"({"UpdateStatus":{"State":"rollback_started","Message":"m"}})", "[]").reason,
-            "rolled-back");
+  EXPECT_EQ(look(R"json({"UpdateStatus":{"State":"paused","Message":"m"}})json", "[]").reason,
+            "paused");
+  EXPECT_EQ(
+      look(R"json({"UpdateStatus":{"State":"rollback_started","Message":"m"}})json", "[]").reason,
+      "rolled-back");
 }
 
 }  // namespace

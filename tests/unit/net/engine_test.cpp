@@ -9,10 +9,11 @@ namespace {
 
 using test::FakeEngine;
 
-const Budget patient = Budget::of(Milliseconds{20'000});
+// Made anew by each test: they may run long after the process began.
+Budget patient() { return Budget::of(Milliseconds{20'000}); }
 
 Result<std::unique_ptr<Engine>> connect_to(const FakeEngine& fake) {
-  return Engine::connect(patient, *parse_engine_endpoint("unix://" + fake.socket()));
+  return Engine::connect(patient(), *parse_engine_endpoint("unix://" + fake.socket()));
 }
 
 // What /info is answered with.
@@ -52,16 +53,16 @@ TEST(EngineTest, SaysWhatIsNoManager) {
   FakeEngine fake;
   const auto engine = connect_to(fake);
   ASSERT_TRUE(engine);
-  EXPECT_TRUE((*engine)->check_manager(patient));
+  EXPECT_TRUE((*engine)->check_manager(patient()));
   be(fake, R"({"LocalNodeState":"inactive"})");
-  EXPECT_NE((*engine)->check_manager(patient).error().message.find("is in no swarm"),
+  EXPECT_NE((*engine)->check_manager(patient()).error().message.find("is in no swarm"),
             std::string::npos);
   be(fake, R"({"LocalNodeState":"active","ControlAvailable":false})");
-  EXPECT_NE((*engine)->check_manager(patient).error().message.find("is no manager"),
+  EXPECT_NE((*engine)->check_manager(patient()).error().message.find("is no manager"),
             std::string::npos);
   be(fake,
      R"({"LocalNodeState":"active","ControlAvailable":true,"Error":"The swarm does not have a leader."})");
-  const auto leaderless = (*engine)->check_manager(patient);
+  const auto leaderless = (*engine)->check_manager(patient());
   EXPECT_EQ(leaderless.error().kind, ErrorKind::unreachable);
   EXPECT_NE(leaderless.error().message.find("does not have a leader"), std::string::npos);
 }
@@ -78,7 +79,7 @@ TEST(EngineTest, GivesTheAnswersOfManyRequestsInTheirOrder) {
   ASSERT_TRUE(engine);
   std::vector<EngineRequest> requests;
   for (int i = 0; i < 40; ++i) requests.push_back({.path = "/echo/" + std::to_string(i)});
-  const auto answers = (*engine)->json_all(patient, requests);
+  const auto answers = (*engine)->json_all(patient(), requests);
   ASSERT_EQ(answers.size(), requests.size());
   for (std::size_t i = 0; i < answers.size(); ++i) {
     if (i % 10 == 7) {
@@ -118,11 +119,11 @@ TEST(EngineTest, RefusesWhatIsTooLongOrNoJson) {
   const auto engine = connect_to(fake);
   ASSERT_TRUE(engine);
   EXPECT_NE((*engine)
-                ->json(patient, {.path = "/long", .answer_limit = 1000})
+                ->json(patient(), {.path = "/long", .answer_limit = 1000})
                 .error()
                 .message.find("longer than"),
             std::string::npos);
-  EXPECT_NE((*engine)->json(patient, {.path = "/odd"}).error().message.find("cannot be read"),
+  EXPECT_NE((*engine)->json(patient(), {.path = "/odd"}).error().message.find("cannot be read"),
             std::string::npos);
 }
 

@@ -6,7 +6,6 @@
 #include <array>
 #include <set>
 #include <span>
-#include <tuple>
 
 #include "base/text.hpp"
 
@@ -299,27 +298,32 @@ class Planning {
       spec = changed_at(spec, container,
                         [](const Json& value) { return without(value, "OomScoreAdj"); });
     }
-    for (const auto& [list, id_key, name_key, kind] :
-         {std::tuple{"Secrets", "SecretID", "SecretName", "secret"},
-          std::tuple{"Configs", "ConfigID", "ConfigName", "config"}}) {
-      const bool is_secret = kind == std::string_view("secret");
+    struct Kind {
+      const char* list;
+      const char* id_key;
+      const char* name_key;
+      std::string_view word;
+    };
+    for (const Kind& kind : {Kind{"Secrets", "SecretID", "SecretName", "secret"},
+                             Kind{"Configs", "ConfigID", "ConfigName", "config"}}) {
+      const bool is_secret = kind.word == "secret";
       const auto& there = is_secret ? state_.secrets : state_.configs;
       const auto& own = is_secret ? wanted_.secrets : wanted_.configs;
-      const std::array<std::string_view, 3> path{"TaskTemplate", "ContainerSpec", list};
+      const std::array<std::string_view, 3> path{"TaskTemplate", "ContainerSpec", kind.list};
       spec = changed_at(spec, path, [&](const Json& references) {
         Json out = Json::array();
         for (Json reference : *references.as_array()) {
-          const std::string name = reference.text_of(name_key);
+          const std::string name = reference.text_of(kind.name_key);
           const auto known = there.find(name);
           const bool is_own = std::any_of(own.begin(), own.end(), [&](const StackObject& object) {
             return object.name == name;
           });
           if (known != there.end()) {
-            reference.set(id_key, known->second.id);
+            reference.set(kind.id_key, known->second.id);
           } else if (!is_own) {
             plan_.mistakes.push_back(
-                fmt::format("the external {} {} of {} does not exist: create it first", kind, name,
-                            wanted.name));
+                fmt::format("the external {} {} of {} does not exist: create it first", kind.word,
+                            name, wanted.name));
           }
           out.push(std::move(reference));
         }
@@ -424,11 +428,10 @@ class Planning {
   }
 
   void plan_removals() {
+    std::set<std::string> wanted;
+    for (const StackService& service : wanted_.services) wanted.insert(service.name);
     for (const auto& [name, service] : state_.services) {
-      const bool is_wanted =
-          std::any_of(wanted_.services.begin(), wanted_.services.end(),
-                      [&](const StackService& wanted) { return wanted.name == name; });
-      if (is_wanted) continue;
+      if (wanted.contains(name)) continue;
       if (!rules_.prune) {
         plan_.warnings.push_back(
             fmt::format("the service {} is not in the files any more and stays: prune removes it",

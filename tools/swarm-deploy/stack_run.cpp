@@ -50,7 +50,6 @@ class Run {
         reporter_(reporter),
         stack_(stack),
         plan_(plan),
-        state_(state),
         rules_(rules) {
     for (const auto* objects : {&state.secrets, &state.configs}) {
       for (const auto& [name, object] : *objects) ids_[name] = object.id;
@@ -521,7 +520,6 @@ class Run {
   Reporter& reporter_;
   const std::string& stack_;
   const StackPlan& plan_;
-  const SwarmState& state_;
   const RunRules& rules_;
   std::map<std::string, std::string> ids_;  // of secrets and configs, by name
   std::vector<Made> made_;

@@ -12,7 +12,7 @@
 #include "support/loopback.hpp"
 #include "support/require.hpp"
 #include "support/tunnel_ssh.hpp"
-#include "tunnel-ssh/local_socket.hpp"
+#include "tunnel-ssh/local_endpoint.hpp"
 
 namespace pca::test {
 namespace {
@@ -22,7 +22,6 @@ using pca::testing::SandboxEdge;
 using std::chrono::milliseconds;
 using tunnel_ssh::connect_local;
 using tunnel_ssh::Endpoint;
-using tunnel_ssh::LocalSocket;
 
 constexpr milliseconds patience{30'000};
 using namespace std::string_literals;

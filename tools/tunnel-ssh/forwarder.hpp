@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "net/flow.hpp"
 #include "net/ssh.hpp"
-#include "tunnel-ssh/flow.hpp"
 #include "tunnel-ssh/forward_spec.hpp"
-#include "tunnel-ssh/local_socket.hpp"
+#include "tunnel-ssh/local_endpoint.hpp"
 #include "tunnel-ssh/socks.hpp"
 
 namespace pca::tunnel_ssh {

@@ -11,7 +11,7 @@
 #include <optional>
 
 #include "base/system_error.hpp"
-#include "tunnel-ssh/flow.hpp"
+#include "net/flow.hpp"
 
 namespace pca::tunnel_ssh {
 

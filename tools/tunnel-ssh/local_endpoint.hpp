@@ -5,33 +5,17 @@
 #include <cstdint>
 #include <future>
 #include <optional>
-#include <span>
 #include <string>
 #include <thread>
 
 #include "base/budget.hpp"
 #include "net/byte_stream.hpp"
 #include "net/file_descriptor.hpp"
+#include "net/local_socket.hpp"
 #include "net/tcp.hpp"
 #include "tunnel-ssh/forward_spec.hpp"
 
 namespace pca::tunnel_ssh {
-
-// One connection of this machine's programs: an accepted or connected TCP or unix socket. Owns it.
-// Never blocks. Not thread safe.
-class LocalSocket {
- public:
-  explicit LocalSocket(FileDescriptor socket) : socket_(std::move(socket)) {}
-
-  [[nodiscard]] int fd() const { return socket_.get(); }
-  Result<ByteStream::Read> read(std::span<char> into);
-  Result<std::size_t> write(std::span<const char> from);  // 0: would block
-  void end_writing();                                     // the other side reads its end
-  void reset();  // the other side sees a broken connection, not an end
-
- private:
-  FileDescriptor socket_;
-};
 
 // Connects to a TCP port or a unix socket of this machine or its network. Errors: unreachable,
 // cancelled.

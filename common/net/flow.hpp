@@ -2,11 +2,12 @@
 
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "net/byte_stream.hpp"
 
-namespace pca::tunnel_ssh {
+namespace pca {
 
 // One direction of a connection: a buffer between a source and a sink, neither of which blocks. The
 // end of the source is passed on once everything before it has gone. Not thread safe.
@@ -61,4 +62,4 @@ class Flow {
   bool sink_ended_ = false;
 };
 
-}  // namespace pca::tunnel_ssh
+}  // namespace pca

@@ -685,4 +685,29 @@ ConnectionSettings read_connection(Inputs& inputs, Redactor& redactor, BadInputs
   return ConnectionReader(inputs, redactor, bad, say, login).read();
 }
 
+ConnectionSettings read_connection_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad,
+                                          Login login) {
+  const auto say = [&](const std::string& text) { context.reporter.info(text); };
+  ConnectionSettings settings = read_connection(inputs, context.redactor, bad, say, login);
+  settings.session_folder = find_session_folder(context.environment);
+  return settings;
+}
+
+ConnectObserver log_observer(Reporter& reporter, const ConnectionSettings& settings) {
+  ConnectObserver observer;
+  observer.on_phase = [&reporter](const ConnectEvent& event) {
+    reporter.debug(fmt::format("{}: {} ({:.0f} ms)", event.phase, visible(event.detail), event.ms));
+  };
+  observer.on_warning = [&reporter](const std::string& text) {
+    reporter.warning({"Host keys", text});
+  };
+  observer.on_note = [&reporter](const std::string& note) { reporter.info(note); };
+  observer.on_retry = [&reporter, tries = settings.retry.tries](const Error& error, int next_try,
+                                                                Milliseconds pause) {
+    reporter.info(fmt::format("{}; try {} of {} in {}", error.message, next_try, tries,
+                              format_duration(pause)));
+  };
+  return observer;
+}
+
 }  // namespace pca

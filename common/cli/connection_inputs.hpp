@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/inputs.hpp"
+#include "cli/tool_main.hpp"
 #include "net/connect.hpp"
 
 namespace pca {
@@ -25,6 +26,12 @@ enum class Login : std::uint8_t { hosts, jumps_only };
 [[nodiscard]] ConnectionSettings read_connection(Inputs& inputs, Redactor& redactor, BadInputs& bad,
                                                  const std::function<void(std::string)>& say,
                                                  Login login = Login::hosts);
+
+// The same, with repairs told to the log and the sessions of this job.
+[[nodiscard]] ConnectionSettings read_connection_inputs(ToolContext& context, Inputs& inputs,
+                                                        BadInputs& bad, Login login = Login::hosts);
+// Tells warnings, new tries and (with --debug) each phase to the log. Borrows the reporter.
+[[nodiscard]] ConnectObserver log_observer(Reporter& reporter, const ConnectionSettings& settings);
 
 // Where the sessions of this job are: in RUNNER_TEMP; outside of Actions in XDG_RUNTIME_DIR, else
 // in a folder of this user's for temporary files.

@@ -262,6 +262,12 @@ Result<std::unique_ptr<ByteStream>> stream_by_session(const Budget& budget,
 
 }  // namespace
 
+Milliseconds connect_limit(const ConnectionSettings& settings) {
+  const auto hops = static_cast<int>(settings.jumps.size()) + 1;
+  const Milliseconds one_try = settings.connect_timeout * hops + settings.retry.longest;
+  return one_try * settings.retry.tries;
+}
+
 Result<std::unique_ptr<SshSession>> connect_ssh(const Budget& budget,
                                                 const ConnectionSettings& settings,
                                                 const HostAddress& host,

@@ -40,6 +40,9 @@ struct ConnectionSettings {
   std::string session_folder;  // where open sessions are looked for; empty = nowhere
 };
 
+// Enough for all the tries that one connection may take.
+[[nodiscard]] Milliseconds connect_limit(const ConnectionSettings& settings);
+
 // What happened on the way, in order, for `check` and progress: "dns", "tcp", "tls", "upgrade",
 // "kex", "host key", "auth"; or only "session".
 struct ConnectEvent {

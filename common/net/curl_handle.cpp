@@ -63,6 +63,7 @@ void CurlHandle::detach() {
 
 void CurlHandle::reset() {
   detach();
+  open_ = nullptr;
   curl_easy_reset(easy_);
   set(CURLOPT_ERRORBUFFER, error_text_.data());
   set(CURLOPT_NOSIGNAL, 1L);
@@ -79,8 +80,24 @@ void CurlHandle::reset() {
 }
 
 int CurlHandle::note_socket(void* self, curl_socket_t socket, curlsocktype /*purpose*/) {
-  static_cast<CurlHandle*>(self)->socket_ = socket;
-  return CURL_SOCKOPT_OK;
+  auto& handle = *static_cast<CurlHandle*>(self);
+  handle.socket_ = socket;
+  return handle.open_ ? CURL_SOCKOPT_ALREADY_CONNECTED : CURL_SOCKOPT_OK;
+}
+
+curl_socket_t CurlHandle::open_socket(void* self, curlsocktype /*purpose*/,
+                                      curl_sockaddr* /*address*/) {
+  return static_cast<CurlHandle*>(self)->open_();
+}
+
+void CurlHandle::connect_with(std::function<curl_socket_t()> open) {
+  open_ = std::move(open);
+  // Any address will do, as long as nobody has to be asked for it.
+  connect_to_.reset(curl_slist_append(nullptr, "::127.0.0.1:"));
+  set(CURLOPT_CONNECT_TO, connect_to_.get());
+  set(CURLOPT_PROXY, "");
+  set(CURLOPT_OPENSOCKETFUNCTION, &CurlHandle::open_socket);
+  set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
 }
 
 Result<> CurlHandle::go_to(const std::string& url) {
@@ -109,6 +126,15 @@ Result<> CurlHandle::trust(const std::string& ca_file) {
     set(option, store.directory.empty() ? nullptr : store.directory.c_str());
   }
   return {};
+}
+
+void CurlHandle::trust_text(const std::string& ca, const std::string& name) {
+  trusted_ = name;
+  for (const auto option : {CURLOPT_CAINFO, CURLOPT_CAPATH}) {
+    set(option, static_cast<const char*>(nullptr));
+  }
+  curl_blob blob{const_cast<char*>(ca.data()), ca.size(), CURL_BLOB_COPY};
+  set(CURLOPT_CAINFO_BLOB, &blob);
 }
 
 Result<CURLcode> CurlHandle::perform(const Budget& budget, const std::string& peer) {

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,6 +37,9 @@ class CurlHandle {
   // only reach another one of that name; as Go's clients, cloudflared among them, have it.
   // bad_input for another one when the environment names a proxy that is none.
   Result<> go_to(const std::string& url);
+  // Takes connected sockets from `open` (CURL_SOCKET_BAD: it has none) and connects to nothing
+  // itself, until reset(). To be called after go_to().
+  void connect_with(std::function<curl_socket_t()> open);
   // A pointer or a number, as the option wants it. libcurl copies strings.
   template <typename T>
   void set(CURLoption option, T value) {
@@ -43,6 +47,8 @@ class CurlHandle {
   }
   // Verifies servers against this PEM bundle, or find_trust_store() when it is empty.
   Result<> trust(const std::string& ca_file);
+  // Verifies servers against this PEM text alone.
+  void trust_text(const std::string& ca, const std::string& name);
 
   // Runs the transfer to its end. `peer` is for messages. Afterwards it stays attached, so that
   // curl_easy_send() and curl_easy_recv() work, until the next call or the destructor.
@@ -57,6 +63,7 @@ class CurlHandle {
 
  private:
   [[nodiscard]] Result<CURLcode> run(const Budget& budget, const std::string& peer);
+  static curl_socket_t open_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
   static int note_socket(void* self, curl_socket_t socket, curlsocktype purpose);
   [[nodiscard]] bool is_tcp_connected() const;
   [[nodiscard]] std::string phase(const std::string& peer) const;
@@ -70,6 +77,8 @@ class CurlHandle {
   CURLM* multi_;
   CURL* easy_;
   bool attached_ = false;
+  std::function<curl_socket_t()> open_;
+  CurlList connect_to_;
   curl_socket_t socket_ = CURL_SOCKET_BAD;  // the latest that libcurl opened
   std::string trusted_;                     // where the CA certificates come from
   std::array<char, CURL_ERROR_SIZE> error_text_{};

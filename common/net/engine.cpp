@@ -14,6 +14,7 @@
 #include "base/build_info.hpp"
 #include "base/system_error.hpp"
 #include "base/text.hpp"
+#include "net/host_address.hpp"
 
 namespace pca {
 
@@ -24,6 +25,8 @@ constexpr int newest_minor = 47;  // whose fields are known here
 constexpr std::size_t most_at_once = 8;
 constexpr std::size_t longest_message = 500;
 constexpr std::string_view unix_scheme = "unix://";
+constexpr std::string_view tcp_scheme = "tcp://";
+constexpr std::uint16_t tls_port = 2376;
 
 // "1.41" as 41.
 std::optional<int> minor_of(std::string_view version) {
@@ -38,7 +41,8 @@ std::string describe(const EngineRequest& request) {
 }
 
 Result<> check_socket(const EngineEndpoint& endpoint) {
-  if (endpoint.unix_socket.empty() || ::access(endpoint.unix_socket.c_str(), R_OK | W_OK) == 0)
+  if (!endpoint.is_here || endpoint.unix_socket.empty() ||
+      ::access(endpoint.unix_socket.c_str(), R_OK | W_OK) == 0)
     return {};
   const int problem = errno;
   const std::string message = fmt::format("the socket {} of the Docker Engine cannot be used: {}",
@@ -47,6 +51,29 @@ Result<> check_socket(const EngineEndpoint& endpoint) {
     return permission_denied(message, "Run as root, or as a user of the group docker.");
   }
   return unreachable(message, "Check the input engine, and that the Engine runs.");
+}
+
+std::unique_ptr<HttpTransport> plain_transport() {
+  return make_http_transport(fmt::format("private-cloud-actions/{}", project_version()));
+}
+
+// As a URL has it.
+std::string url_name(const std::string& host) {
+  return host.find(':') == std::string::npos ? host : "[" + host + "]";
+}
+
+Result<EngineEndpoint> parse_tcp(const std::string& text, std::shared_ptr<const TlsSettings> tls) {
+  const auto address = parse_host_address(text.substr(tcp_scheme.size()), tls_port);
+  const std::string cure = "Write tcp:// and a name, as tcp://manager.example.com:2376.";
+  if (!address) return bad_input(address.error().message, cure);
+  if (!address->user.empty()) return bad_input(fmt::format("{} names a user", shown(text)), cure);
+  EngineEndpoint endpoint;
+  endpoint.name = fmt::format("{}:{}", address->name, address->port);
+  endpoint.host = address->name;
+  endpoint.port = address->port;
+  endpoint.tls = std::move(tls);
+  endpoint.make_transport = plain_transport;
+  return endpoint;
 }
 
 }  // namespace
@@ -58,73 +85,145 @@ std::string EngineAnswer::message() const {
   return visible(cut_utf8(to_valid_utf8(trim(text)), longest_message));
 }
 
-Result<EngineEndpoint> parse_engine_endpoint(const std::string& text) {
+Result<EngineEndpoint> parse_engine_endpoint(const std::string& text,
+                                             std::shared_ptr<const TlsSettings> tls) {
+  if (text.starts_with(tcp_scheme)) return parse_tcp(text, std::move(tls));
   const std::string path = text.starts_with(unix_scheme) ? text.substr(unix_scheme.size()) : text;
   if (!path.starts_with('/')) {
     return bad_input(fmt::format("{} is no address of a Docker Engine", shown(text)),
                      "Write unix:// and the absolute path of its socket, as "
-                     "unix:///var/run/docker.sock.");
+                     "unix:///var/run/docker.sock, or tcp:// and a name.");
   }
   if (path.size() >= sizeof(sockaddr_un::sun_path)) {
     return bad_input(
         fmt::format("the path {} is longer than a socket's may be", shown(path)),
         fmt::format("Use one of {} bytes at most.", sizeof(sockaddr_un::sun_path) - 1));
   }
-  return EngineEndpoint{
-      path, path, [] {
-        return make_http_transport(fmt::format("private-cloud-actions/{}", project_version()));
-      }};
+  EngineEndpoint endpoint;
+  endpoint.name = path;
+  endpoint.unix_socket = path;
+  endpoint.make_transport = plain_transport;
+  return endpoint;
 }
 
 Result<std::unique_ptr<Engine>> Engine::connect(const Budget& budget, EngineEndpoint endpoint) {
   PCA_CHECK(check_socket(endpoint));
-  std::unique_ptr<Engine> engine(new Engine(std::move(endpoint)));
-  const EngineRequest ping{.method = "HEAD", .path = "/_ping", .answer_limit = 4096};
-  PCA_TRY(const HttpResponse response, engine->send(budget, ping, ping.path));
+  std::unique_ptr<Engine> engine(new Engine({std::move(endpoint)}));
+  PCA_CHECK(engine->ping(budget));
+  return engine;
+}
+
+Result<std::unique_ptr<Engine>> Engine::connect_manager(
+    const Budget& budget, std::vector<EngineEndpoint> endpoints,
+    const std::function<void(const std::string&)>& say) {
+  std::unique_ptr<Engine> engine(new Engine(std::move(endpoints)));
+  std::optional<Error> problem;
+  for (std::size_t i = 0; i < engine->endpoints_.size(); ++i) {
+    const EngineEndpoint& endpoint = engine->endpoints_[i];
+    engine->current_ = i;
+    auto reached = check_socket(endpoint);
+    const Budget one = budget.at_most(endpoint.connect_limit);
+    if (reached) reached = engine->ping(one);
+    if (reached) reached = engine->check_manager(one);
+    if (reached) return engine;
+    Error error = std::move(reached).error();
+    if (error.kind == ErrorKind::cancelled) return error;
+    if (say && engine->endpoints_.size() > 1) say(error.message);
+    if (problem) error.message = fmt::format("{}; {}", problem->message, error.message);
+    problem = std::move(error);
+  }
+  if (problem) return *std::move(problem);
+  return tool_bug("no Engine to connect to");
+}
+
+Result<> Engine::ping(const Budget& budget) {
+  const EngineRequest request{.method = "HEAD", .path = "/_ping", .answer_limit = 4096};
+  PCA_TRY(const HttpResponse response, send_to(budget, current(), request, request.path));
   const std::string said = response.header("api-version");
   const auto minor = minor_of(said);
   if (response.status / 100 != 2 || !minor) {
     return failed(
         fmt::format("{} answered /_ping with {} and no version of the API: it is no Docker "
                     "Engine, or it is not well",
-                    visible(engine->name()), response.status),
+                    visible(name()), response.status),
         "Check the input engine.");
   }
   if (*minor < oldest_minor) {
     return failed(
         fmt::format("the Engine at {} speaks version {} of the API, and 1.{} is the oldest "
                     "that is known here",
-                    visible(engine->name()), visible(said), oldest_minor),
+                    visible(name()), visible(said), oldest_minor),
         "Update Docker to 19.03 or later.");
   }
-  engine->minor_version_ = std::min(*minor, newest_minor);
-  engine->version_ = fmt::format("1.{}", engine->minor_version_);
-  return engine;
+  minor_version_ = std::min(*minor, newest_minor);
+  version_ = fmt::format("1.{}", minor_version_);
+  return {};
 }
 
-std::unique_ptr<HttpTransport> Engine::take_transport() {
+std::size_t Engine::current() const {
+  const std::lock_guard lock(mutex_);
+  return current_;
+}
+
+std::string Engine::name() const { return endpoints_[current()].name; }
+
+void Engine::move_on(std::size_t from, std::size_t to) {
+  const std::lock_guard lock(mutex_);
+  if (current_ == from) current_ = to;
+}
+
+Engine::Connection Engine::take(std::size_t endpoint) {
   {
     const std::lock_guard lock(mutex_);
-    if (!idle_.empty()) {
-      auto transport = std::move(idle_.back());
-      idle_.pop_back();
-      return transport;
+    const auto found = std::find_if(idle_.rbegin(), idle_.rend(), [&](const Connection& one) {
+      return one.endpoint == endpoint;
+    });
+    if (found != idle_.rend()) {
+      Connection connection = std::move(*found);
+      idle_.erase(std::next(found).base());
+      return connection;
     }
   }
-  return endpoint_.make_transport();
+  return {endpoint, endpoints_[endpoint].make_transport()};
 }
 
-void Engine::give_back(std::unique_ptr<HttpTransport> transport) {
+void Engine::give_back(Connection connection) {
   const std::lock_guard lock(mutex_);
-  idle_.push_back(std::move(transport));
+  idle_.push_back(std::move(connection));
 }
 
 Result<HttpResponse> Engine::send(const Budget& budget, const EngineRequest& request,
                                   const std::string& path) {
+  const std::size_t first = current();
+  const std::size_t all = endpoints_.size();
+  const bool may_repeat = request.method == "GET" && all > 1;
+  // One that does not answer must leave time for another.
+  auto answer =
+      send_to(may_repeat ? budget.at_most(budget.left() / 2) : budget, first, request, path);
+  if (answer || answer.error().kind != ErrorKind::unreachable) return answer;
+  for (std::size_t step = 1; step < all; ++step) {
+    const std::size_t next = (first + step) % all;
+    if (!may_repeat) {
+      move_on(first, next);
+      return answer;
+    }
+    auto other = send_to(budget, next, request, path);
+    if (!other || other->status == 503) continue;  // 503: no manager, or one without a leader
+    move_on(first, next);
+    return other;
+  }
+  return answer;
+}
+
+Result<HttpResponse> Engine::send_to(const Budget& budget, std::size_t endpoint,
+                                     const EngineRequest& request, const std::string& path) {
+  const EngineEndpoint& to = endpoints_[endpoint];
   HttpRequest http;
   http.method = request.method;
-  http.url = "http://docker" + path;
-  http.unix_socket = endpoint_.unix_socket;
+  http.url = to.host.empty() ? "http://docker" + path
+                             : fmt::format("https://{}:{}{}", url_name(to.host), to.port, path);
+  if (to.is_here) http.unix_socket = to.unix_socket;
+  http.tls = to.tls.get();
   http.response_limit = request.answer_limit;
   http.body = request.body;
   if (!request.body.empty()) http.headers.emplace_back("Content-Type", "application/json");
@@ -133,9 +232,9 @@ Result<HttpResponse> Engine::send(const Budget& budget, const EngineRequest& req
   if (request.secret_registry_auth != nullptr) {
     http.secret_headers.emplace_back("X-Registry-Auth", request.secret_registry_auth);
   }
-  auto transport = take_transport();
-  auto response = transport->send(budget, http);
-  give_back(std::move(transport));
+  Connection connection = take(endpoint);
+  auto response = connection.transport->send(budget, http);
+  give_back(std::move(connection));
   if (response) return response;
   Error error = std::move(response).error();
   if (error.kind == ErrorKind::unreachable && error.hint.starts_with("Check")) {
@@ -158,9 +257,11 @@ std::vector<Result<EngineAnswer>> Engine::ask_all(const Budget& budget,
       answers[i] = ask(budget, requests[i]);
     }
   };
+  const auto& most = endpoints_[current()].most_connections;
+  const std::size_t at_once =
+      std::min({requests.size(), most_at_once, most ? most() : requests.size()});
   std::vector<std::jthread> helpers;
-  for (std::size_t i = 1; i < std::min(requests.size(), most_at_once); ++i)
-    helpers.emplace_back(work);
+  for (std::size_t i = 1; i < at_once; ++i) helpers.emplace_back(work);
   work();
   helpers.clear();  // joins
   return answers;

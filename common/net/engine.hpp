@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -11,6 +12,7 @@
 #include "base/json.hpp"
 #include "base/secret.hpp"
 #include "net/http.hpp"
+#include "net/tls.hpp"
 
 namespace pca {
 
@@ -33,24 +35,40 @@ struct EngineAnswer {
   [[nodiscard]] std::string message() const;
 };
 
-// Where an Engine listens. Each connection is one HttpTransport, so that another way to it (TLS, a
-// channel of an SSH session) is another `make_transport`.
+// Where an Engine listens, and how it is reached. Each connection is one HttpTransport, so that
+// another way to it (a channel of an SSH session) is another `make_transport`.
 struct EngineEndpoint {
-  std::string name;         // for messages
-  std::string unix_socket;  // path
-  std::function<std::unique_ptr<HttpTransport>()> make_transport;
+  std::string name;              // for messages
+  std::string unix_socket = {};  // path on the Engine's machine; or
+  std::string host = {};         // TCP, always with TLS
+  std::uint16_t port = 0;
+  std::shared_ptr<const TlsSettings> tls = {};
+  std::function<std::unique_ptr<HttpTransport>()> make_transport = {};
+  bool is_here = true;                 // the socket is one of this machine
+  Milliseconds connect_limit{15'000};  // until the first answer
+  // How many connections at once the way to it bears; empty = as many as are wanted.
+  std::function<std::size_t()> most_connections = {};
 };
-// Of "unix:///var/run/docker.sock". bad_input for what is none.
-[[nodiscard]] Result<EngineEndpoint> parse_engine_endpoint(const std::string& text);
+// Of "unix:///var/run/docker.sock" or "tcp://NAME[:PORT]", reached from here. bad_input for what is
+// none.
+[[nodiscard]] Result<EngineEndpoint> parse_engine_endpoint(
+    const std::string& text, std::shared_ptr<const TlsSettings> tls = {});
 
 // The API of a Docker Engine, in the newest version that both sides know. Connections are kept and
-// used again. Thread safe.
+// used again. Of several managers of one swarm, another is asked when one does not answer: at once
+// for GET; what was to be written may have been, so that is an error, and the next request goes to
+// the other. Thread safe.
 class Engine {
  public:
   // Asks for the API's version. Errors: unreachable, permission; failed for an Engine that is older
   // than the oldest version that is spoken here (1.40), or no Engine.
   [[nodiscard]] static Result<std::unique_ptr<Engine>> connect(const Budget& budget,
                                                                EngineEndpoint endpoint);
+  // The first of them that check_manager() finds well. `say` hears of the others. Errors: all of
+  // theirs.
+  [[nodiscard]] static Result<std::unique_ptr<Engine>> connect_manager(
+      const Budget& budget, std::vector<EngineEndpoint> endpoints,
+      const std::function<void(const std::string&)>& say = {});
 
   // Any status is an answer.
   [[nodiscard]] Result<EngineAnswer> ask(const Budget& budget, const EngineRequest& request);
@@ -69,20 +87,33 @@ class Engine {
 
   [[nodiscard]] const std::string& version() const { return version_; }  // "1.41"
   [[nodiscard]] int minor_version() const { return minor_version_; }     // 41
-  [[nodiscard]] const std::string& name() const { return endpoint_.name; }
+  // Of the one that is asked now.
+  [[nodiscard]] std::string name() const;
 
  private:
-  explicit Engine(EngineEndpoint endpoint) : endpoint_(std::move(endpoint)) {}
+  // A connection to one of the endpoints.
+  struct Connection {
+    std::size_t endpoint = 0;
+    std::unique_ptr<HttpTransport> transport;
+  };
+
+  explicit Engine(std::vector<EngineEndpoint> endpoints) : endpoints_(std::move(endpoints)) {}
+  [[nodiscard]] Result<> ping(const Budget& budget);
   [[nodiscard]] Result<HttpResponse> send(const Budget& budget, const EngineRequest& request,
                                           const std::string& path);
-  std::unique_ptr<HttpTransport> take_transport();
-  void give_back(std::unique_ptr<HttpTransport> transport);
+  [[nodiscard]] Result<HttpResponse> send_to(const Budget& budget, std::size_t endpoint,
+                                             const EngineRequest& request, const std::string& path);
+  [[nodiscard]] std::size_t current() const;
+  void move_on(std::size_t from, std::size_t to);
+  Connection take(std::size_t endpoint);
+  void give_back(Connection connection);
 
-  EngineEndpoint endpoint_;
+  const std::vector<EngineEndpoint> endpoints_;  // not empty
   std::string version_;
   int minor_version_ = 0;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<HttpTransport>> idle_;
+  mutable std::mutex mutex_;
+  std::size_t current_ = 0;
+  std::vector<Connection> idle_;
 };
 
 // What stands in its way when an answer is not good.

@@ -25,6 +25,7 @@ class FileDescriptor {
 
   [[nodiscard]] int get() const { return fd_; }
   [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+  [[nodiscard]] int release() { return std::exchange(fd_, -1); }  // who closes it from now on
   void reset() {
     // Never repeated on EINTR: Linux has closed it all the same.
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));

@@ -9,6 +9,7 @@
 
 #include "base/text.hpp"
 #include "net/curl_handle.hpp"
+#include "net/tls.hpp"
 
 namespace pca {
 
@@ -177,7 +178,8 @@ Result<std::optional<Hop>> next_hop(const HttpRequest& request, const Hop& hop, 
 
 class CurlTransport : public HttpTransport {
  public:
-  explicit CurlTransport(std::string user_agent) : user_agent_(std::move(user_agent)) {}
+  CurlTransport(std::string user_agent, HttpDialer dialer)
+      : user_agent_(std::move(user_agent)), dialer_(std::move(dialer)) {}
 
   Result<HttpResponse> send(const Budget& budget, const HttpRequest& request) override {
     if (!curl_.is_open()) return failed("libcurl cannot be started: out of memory");
@@ -212,8 +214,18 @@ class CurlTransport : public HttpTransport {
     curl_.reset();
     add_headers(headers, request, hop);
     PCA_CHECK(prepare(request, hop, headers, answer));
-    auto code = curl_.perform(budget, peer_of(request, hop));
+    std::optional<Error> not_dialled;
+    if (dialer_.dial) {
+      curl_.connect_with([&] {
+        auto socket = dialer_.dial(budget);
+        if (socket) return socket->release();
+        not_dialled = std::move(socket).error();
+        return CURL_SOCKET_BAD;
+      });
+    }
+    auto code = curl_.perform(budget, dialer_.dial ? dialer_.peer : peer_of(request, hop));
     curl_.set(CURLOPT_HTTPHEADER, nullptr);  // its lines go away here
+    if (!code && not_dialled) return *std::move(not_dialled);
     if (!code) {
       Error error = std::move(code).error();
       error.message = what + ": " + error.message;
@@ -271,10 +283,28 @@ class CurlTransport : public HttpTransport {
   // still reach a local socket.
   Result<> trust_for(const HttpRequest& request, const Hop& hop) {
     if (url_scheme(hop.url) == "http") return {};
+    if (request.tls != nullptr) return use(*request.tls);
     return curl_.trust(request.ca_file);
   }
 
+  Result<> use(const TlsSettings& tls) {
+    if (tls.ca.empty()) {
+      PCA_CHECK(curl_.trust({}));
+    } else {
+      curl_.trust_text(tls.ca, "the CA certificates that were given");
+    }
+    if (tls.certificate.empty()) return {};
+    const auto give = [this](CURLoption option, std::string_view text) {
+      curl_blob blob{const_cast<char*>(text.data()), text.size(), CURL_BLOB_NOCOPY};
+      curl_.set(option, &blob);
+    };
+    give(CURLOPT_SSLCERT_BLOB, tls.certificate);
+    give(CURLOPT_SSLKEY_BLOB, tls.key.expose());
+    return {};
+  }
+
   std::string user_agent_;
+  HttpDialer dialer_;
   CurlHandle curl_;
 };
 
@@ -292,8 +322,8 @@ Result<> check_proxy_variables() {
   return {};
 }
 
-std::unique_ptr<HttpTransport> make_http_transport(std::string user_agent) {
-  return std::make_unique<CurlTransport>(std::move(user_agent));
+std::unique_ptr<HttpTransport> make_http_transport(std::string user_agent, HttpDialer dialer) {
+  return std::make_unique<CurlTransport>(std::move(user_agent), std::move(dialer));
 }
 
 }  // namespace pca

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -7,8 +8,11 @@
 
 #include "base/budget.hpp"
 #include "base/secret.hpp"
+#include "net/file_descriptor.hpp"
 
 namespace pca {
+
+struct TlsSettings;  // net/tls.hpp
 
 struct HttpRequest {
   std::string method = "GET";
@@ -16,9 +20,10 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> headers;  // not secret
   std::vector<std::pair<std::string, const Secret*>> secret_headers;  // value only, borrowed
   std::string body;
-  bool follow_redirects = false;  // at most 5, method kept for 307/308, secrets dropped off-host
-  std::string ca_file;            // PEM bundle; default: find_trust_store()
-  std::string unix_socket;        // connect to this path instead of the URL's host
+  bool follow_redirects = false;     // at most 5, method kept for 307/308, secrets dropped off-host
+  std::string ca_file;               // PEM bundle; default: find_trust_store()
+  const TlsSettings* tls = nullptr;  // borrowed; instead of ca_file
+  std::string unix_socket;           // connect to this path instead of the URL's host
   std::size_t response_limit = std::size_t{8} * 1024 * 1024;  // bytes of body; more is an error
 };
 
@@ -44,7 +49,15 @@ class HttpTransport {
 // bad_input for a proxy variable that is no URL of a proxy, without its text.
 [[nodiscard]] Result<> check_proxy_variables();
 
+// Where connections come from when they are not made by TCP to the URL's host: a channel of an SSH
+// session. No name is looked up then, and no proxy is asked; TLS still goes by the URL's host.
+struct HttpDialer {
+  std::string peer;                                           // for messages
+  std::function<Result<FileDescriptor>(const Budget&)> dial;  // a connected stream socket
+};
+
 // The real one, over libcurl, keeping connections alive between requests.
-[[nodiscard]] std::unique_ptr<HttpTransport> make_http_transport(std::string user_agent);
+[[nodiscard]] std::unique_ptr<HttpTransport> make_http_transport(std::string user_agent,
+                                                                 HttpDialer dialer = {});
 
 }  // namespace pca

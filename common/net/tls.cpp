@@ -3,12 +3,16 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 #include <libssh2.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <memory>
 #include <optional>
 
 #include "base/environment.hpp"
@@ -47,7 +51,60 @@ Error names_nothing_readable(const char* name, const std::string& value) {
       fmt::format("Correct {}, or unset it to use the system's CA certificates.", name));
 }
 
+struct FreeOpenssl {
+  void operator()(BIO* bio) const { BIO_free(bio); }
+  void operator()(X509* certificate) const { X509_free(certificate); }
+  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+};
+template <typename T>
+using Openssl = std::unique_ptr<T, FreeOpenssl>;
+
+Openssl<BIO> reader_of(std::string_view text) {
+  return Openssl<BIO>(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
+
+// The first one in the text; null when there is none.
+Openssl<X509> certificate_in(const std::string& text) {
+  const auto reader = reader_of(text);
+  Openssl<X509> found(PEM_read_bio_X509(reader.get(), nullptr, nullptr, nullptr));
+  ERR_clear_error();
+  return found;
+}
+
+// OpenSSL would ask for a passphrase at the terminal.
+int no_passphrase(char* /*into*/, int /*size*/, int /*writes*/, void* /*more*/) { return -1; }
+
 }  // namespace
+
+Result<> check_ca(const TlsSettings& settings) {
+  if (settings.ca.empty() || certificate_in(settings.ca)) return {};
+  return bad_input("holds no PEM certificate",
+                   "Give text that begins with -----BEGIN CERTIFICATE-----, or a file of it.");
+}
+
+Result<> check_certificate(const TlsSettings& settings) {
+  if (settings.certificate.empty() || certificate_in(settings.certificate)) return {};
+  return bad_input("holds no PEM certificate",
+                   "Give text that begins with -----BEGIN CERTIFICATE-----, or a file of it.");
+}
+
+Result<> check_key(const TlsSettings& settings) {
+  if (settings.key.empty()) return {};
+  const auto reader = reader_of(settings.key.expose());
+  const Openssl<EVP_PKEY> key(
+      PEM_read_bio_PrivateKey(reader.get(), nullptr, &no_passphrase, nullptr));
+  ERR_clear_error();
+  if (key == nullptr) {
+    return bad_input("holds no PEM private key, or one with a passphrase",
+                     "Give the text of the key file, beginning with -----BEGIN; `openssl pkey -in "
+                     "key.pem -out plain.pem` takes a passphrase off.");
+  }
+  const auto certificate = certificate_in(settings.certificate);
+  const bool fits = certificate == nullptr || X509_check_private_key(certificate.get(), key.get());
+  ERR_clear_error();
+  if (fits) return {};
+  return bad_input("is not the key of the certificate", "Give the two that belong together.");
+}
 
 std::string TrustStore::describe() const {
   if (file.empty() || directory.empty()) return file + directory;

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "base/secret.hpp"
 
 namespace pca {
 
@@ -19,6 +20,18 @@ struct TrustStore {
 // prefixes the usual places (tests). Kind permission, with the list of places and the package to
 // install.
 [[nodiscard]] Result<TrustStore> find_trust_store(const std::string& root = "");
+
+// Whom a connection trusts in place of the machine's own store, and who it says it is. PEM texts.
+struct TlsSettings {
+  std::string ca;           // empty = find_trust_store()
+  std::string certificate;  // with its chain behind it; empty = none
+  Secret key;               // of the certificate, without a passphrase
+};
+// Mistakes in the CA certificates; in the certificate; in the key or that it is another's.
+// bad_input, and never any of the key's text.
+[[nodiscard]] Result<> check_ca(const TlsSettings& settings);
+[[nodiscard]] Result<> check_certificate(const TlsSettings& settings);
+[[nodiscard]] Result<> check_key(const TlsSettings& settings);
 
 // keep_host_modules_out() (base/isolation.hpp), and what libcurl, libssh2 and libssl need once.
 void early_init();

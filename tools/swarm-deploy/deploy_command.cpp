@@ -10,6 +10,7 @@
 #include "cli/report_file.hpp"
 #include "runner/markdown.hpp"
 #include "swarm-deploy/contract.hpp"
+#include "swarm-deploy/engine_inputs.hpp"
 #include "swarm-deploy/stack_inputs.hpp"
 #include "swarm-deploy/stack_run.hpp"
 
@@ -17,31 +18,24 @@ namespace pca::swarm_deploy {
 
 namespace {
 
-constexpr Milliseconds planning_limit{60'000};
+constexpr Milliseconds planning_limit{60'000};  // once there is a connection
 
 // What both commands need before anything is contacted.
 struct SwarmInputs {
   StackSpec stack;
-  EngineEndpoint engine;
+  std::vector<EngineEndpoint> engines;
   PlanRules rules;
-  Milliseconds connect_timeout{};
 };
 
-SwarmInputs read_inputs(ToolContext& context, const Inputs& inputs, BadInputs& bad) {
+SwarmInputs read_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   SwarmInputs out;
-  auto engine = parse_engine_endpoint(inputs.text("engine"));
-  if (engine) {
-    out.engine = *std::move(engine);
-  } else {
-    bad.add("engine", engine.error());
-  }
+  out.engines = read_engine_inputs(context, inputs, bad);
   const std::string& resolve = inputs.text("resolve-image");
   out.rules.resolve = resolve == "never"     ? ResolveImages::never
                       : resolve == "changed" ? ResolveImages::changed
                                              : ResolveImages::always;
   out.rules.require_digest = inputs.flag("require-digest");
   out.rules.prune = inputs.flag("prune");
-  out.connect_timeout = inputs.duration("connect-timeout");
   out.stack = read_stack_inputs(context, inputs, bad);
   return out;
 }
@@ -53,9 +47,10 @@ struct Prepared {
   StackPlan plan;
 };
 
-Result<Prepared> prepare(const Budget& budget, const SwarmInputs& inputs) {
+Result<Prepared> prepare(const Budget& budget, ToolContext& context, const SwarmInputs& inputs) {
   Prepared out;
-  PCA_TRY(out.engine, Engine::connect(budget.at_most(inputs.connect_timeout), inputs.engine));
+  const auto say = [&](const std::string& text) { context.reporter.info(text); };
+  PCA_TRY(out.engine, Engine::connect_manager(budget, inputs.engines, say));
   PCA_TRY(out.state, read_swarm_state(budget, *out.engine, inputs.stack, inputs.rules.resolve));
   out.plan = make_plan(inputs.stack, out.state, inputs.rules);
   return out;
@@ -183,13 +178,19 @@ void show_log(Reporter& reporter, const FailedService& service) {
   reporter.end_group();
 }
 
+Budget planning_budget(const SwarmInputs& inputs, const std::stop_token& stop) {
+  Milliseconds limit = planning_limit;
+  for (const EngineEndpoint& engine : inputs.engines) limit += engine.connect_limit;
+  return Budget::of(limit, stop);
+}
+
 }  // namespace
 
-Result<int> run_plan(ToolContext& context, const Inputs& inputs, BadInputs& bad) {
+Result<int> run_plan(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   const auto start = Clock::now();
   const SwarmInputs given = read_inputs(context, inputs, bad);
   if (!bad.empty()) return bad.to_error();
-  PCA_TRY(const Prepared prepared, prepare(Budget::of(planning_limit, context.stop), given));
+  PCA_TRY(const Prepared prepared, prepare(planning_budget(given, context.stop), context, given));
   tell_plan(context.reporter, prepared.plan);
   PCA_CHECK(check_plan(prepared.plan));
   StackRun run;
@@ -199,12 +200,12 @@ Result<int> run_plan(ToolContext& context, const Inputs& inputs, BadInputs& bad)
   return inputs.flag("exit-code") && !prepared.plan.changes_nothing() ? there_are_changes : 0;
 }
 
-Result<int> run_deploy(ToolContext& context, const Inputs& inputs, BadInputs& bad) {
+Result<int> run_deploy(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   const auto start = Clock::now();
   const SwarmInputs given = read_inputs(context, inputs, bad);
   if (!bad.empty()) return bad.to_error();
   const Budget budget = Budget::of(inputs.duration("timeout"), context.stop);
-  PCA_TRY(const Prepared prepared, prepare(budget, given));
+  PCA_TRY(const Prepared prepared, prepare(budget, context, given));
   tell_plan(context.reporter, prepared.plan);
   PCA_CHECK(check_plan(prepared.plan));
   const RunRules rules{

@@ -4,7 +4,7 @@
 
 namespace pca::swarm_deploy {
 
-[[nodiscard]] Result<int> run_plan(ToolContext& context, const Inputs& inputs, BadInputs& bad);
-[[nodiscard]] Result<int> run_deploy(ToolContext& context, const Inputs& inputs, BadInputs& bad);
+[[nodiscard]] Result<int> run_plan(ToolContext& context, Inputs& inputs, BadInputs& bad);
+[[nodiscard]] Result<int> run_deploy(ToolContext& context, Inputs& inputs, BadInputs& bad);
 
 }  // namespace pca::swarm_deploy

@@ -1,6 +1,7 @@
 #include "swarm-deploy/options.hpp"
 
 #include "swarm-deploy/contract.hpp"
+#include "swarm-deploy/engine_inputs.hpp"
 
 namespace pca::swarm_deploy {
 
@@ -61,18 +62,8 @@ Option rotate_option() {
           .group = "Stack"};
 }
 
-std::vector<Option> swarm_options() {
+std::vector<Option> image_options() {
   return {
-      {.name = "engine",
-       .default_value = "unix:///var/run/docker.sock",
-       .help = "The Docker Engine of a manager",
-       .placeholder = "unix://PATH",
-       .group = "Swarm"},
-      {.name = "connect-timeout",
-       .type = OptionType::duration,
-       .default_value = "15s",
-       .help = "How long the Engine's first answer may take",
-       .group = "Swarm"},
       {.name = "resolve-image",
        .type = OptionType::choice,
        .default_value = "always",
@@ -185,7 +176,8 @@ CommandSpec plan_command() {
       .options = joined({{stack_option()},
                          file_options(),
                          {rotate_option()},
-                         swarm_options(),
+                         engine_options(),
+                         image_options(),
                          {{.name = "exit-code",
                            .type = OptionType::boolean,
                            .default_value = "false",
@@ -214,11 +206,20 @@ CommandSpec deploy_command() {
       .summary =
           "Makes a stack of a Docker Swarm what its compose files say: unchanged services are "
           "not touched, all are waited for together, and a failure takes all back",
-      .options = joined(
-          {{stack_option()}, file_options(), {rotate_option()}, swarm_options(), wait_options()}),
+      .options = joined({{stack_option()},
+                         file_options(),
+                         {rotate_option()},
+                         engine_options(),
+                         image_options(),
+                         wait_options()}),
       .outputs = std::move(outputs),
       .examples = {{"A stack of one file on this manager",
-                    "swarm-deploy deploy --stack shop --files stack.yml"}},
+                    "swarm-deploy deploy --stack shop --files stack.yml"},
+                   {"On a manager behind Cloudflare Access",
+                    "swarm-deploy deploy --stack shop --files stack.yml --host "
+                    "deploy@swarm.example.com --via access --access-client-id ID.access "
+                    "--access-client-secret-file secret.txt --key-file id_ed25519 "
+                    "--known-hosts-file known_hosts"}},
   };
 }
 

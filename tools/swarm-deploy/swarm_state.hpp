@@ -41,7 +41,7 @@ struct SwarmState {
 
 enum class ResolveImages : std::uint8_t { always, changed, never };
 
-// All of it in parallel, after one question whether this Engine can answer.
+// All of it in parallel. The Engine has been found to be a manager.
 [[nodiscard]] Result<SwarmState> read_swarm_state(const Budget& budget, Engine& engine,
                                                   const StackSpec& stack, ResolveImages resolve);
 

@@ -8,9 +8,6 @@ namespace pca::tunnel_ssh {
 
 // What the commands share on the way to a host.
 
-// The connection inputs; repairs are told to the log.
-[[nodiscard]] ConnectionSettings read_connection_inputs(ToolContext& context, Inputs& inputs,
-                                                        BadInputs& bad, Login login);
 // Enough for all the tries that one connection may take.
 [[nodiscard]] Budget connect_budget(const ConnectionSettings& settings,
                                     const std::stop_token& stop);
@@ -20,7 +17,5 @@ namespace pca::tunnel_ssh {
 // a StartGate, with how many starts at once it is to let through.
 inline constexpr std::size_t starts_at_once = 8;
 [[nodiscard]] std::string gate_address(const ConnectionSettings& settings, const HostAddress& host);
-// Tells warnings, new tries and (with --debug) each phase to the log. Borrows both.
-[[nodiscard]] ConnectObserver log_observer(Reporter& reporter, const ConnectionSettings& settings);
 
 }  // namespace pca::tunnel_ssh

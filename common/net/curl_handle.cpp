@@ -243,12 +243,14 @@ Error CurlHandle::explain(CURLcode code, const std::string& peer) const {
     case CURLE_SSL_ISSUER_ERROR:
       return explain_certificate(peer);
     case CURLE_SSL_CONNECT_ERROR:
+      if (is_about_our_certificate()) return explain_our_certificate(peer);
       return unreachable(fmt::format("the TLS handshake with {} failed: {}", peer, detail()),
                          "Check that TLS is spoken on this port.")
           .as_transient();
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
+      if (is_about_our_certificate()) return explain_our_certificate(peer);
       return unreachable(fmt::format("{} cut the connection: {}", peer, detail()),
                          "Check that TLS is spoken on this port and that no proxy or firewall on "
                          "the way objects.")
@@ -276,6 +278,23 @@ Error CurlHandle::explain_certificate(const std::string& peer) const {
                 : fmt::format("Give the certificate of the authority that signed it as the CA "
                               "input (access-ca for an Access edge); now {} is used.",
                               trusted_));
+}
+
+// The alerts by which a server says what it thinks of a client's certificate: bad_certificate,
+// certificate_required, unknown_ca and the like (RFC 8446, section 6.2). TLS 1.3 clients hear of it
+// with the first answer.
+bool CurlHandle::is_about_our_certificate() const {
+  const std::string_view text(error_text_.data());
+  return text.find(" alert ") != std::string_view::npos &&
+         (text.find("certificate") != std::string_view::npos ||
+          text.find("unknown ca") != std::string_view::npos);
+}
+
+Error CurlHandle::explain_our_certificate(const std::string& peer) const {
+  return permission_denied(
+      fmt::format("{} asks for a certificate and has not got one that it takes: {}", peer,
+                  detail()),
+      "Give a certificate that it trusts, and its key.");
 }
 
 Error CurlHandle::explain_proxy(long status) const {

@@ -69,6 +69,8 @@ class CurlHandle {
   [[nodiscard]] std::string phase(const std::string& peer) const;
   [[nodiscard]] Error explain(CURLcode code, const std::string& peer) const;
   [[nodiscard]] Error explain_certificate(const std::string& peer) const;
+  [[nodiscard]] bool is_about_our_certificate() const;
+  [[nodiscard]] Error explain_our_certificate(const std::string& peer) const;
   [[nodiscard]] Error explain_proxy(long status) const;
   [[nodiscard]] std::string detail() const;
   [[nodiscard]] long number(CURLINFO info) const;

@@ -240,6 +240,11 @@ Result<HttpResponse> Engine::send_to(const Budget& budget, std::size_t endpoint,
   if (error.kind == ErrorKind::unreachable && error.hint.starts_with("Check")) {
     error.hint = "Check that the Docker Engine runs and is well.";
   }
+  if (error.kind == ErrorKind::permission && !to.host.empty()) {
+    error.hint =
+        "Compare engine-ca, engine-cert and engine-key with the authority that the Engine was "
+        "started with (--tlscacert).";
+  }
   return error;
 }
 

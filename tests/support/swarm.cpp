@@ -110,6 +110,23 @@ std::string Swarm::socket(int node) const {
   return folder() + "/" + std::to_string(node) + "/docker.sock";
 }
 
+std::string Swarm::tcp_address(int node) {
+  return "tcp://192.168.213." + std::to_string(node) + ":2376";
+}
+
+std::string Swarm::tls_folder() const { return folder() + "/tls"; }
+
+int Swarm::engine_pid(int node) const {
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename().string();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    const std::string line = content(entry.path() / "cmdline");
+    if (line.starts_with("dockerd") && line.find("unix://" + socket(node)) != std::string::npos)
+      return std::stoi(name);
+  }
+  throw std::runtime_error("the Engine does not run");
+}
+
 std::string Swarm::log(int node) const {
   return content(folder() + "/" + std::to_string(node) + "/log");
 }

@@ -26,6 +26,12 @@ class Swarm {
   [[nodiscard]] std::string folder() const;
   [[nodiscard]] std::string socket(int node = 1) const;  // node 1 is the manager
   [[nodiscard]] std::string log(int node = 1) const;
+  // Each Engine also listens here, with TLS for both sides, in the network of its node. The folder
+  // has ca.pem, and client.pem with client-key.pem.
+  [[nodiscard]] static std::string tcp_address(int node = 1);
+  [[nodiscard]] std::string tls_folder() const;
+  // The Engine's process, as this machine numbers it.
+  [[nodiscard]] int engine_pid(int node = 1) const;
 
  private:
   struct Impl;

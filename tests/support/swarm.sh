@@ -43,6 +43,21 @@ make_image() {
   tar -C $root -cf /run/image.tar .
 }
 
+# An authority, and a certificate of it for the Engines and one for whoever asks them.
+make_certificates() {
+  local tls=$folder/tls names node name
+  names=$(for node in $(seq "$nodes"); do printf 'IP:%s.%s,' $net "$node"; done)
+  mkdir -p "$tls"
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=authority \
+    -keyout "$tls/ca-key.pem" -out "$tls/ca.pem" 2>/dev/null
+  for name in server client; do
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$name" \
+      -keyout "$tls/$name-key.pem" -out "$tls/$name.csr" 2>/dev/null
+    openssl x509 -req -in "$tls/$name.csr" -CA "$tls/ca.pem" -CAkey "$tls/ca-key.pem" -CAcreateserial -days 2 \
+      -extfile <(printf 'subjectAltName=%s\nextendedKeyUsage=serverAuth,clientAuth\n' "${names%,}") -out "$tls/$name.pem" 2>/dev/null
+  done
+}
+
 load_image() { # node
   for tag in v1 v2; do
     curl --silent --show-error --fail --max-time 60 --unix-socket "$folder/$1/docker.sock" --request POST --upload-file /run/image.tar \
@@ -62,6 +77,7 @@ add_node() { # number
   # nsenter, because "ip netns exec" hides the control groups.
   nsenter --net="/run/netns/n$1" unshare --uts bash -c "hostname node$1; exec dockerd --config-file /run/daemon.json \
     --data-root /run/nodes/$1/data --exec-root /run/nodes/$1/exec --pidfile /run/nodes/$1/pid --host 'unix://$folder/$1/docker.sock' \
+    --host tcp://$net.$1:2376 --tlsverify --tlscacert '$folder/tls/ca.pem' --tlscert '$folder/tls/server.pem' --tlskey '$folder/tls/server-key.pem' \
     --cgroup-parent '/$parent' --insecure-registry $net.0/24" >"$folder/$1/log" 2>&1 </dev/null &
 }
 
@@ -83,6 +99,7 @@ inside() {
   ip addr add $net.254/24 dev br0
   ip link set br0 up
   make_image
+  make_certificates
   local node token
   for node in $(seq "$nodes"); do add_node "$node"; done
   for node in $(seq "$nodes"); do

@@ -14,8 +14,9 @@ namespace pca::test {
 // Runs of swarm-deploy as steps of a workflow, with a stack's file of their own.
 class SwarmStep {
  public:
-  explicit SwarmStep(std::string socket, std::string stack = "shop")
-      : socket_(std::move(socket)), stack_(std::move(stack)) {}
+  // `engine` is a socket's path, or what the input engine may be.
+  explicit SwarmStep(const std::string& engine, std::string stack = "shop")
+      : engine_(engine.starts_with('/') ? "unix://" + engine : engine), stack_(std::move(stack)) {}
 
   struct Result {
     int code = -1;
@@ -33,13 +34,11 @@ class SwarmStep {
   [[nodiscard]] Process start(const std::string& command,
                               const std::vector<std::string>& more = {}) const {
     ProcessSpec spec;
-    spec.argv = {executable(), command,
-                 "--stack",    stack_,
-                 "--files",    folder_.path("stack.yml"),
-                 "--engine",   "unix://" + socket_};
+    spec.argv = {executable(), command, "--stack", stack_, "--files", folder_.path("stack.yml"),
+                 "--engine",   engine_};
     spec.argv.insert(spec.argv.end(), more.begin(), more.end());
-    for (const auto& [name, value] : variables) spec.environment[name] = value;
     spec.environment["RUNNER_TEMP"] = folder_.path();
+    for (const auto& [name, value] : variables) spec.environment[name] = value;
     for (const char* file : {"GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"}) {
       spec.environment[file] = folder_.write(file, "");
     }
@@ -62,7 +61,7 @@ class SwarmStep {
   static std::string executable();
 
  private:
-  std::string socket_;
+  std::string engine_;
   std::string stack_;
   TempFolder folder_;
 };

@@ -35,6 +35,20 @@ TEST(EngineEndpointTest, IsThePathOfASocket) {
   }
 }
 
+TEST(EngineEndpointTest, IsATcpAddress) {
+  const auto plain = parse_engine_endpoint("tcp://manager.example");
+  ASSERT_TRUE(plain) << plain.error().message;
+  EXPECT_EQ(plain->host, "manager.example");
+  EXPECT_EQ(plain->port, 2376);
+  EXPECT_EQ(parse_engine_endpoint("tcp://[fd00::1]:99")->host, "fd00::1");
+  EXPECT_EQ(parse_engine_endpoint("tcp://[fd00::1]:99")->port, 99);
+  for (const char* bad : {"tcp://", "tcp://root@manager.example", "tcp://a:b:c", "tcp:manager"}) {
+    const auto endpoint = parse_engine_endpoint(bad);
+    ASSERT_FALSE(endpoint) << bad;
+    EXPECT_EQ(endpoint.error().kind, ErrorKind::bad_input) << bad;
+  }
+}
+
 TEST(EngineTest, SpeaksTheNewestVersionThatBothKnow) {
   for (const auto& [theirs, spoken] :
        {std::pair{"1.40", "1.40"}, {"1.41", "1.41"}, {"1.99", "1.47"}}) {
@@ -125,6 +139,67 @@ TEST(EngineTest, RefusesWhatIsTooLongOrNoJson) {
             std::string::npos);
   EXPECT_NE((*engine)->json(patient(), {.path = "/odd"}).error().message.find("cannot be read"),
             std::string::npos);
+}
+
+TEST(EngineTest, AsksAnotherManagerWhenOneIsGone) {
+  auto first = std::make_unique<FakeEngine>();
+  const FakeEngine second;
+  std::vector<std::string> said;
+  const auto engine = Engine::connect_manager(
+      patient(),
+      {*parse_engine_endpoint("unix://" + first->socket()),
+       *parse_engine_endpoint("unix://" + second.socket())},
+      [&](const std::string& text) { said.push_back(text); });
+  ASSERT_TRUE(engine) << engine.error().message;
+  EXPECT_EQ((*engine)->name(), first->socket());
+  EXPECT_TRUE((*engine)->json(patient(), {.path = "/services"}));
+  EXPECT_TRUE(second.requests().empty());
+
+  first.reset();
+  // What may have been done is not done again by somebody else.
+  const EngineRequest write{.method = "POST", .path = "/services/create", .body = "{}"};
+  const auto lost = (*engine)->json(patient(), write);
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().kind, ErrorKind::unreachable);
+  EXPECT_TRUE(second.requests().empty());
+  EXPECT_TRUE((*engine)->json(patient(), {.path = "/services"}));
+  EXPECT_EQ((*engine)->name(), second.socket());
+  EXPECT_TRUE(said.empty());
+}
+
+TEST(EngineTest, AQuestionGoesToAnotherManagerAtOnce) {
+  auto first = std::make_unique<FakeEngine>();
+  const FakeEngine second;
+  const auto engine = Engine::connect_manager(
+      patient(), {*parse_engine_endpoint("unix://" + first->socket()),
+                  *parse_engine_endpoint("unix://" + second.socket())});
+  ASSERT_TRUE(engine) << engine.error().message;
+  first.reset();
+  const auto answer = (*engine)->json(patient(), {.path = "/services"});
+  EXPECT_TRUE(answer) << answer.error().message;
+}
+
+TEST(EngineTest, TakesTheFirstManagerThatIsWell) {
+  FakeEngine worker;
+  be(worker, R"({"LocalNodeState":"active","ControlAvailable":false})");
+  const FakeEngine manager;
+  std::vector<std::string> said;
+  const auto say = [&](const std::string& text) { said.push_back(text); };
+  const auto of = [](const FakeEngine& fake) {
+    return *parse_engine_endpoint("unix://" + fake.socket());
+  };
+  const EngineEndpoint absent = *parse_engine_endpoint("unix:///nowhere/docker.sock");
+  const auto engine = Engine::connect_manager(patient(), {absent, of(worker), of(manager)}, say);
+  ASSERT_TRUE(engine) << engine.error().message;
+  EXPECT_EQ((*engine)->name(), manager.socket());
+  ASSERT_EQ(said.size(), 2U);
+  EXPECT_NE(said[0].find("/nowhere/docker.sock"), std::string::npos) << said[0];
+  EXPECT_NE(said[1].find("is no manager"), std::string::npos) << said[1];
+
+  const auto none = Engine::connect_manager(patient(), {absent, of(worker)});
+  ASSERT_FALSE(none);
+  EXPECT_NE(none.error().message.find("/nowhere/docker.sock"), std::string::npos);
+  EXPECT_NE(none.error().message.find("is no manager"), std::string::npos);
 }
 
 TEST(EngineTest, WritesFilters) {

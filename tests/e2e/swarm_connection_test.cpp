@@ -1,12 +1,16 @@
-// swarm-deploy on a manager that is reached through SSH: a real Engine behind a real sshd.
+// swarm-deploy on managers that are reached through SSH and by TCP with TLS: real Engines, a real
+// sshd.
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <csignal>
 
 #include "base/text.hpp"
+#include "cli/input_file.hpp"
 #include "net/engine.hpp"
 #include "support/comes_true.hpp"
 #include "support/edge.hpp"
@@ -27,7 +31,8 @@ using std::chrono::milliseconds;
 std::string stack_of(const std::string& variable, int seconds = 0) {
   return fmt::format(
       "services:\n  web:\n    image: app:v1\n    environment: {{VARIABLE: \"{}\"}}\n    command: "
-      "[sh, -c, \"trap 'exit 0' TERM; sleep {}; touch /tmp/well; while :; do sleep 0.2; done\"]\n  "
+      "[sh, -c, \"trap 'exit 0' TERM; sleep {}; echo > /tmp/well; while :; do sleep 0.2; done\"]\n "
+      " "
       "  healthcheck: {{test: [CMD, test, -f, /tmp/well], interval: 300ms, retries: 100}}\n    "
       "stop_grace_period: 200ms\n    deploy: {{endpoint_mode: dnsrr, update_config: {{monitor: "
       "1s}}}}\n",
@@ -72,16 +77,16 @@ class SwarmOverSsh : public ::testing::Test {
   [[nodiscard]] SwarmStep::Result run(const std::string& command, const std::string& yaml,
                                       std::vector<std::string> more = {}) const {
     step_->write(yaml);
-    more.insert(more.begin(), {"--resolve-image", "never", "--timeout", "90s"});
-    if (command == "deploy") more.insert(more.end(), {"--settle", "1s"});
+    more.insert(more.begin(), {"--resolve-image", "never"});
+    if (command == "deploy") more.insert(more.end(), {"--settle", "1s", "--timeout", "60s"});
     return step_->run(command, more);
   }
   // How many connections the host has let in.
   [[nodiscard]] std::size_t logins() const {
     const std::string log = host_->sshd().log();
     std::size_t count = 0;
-    for (auto at = log.find("Accepted "); at != std::string::npos;
-         at = log.find("Accepted ", at + 1))
+    for (auto at = log.find("Accepted publickey"); at != std::string::npos;
+         at = log.find("Accepted publickey", at + 1))
       ++count;
     return count;
   }
@@ -146,7 +151,7 @@ TEST_F(SwarmOverSsh, ASocketThatIsNotThereIsToldAsTheHostSeesIt) {
   const auto planned = run("plan", stack_of("one"));
   EXPECT_EQ(planned.code, 6) << planned.out << planned.err;
   EXPECT_NE(planned.err.find("no.sock"), std::string::npos) << planned.err;
-  EXPECT_NE(planned.err.find("Is the docker daemon running?"), std::string::npos) << planned.err;
+  EXPECT_NE(planned.err.find("no such file or directory"), std::string::npos) << planned.err;
 }
 
 TEST_F(SwarmOverSsh, ALoginThatIsRefusedIsAPermission) {
@@ -157,7 +162,9 @@ TEST_F(SwarmOverSsh, ALoginThatIsRefusedIsAPermission) {
 }
 
 TEST_F(SwarmOverSsh, GoesThroughCloudflareAccess) {
-  const SandboxEdge edge({"--target", fmt::format("127.0.0.1:{}", host_->sshd().port())});
+  const SandboxEdge edge({"--client-id", SandboxEdge::client_id, "--origin",
+                          fmt::format("127.0.0.1:{}", host_->sshd().port())},
+                         {{"INPUT_CLIENT_SECRET", SandboxEdge::client_secret}});
   StepForTests step(*host_);
   step.go_through(edge);
   use(step);
@@ -169,12 +176,13 @@ TEST_F(SwarmOverSsh, GoesThroughCloudflareAccess) {
 
 TEST_F(SwarmOverSsh, UsesAnOpenSession) {
   StepForTests session(*host_);
-  session.variables["RUNNER_TEMP"] = step_->folder().path();
+  use("RUNNER_TEMP", session.folder().path());
   ASSERT_EQ(session.run({"session", "open"}).code, 0);
   const auto deployed = run("deploy", stack_of("one"));
   EXPECT_EQ(deployed.code, 0) << deployed.out << deployed.err;
   EXPECT_EQ(variable(), "one");
   EXPECT_EQ(logins(), 1U);
+  session.inputs.clear();
   EXPECT_EQ(session.run({"session", "close"}).code, 0);
 }
 
@@ -203,7 +211,8 @@ TEST_F(SwarmOverSsh, ACancelTakesBackWhatWasWritten) {
 // A host that is not there, one that is no manager, then the manager.
 TEST_F(SwarmOverSsh, SeveralManagersAreTriedInTheirOrder) {
   const std::string manager = step_->variables.at("INPUT_HOST");
-  use("INPUT_HOST", "127.0.0.1:9\n" + manager);  // discard: nobody listens there
+  use("INPUT_HOST",
+      host_->sshd().user() + "@127.0.0.1:9\n" + manager);  // discard: nobody listens there
   use("INPUT_TRIES", "1");
   const auto planned = run("plan", stack_of("one"));
   EXPECT_EQ(planned.code, 0) << planned.out << planned.err;
@@ -240,6 +249,87 @@ TEST_F(SwarmOverSsh, ADeployThatChangesNothingTakesFewRoundTrips) {
   const double most = base + 14.4 * (far - near);
   const double trips = (least_ms(milliseconds{250}, most) - base) / (far - near);
   EXPECT_LT(trips, 14.5);
+}
+
+// ---- TCP
+
+// This thread, and what it starts, in the network of another process.
+class InNetworkOf {
+ public:
+  explicit InNetworkOf(int pid) : own_(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)) {
+    const FileDescriptor other(
+        ::open(fmt::format("/proc/{}/ns/net", pid).c_str(), O_RDONLY | O_CLOEXEC));
+    EXPECT_EQ(::setns(other.get(), CLONE_NEWNET), 0);
+  }
+  ~InNetworkOf() { EXPECT_EQ(::setns(own_.get(), CLONE_NEWNET), 0); }
+  InNetworkOf(const InNetworkOf&) = delete;
+  InNetworkOf& operator=(const InNetworkOf&) = delete;
+
+ private:
+  FileDescriptor own_;
+};
+
+class SwarmOverTls : public SwarmOverSsh {
+ protected:
+  void SetUp() override {
+    SwarmOverSsh::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    network_ = std::make_unique<InNetworkOf>(swarm_->engine_pid());
+    step_ = std::make_unique<SwarmStep>(Swarm::tcp_address(), stack_);
+    use("INPUT_ENGINE_CA", tls("ca.pem"));
+    use("INPUT_ENGINE_CERT", content_of("client.pem"));
+    use("INPUT_ENGINE_KEY", content_of("client-key.pem"));
+  }
+  void TearDown() override {
+    host_.reset();
+    network_.reset();
+    SwarmOverSsh::TearDown();
+  }
+
+  [[nodiscard]] std::string tls(const std::string& file) const {
+    return swarm_->tls_folder() + "/" + file;
+  }
+  [[nodiscard]] std::string content_of(const std::string& file) const {
+    return *read_input_file(budget(), tls(file), 1 << 20);
+  }
+
+  std::unique_ptr<InNetworkOf> network_;
+};
+
+TEST_F(SwarmOverTls, BothSidesShowACertificate) {
+  const auto deployed = run("deploy", stack_of("one"));
+  ASSERT_EQ(deployed.code, 0) << deployed.out << deployed.err;
+  EXPECT_EQ(variable(), "one");
+}
+
+TEST_F(SwarmOverTls, ThroughSshTheEngineStillShowsItsCertificate) {
+  open_host("");  // in the Engine's network
+  step_ = std::make_unique<SwarmStep>(Swarm::tcp_address(), stack_);
+  use(StepForTests(*host_));
+  use("INPUT_ENGINE_CA", tls("ca.pem"));
+  use("INPUT_ENGINE_CERT", tls("client.pem"));
+  use("INPUT_ENGINE_KEY", content_of("client-key.pem"));
+  const auto deployed = run("deploy", stack_of("one"));
+  ASSERT_EQ(deployed.code, 0) << deployed.out << deployed.err;
+  EXPECT_EQ(logins(), 1U);
+  use("INPUT_ENGINE_CA", tls("client.pem"));
+  EXPECT_EQ(run("plan", stack_of("one")).code, 5);
+}
+
+TEST_F(SwarmOverTls, AnEngineOfAnotherAuthorityIsNotTrusted) {
+  use("INPUT_ENGINE_CA", tls("client.pem"));
+  const auto planned = run("plan", stack_of("one"));
+  EXPECT_EQ(planned.code, 5) << planned.out << planned.err;
+  EXPECT_NE(planned.err.find("is not trusted"), std::string::npos) << planned.err;
+  EXPECT_NE(planned.err.find("engine-ca"), std::string::npos) << planned.err;
+}
+
+TEST_F(SwarmOverTls, AnEngineThatAsksForACertificateIsUnderstood) {
+  step_->variables.erase("INPUT_ENGINE_CERT");
+  step_->variables.erase("INPUT_ENGINE_KEY");
+  const auto planned = run("plan", stack_of("one"));
+  EXPECT_EQ(planned.code, 5) << planned.out << planned.err;
+  EXPECT_NE(planned.err.find("engine-cert"), std::string::npos) << planned.err;
 }
 
 }  // namespace

@@ -145,11 +145,11 @@ TEST(EngineTest, AsksAnotherManagerWhenOneIsGone) {
   auto first = std::make_unique<FakeEngine>();
   const FakeEngine second;
   std::vector<std::string> said;
-  const auto engine = Engine::connect_manager(
-      patient(),
-      {*parse_engine_endpoint("unix://" + first->socket()),
-       *parse_engine_endpoint("unix://" + second.socket())},
-      [&](const std::string& text) { said.push_back(text); });
+  const auto engine =
+      Engine::connect_manager(patient(),
+                              {*parse_engine_endpoint("unix://" + first->socket()),
+                               *parse_engine_endpoint("unix://" + second.socket())},
+                              [&](const std::string& text) { said.push_back(text); });
   ASSERT_TRUE(engine) << engine.error().message;
   EXPECT_EQ((*engine)->name(), first->socket());
   EXPECT_TRUE((*engine)->json(patient(), {.path = "/services"}));
@@ -170,9 +170,9 @@ TEST(EngineTest, AsksAnotherManagerWhenOneIsGone) {
 TEST(EngineTest, AQuestionGoesToAnotherManagerAtOnce) {
   auto first = std::make_unique<FakeEngine>();
   const FakeEngine second;
-  const auto engine = Engine::connect_manager(
-      patient(), {*parse_engine_endpoint("unix://" + first->socket()),
-                  *parse_engine_endpoint("unix://" + second.socket())});
+  const auto engine =
+      Engine::connect_manager(patient(), {*parse_engine_endpoint("unix://" + first->socket()),
+                                          *parse_engine_endpoint("unix://" + second.socket())});
   ASSERT_TRUE(engine) << engine.error().message;
   first.reset();
   const auto answer = (*engine)->json(patient(), {.path = "/services"});

@@ -103,6 +103,15 @@ unpack_docker_command() {
   fi
 }
 
+# A registry for the tests' swarms to pull from; installed, it would listen.
+unpack_registry() {
+  local folder=${PCA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/private-cloud-actions}/docker-registry
+  [ ! -x "$folder/usr/bin/docker-registry" ] || return 0
+  say "Unpacking Debian's docker-registry into $folder"
+  mkdir -p "$folder"
+  (cd "$folder" && rm -f ./*.deb && apt-get download -qq docker-registry && dpkg-deb --extract ./*.deb . && rm ./*.deb)
+}
+
 install_packages() { # set...
   command -v apt-get >/dev/null || fail "there is no apt-get on this machine" \
     "Build on Debian 12 or 13, or install by hand what $0 names and use the CMake presets."
@@ -115,6 +124,7 @@ install_packages() { # set...
   fi
   [[ " $* " != *" full "* ]] || unpack_yaml_for_arm64
   [[ " $* " != *" test "* ]] || unpack_docker_command
+  [[ " $* " != *" test "* ]] || unpack_registry
   for set in "$@"; do
     for package in $(packages_of "$set"); do
       is_installed "$package" || missing+=("$package")

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -16,6 +15,7 @@
 
 #include "base/text.hpp"
 #include "base/yaml.hpp"
+#include "support/cache_folder.hpp"
 #include "support/fake_engine.hpp"
 #include "support/process.hpp"
 #include "support/require.hpp"
@@ -49,22 +49,12 @@ std::int64_t major_version(const std::string& docker) {
   }
 }
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string() : value;
-}
-
 // The docker command to compare with: that on the PATH, else the one that prepare.sh unpacked;
 // empty when there is none that is new enough.
 const std::string& oracle() {
   static const std::string found = [] {
-    std::string cache = variable("PCA_CACHE");
-    if (cache.empty()) {
-      const std::string home = variable("XDG_CACHE_HOME");
-      cache = (home.empty() ? variable("HOME") + "/.cache" : home) + "/private-cloud-actions";
-    }
     for (const std::string& docker :
-         {std::string("docker"), cache + "/docker-cli/usr/bin/docker"}) {
+         {std::string("docker"), test::cache_folder() + "/docker-cli/usr/bin/docker"}) {
       if (major_version(docker) >= oldest_oracle) return docker;
     }
     return std::string();

@@ -8,10 +8,12 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 
 #include "base/text.hpp"
 #include "cli/input_file.hpp"
 #include "net/engine.hpp"
+#include "support/cache_folder.hpp"
 #include "support/comes_true.hpp"
 #include "support/edge.hpp"
 #include "support/require.hpp"
@@ -131,6 +133,11 @@ TEST_F(SwarmOverSsh, OneConnectionCarriesAllOfADeploy) {
 
 TEST_F(SwarmOverSsh, WhereNoSocketIsForwardedTheHostsDockerCommandPassesItOn) {
   open_host("AllowStreamLocalForwarding no\n");
+  if (!std::filesystem::exists("/usr/bin/docker")) {  // Debian 13's docker.io does without
+    std::filesystem::create_directories(host_->home().path("bin"));
+    std::filesystem::create_symlink(cache_folder() + "/docker-cli/usr/bin/docker",
+                                    host_->home().path("bin/docker"));
+  }
   const auto deployed = run("deploy", stack_of("one"));
   ASSERT_EQ(deployed.code, 0) << deployed.out << deployed.err;
   EXPECT_EQ(variable(), "one");

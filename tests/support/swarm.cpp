@@ -7,6 +7,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "support/cache_folder.hpp"
 #include "support/process.hpp"
 #include "support/swarm_step.hpp"
 #include "support/tunnel_ssh.hpp"
@@ -37,18 +38,21 @@ std::string content(const fs::path& path) {
   return text.str();
 }
 
-ProcessSpec start_of(const std::string& folder, int nodes) {
+ProcessSpec start_of(const std::string& folder, int nodes, Swarm::Registry registry) {
   ProcessSpec spec;
   spec.argv = {Swarm::script(), folder, std::to_string(nodes)};
   spec.environment["PATH"] += ":/usr/sbin:/sbin";
   spec.keep_input_open = true;
+  if (registry == Swarm::Registry::with_login)
+    spec.environment["REGISTRY"] = cache_folder() + "/docker-registry/usr/bin/docker-registry";
   return spec;
 }
 
 }  // namespace
 
 struct Swarm::Impl {
-  explicit Impl(int nodes) : process(start_of(temporary.path("swarm"), nodes)) {}
+  Impl(int nodes, Registry registry)
+      : process(start_of(temporary.path("swarm"), nodes, registry)) {}
 
   TempFolder temporary;
   Process process;
@@ -93,7 +97,7 @@ std::string Swarm::left_of(const std::string& folder) {
   return {};
 }
 
-Swarm::Swarm(int nodes) : impl_(std::make_unique<Impl>(nodes)) {
+Swarm::Swarm(int nodes, Registry registry) : impl_(std::make_unique<Impl>(nodes, registry)) {
   if (!impl_->process.wait_for("ready\n", start_limit)) {
     throw std::runtime_error("no swarm: " + impl_->process.out() + impl_->process.err());
   }

@@ -12,10 +12,15 @@ namespace pca::test {
 // whatever happens to it; nothing of it stays. Throws std::runtime_error when it does not start.
 class Swarm {
  public:
-  explicit Swarm(int nodes = 1);
+  enum class Registry { none, with_login };
+  // With a registry it has these images too; only `registry_login` may see them.
+  explicit Swarm(int nodes = 1, Registry registry = Registry::none);
   ~Swarm();
   Swarm(const Swarm&) = delete;
   Swarm& operator=(const Swarm&) = delete;
+
+  static constexpr const char* registry_address = "192.168.213.254:5000";
+  static constexpr const char* registry_login = "192.168.213.254:5000 deploy open-sesame";
 
   // Why there can be none on this machine; empty when there can.
   static std::string missing();

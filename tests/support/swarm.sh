@@ -3,6 +3,7 @@
 # it is outside of them but FOLDER (sockets and logs) and empty control groups, and both go with it.
 # usage: swarm.sh FOLDER NODES    as root. Writes "ready" when the swarm is up: the first node is its manager, and
 #   FOLDER/N/docker.sock is the Engine of node N. It ends when stdin does, or whoever holds it.
+#   REGISTRY=PROGRAM starts that docker-registry too, with app:v1 and app:v2 for the user deploy.
 set -euo pipefail
 
 folder=$(realpath "$1") nodes=$2 role=${3:-start}
@@ -65,6 +66,26 @@ load_image() { # node
   done
 }
 
+# Pushes the images into it; no node keeps them under their names there.
+start_registry() {
+  local address=$net.254:5000 auth tag
+  # bcrypt, the only kind that it takes.
+  perl -e 'print "deploy:", crypt("open-sesame", q($2y$05$abcdefghijklmnopqrstuu)), "\n"' >/run/htpasswd
+  printf '%s\n' 'version: 0.1' 'storage: {filesystem: {rootdirectory: /run/registry}}' \
+    "http: {addr: '$address'}" 'auth: {htpasswd: {realm: tests, path: /run/htpasswd}}' >/run/registry.yml
+  "$REGISTRY" serve /run/registry.yml >"$folder/registry.log" 2>&1 </dev/null &
+  wait_until 'the start of the registry' curl --silent --max-time 5 "http://$address/v2/"
+  auth=$(printf '{"username":"deploy","password":"open-sesame","serveraddress":"%s"}' "$address" | base64 -w 0)
+  for tag in v1 v2; do
+    api 1 POST "/images/app:$tag/tag?repo=$address/app&tag=$tag" || fail 'an image was not tagged'
+    curl --silent --show-error --fail --max-time 60 --unix-socket "$folder/1/docker.sock" --request POST \
+      --header "X-Registry-Auth: $auth" "http://docker/v1.40/images/$address/app/push?tag=$tag" >"$folder/push.log" ||
+      fail 'an image was not pushed'
+    if grep error "$folder/push.log"; then fail 'an image was not pushed'; fi
+    api 1 DELETE "/images/$address/app:$tag" >/dev/null || fail 'an image stayed'
+  done
+}
+
 add_node() { # number
   ip netns add "n$1"
   ip link add "v$1" type veth peer name eth0 netns "n$1"
@@ -107,6 +128,7 @@ inside() {
     load_image "$node" || fail "Engine $node did not take the image"
   done
   api 1 POST /swarm/init "{\"ListenAddr\":\"$net.1:2377\",\"AdvertiseAddr\":\"$net.1\"}" >/dev/null || fail "no swarm"
+  [ -z "${REGISTRY:-}" ] || start_registry
   token=$(api 1 GET /swarm | grep -o '"Worker":"[^"]*"' | cut -d'"' -f4)
   for node in $(seq 2 "$nodes"); do
     api "$node" POST /swarm/join "{\"ListenAddr\":\"$net.$node:2377\",\"AdvertiseAddr\":\"$net.$node\",\"RemoteAddrs\":[\"$net.1:2377\"],\"JoinToken\":\"$token\"}" ||

@@ -25,7 +25,21 @@ struct SwarmInputs {
   StackSpec stack;
   std::vector<EngineEndpoint> engines;
   PlanRules rules;
+  RegistryLogins registries;
 };
+
+RegistryLogins read_registries(ToolContext& context, Inputs& inputs, BadInputs& bad) {
+  const Secret given = inputs.take_secret("registry-auth");
+  auto logins = RegistryLogins::parse(given.expose(), context.redactor);
+  if (logins) {
+    for (const std::string& warning : logins->warnings()) {
+      context.reporter.warning(Warning{"Registries", warning});
+    }
+    return *std::move(logins);
+  }
+  bad.add("registry-auth", logins.error());
+  return {};
+}
 
 SwarmInputs read_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   SwarmInputs out;
@@ -36,6 +50,7 @@ SwarmInputs read_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad) {
                                              : ResolveImages::always;
   out.rules.require_digest = inputs.flag("require-digest");
   out.rules.prune = inputs.flag("prune");
+  out.registries = read_registries(context, inputs, bad);
   out.stack = read_stack_inputs(context, inputs, bad);
   return out;
 }
@@ -51,8 +66,9 @@ Result<Prepared> prepare(const Budget& budget, ToolContext& context, const Swarm
   Prepared out;
   const auto say = [&](const std::string& text) { context.reporter.info(text); };
   PCA_TRY(out.engine, Engine::connect_manager(budget, inputs.engines, say));
-  PCA_TRY(out.state, read_swarm_state(budget, *out.engine, inputs.stack, inputs.rules.resolve));
-  out.plan = make_plan(inputs.stack, out.state, inputs.rules);
+  PCA_TRY(out.state, read_swarm_state(budget, *out.engine, inputs.stack, inputs.rules.resolve,
+                                      inputs.registries));
+  out.plan = make_plan(inputs.stack, out.state, inputs.rules, inputs.registries);
   return out;
 }
 

@@ -71,6 +71,12 @@ std::vector<Option> image_options() {
                "changed, or never",
        .choices = {"always", "changed", "never"},
        .group = "Images"},
+      {.name = "registry-auth",
+       .type = OptionType::secret,
+       .help =
+           "Credentials of registries, one a line: REGISTRY USER PASSWORD. They serve to look up "
+           "digests, and the swarm keeps them with the services whose images are there",
+       .group = "Images"},
       {.name = "require-digest",
        .type = OptionType::boolean,
        .default_value = "true",

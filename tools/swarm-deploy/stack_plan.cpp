@@ -197,8 +197,9 @@ std::string_view mode_of(const Json& spec) {
 
 class Planning {
  public:
-  Planning(const StackSpec& wanted, const SwarmState& state, const PlanRules& rules)
-      : wanted_(wanted), state_(state), rules_(rules) {
+  Planning(const StackSpec& wanted, const SwarmState& state, const PlanRules& rules,
+           const RegistryLogins& logins)
+      : wanted_(wanted), state_(state), rules_(rules), logins_(logins) {
     for (const auto& [name, network] : state.networks) network_names_[network.id] = name;
   }
 
@@ -342,6 +343,7 @@ class Planning {
   void set_image(const StackService& wanted, ServicePlan& out) {
     const std::string full = full_image(wanted.image).value_or(wanted.image);
     out.image = full;
+    out.registry_auth = logins_.of_image(full);
     const Json* old_labels = out.before.spec.find("Labels");
     const bool is_same_name =
         old_labels != nullptr && old_labels->text_of(image_label) == wanted.image;
@@ -373,9 +375,13 @@ class Planning {
     const std::string problem = fmt::format("the digest of the image {} of {} cannot be had: {}",
                                             full, wanted.name, found->second.error().message);
     if (rules_.require_digest) {
-      plan_.mistakes.push_back(
-          problem +
-          ". Check the image and the registry's credentials, or say require-digest: false");
+      plan_.mistakes.push_back(fmt::format(
+          "{}. {}, or say require-digest: false", problem,
+          out.registry_auth == nullptr
+              ? fmt::format("Check the image; if {} asks for a login, give registry-auth",
+                            registry_of(full))
+              : fmt::format("Check the image and what registry-auth says of {}",
+                            registry_of(full))));
     } else {
       plan_.warnings.push_back(problem);
       keep_before();
@@ -449,6 +455,7 @@ class Planning {
   const StackSpec& wanted_;
   const SwarmState& state_;
   const PlanRules& rules_;
+  const RegistryLogins& logins_;
   std::map<std::string, std::string> network_names_;
   StackPlan plan_;
 };
@@ -480,8 +487,9 @@ bool StackPlan::changes_nothing() const {
          count(Action::unchanged) == services.size();
 }
 
-StackPlan make_plan(const StackSpec& wanted, const SwarmState& state, const PlanRules& rules) {
-  return Planning(wanted, state, rules).run();
+StackPlan make_plan(const StackSpec& wanted, const SwarmState& state, const PlanRules& rules,
+                    const RegistryLogins& logins) {
+  return Planning(wanted, state, rules, logins).run();
 }
 
 Json canonical_spec(const Json& spec, const std::map<std::string, std::string>& network_names,

@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "base/secret.hpp"
+#include "swarm-deploy/registry_logins.hpp"
 #include "swarm-deploy/stack_spec.hpp"
 #include "swarm-deploy/swarm_state.hpp"
 
@@ -14,10 +16,11 @@ enum class Action : std::uint8_t { create, update, unchanged, remove };
 struct ServicePlan {
   Action action = Action::unchanged;
   std::string name;
-  std::string image;                 // with its digest where that is known
-  Json spec;                         // to be sent; IDs of objects that are to be made are names
-  SwarmService before;               // what is there; empty for create
-  std::vector<std::string> changes;  // "image: a -> b", for people
+  std::string image;  // with its digest where that is known
+  Json spec;          // to be sent; IDs of objects that are to be made are names
+  const Secret* registry_auth = nullptr;  // to be sent with it; borrowed
+  SwarmService before;                    // what is there; empty for create
+  std::vector<std::string> changes;       // "image: a -> b", for people
 };
 
 struct StackPlan {
@@ -40,7 +43,7 @@ struct PlanRules {
 
 // What is to be done, and what stands against it. Pure.
 [[nodiscard]] StackPlan make_plan(const StackSpec& wanted, const SwarmState& state,
-                                  const PlanRules& rules);
+                                  const PlanRules& rules, const RegistryLogins& logins = {});
 
 // A service's spec without what the Engine adds and leaves out by itself, so that two that mean the
 // same are equal. `network_names` by ID.

@@ -154,8 +154,10 @@ class Run {
     for (const ServicePlan& service : plan_.services) {
       if (service.action == Action::update) updates.push_back(&service);
       if (service.action != Action::create) continue;
-      creations.push_back(
-          {.method = "POST", .path = "/services/create", .body = with_ids(service.spec).dump()});
+      creations.push_back({.method = "POST",
+                           .path = "/services/create",
+                           .body = with_ids(service.spec).dump(),
+                           .secret_registry_auth = service.registry_auth});
       made.push_back({"services", service.name, {}});
     }
     if (!creations.empty()) {
@@ -173,7 +175,8 @@ class Run {
       updated_.push_back(service);  // from here on it may be written
       requests.push_back({.method = "POST",
                           .path = update_path(service->before.id, service->before.version, false),
-                          .body = with_ids(service->spec).dump()});
+                          .body = with_ids(service->spec).dump(),
+                          .secret_registry_auth = service->registry_auth});
     }
     auto answers = engine_.json_all(budget_.at_most(answer_limit), requests);
     std::optional<Error> first;
@@ -204,7 +207,8 @@ class Run {
       const auto answer = engine_.json(budget_.at_most(answer_limit),
                                        {.method = "POST",
                                         .path = update_path(now.id, now.version, false),
-                                        .body = with_ids(service.spec).dump()});
+                                        .body = with_ids(service.spec).dump(),
+                                        .secret_registry_auth = service.registry_auth});
       if (answer) return {};
       if (answer.error().kind != ErrorKind::conflict) return answer.error();
     }

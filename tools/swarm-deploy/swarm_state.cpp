@@ -125,7 +125,7 @@ std::map<std::string, SwarmService> parse_services(const Json& list) {
 }
 
 Result<SwarmState> read_swarm_state(const Budget& whole, Engine& engine, const StackSpec& stack,
-                                    ResolveImages resolve) {
+                                    ResolveImages resolve, const RegistryLogins& logins) {
   const Budget budget = whole.at_most(answer_limit);
   std::vector<EngineRequest> requests;
   for (const char* path : {"/services", "/networks", "/secrets", "/configs"}) {
@@ -147,7 +147,8 @@ Result<SwarmState> read_swarm_state(const Budget& whole, Engine& engine, const S
   if (resolve != ResolveImages::never) {
     for (const std::string& image : images_to_resolve(stack)) {
       images.push_back(image);
-      requests.push_back({.path = image_path(image)});
+      requests.push_back(
+          {.path = image_path(image), .secret_registry_auth = logins.of_image(image)});
     }
   }
   std::vector<Result<Json>> answers = engine.json_all(budget, requests);

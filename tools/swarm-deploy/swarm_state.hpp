@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "net/engine.hpp"
+#include "swarm-deploy/registry_logins.hpp"
 #include "swarm-deploy/stack_spec.hpp"
 
 namespace pca::swarm_deploy {
@@ -43,7 +44,8 @@ enum class ResolveImages : std::uint8_t { always, changed, never };
 
 // All of it in parallel. The Engine has been found to be a manager.
 [[nodiscard]] Result<SwarmState> read_swarm_state(const Budget& budget, Engine& engine,
-                                                  const StackSpec& stack, ResolveImages resolve);
+                                                  const StackSpec& stack, ResolveImages resolve,
+                                                  const RegistryLogins& logins = {});
 
 // "/services?filters=...", of the stack.
 [[nodiscard]] std::string of_stack(const std::string& path, const std::string& stack,

@@ -277,6 +277,26 @@ TEST_F(Conformance, BothRefuseTheSame) {
   }
 }
 
+// What only the Compose specification has: the docker command refuses it, and ours is what the
+// docker command makes of the same said in its own words.
+TEST_F(Conformance, KeysOfTheComposeSpecificationAreTranslated) {
+  const fs::path folder = fs::path(PCA_CASES) / "translated";
+  const std::vector<Case> cases = cases_in(folder);
+  ASSERT_GE(cases.size(), 9U);
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    const Case plain{c.name, {(folder / "plain" / (c.name + ".yml")).string()}};
+    const FakeEngine of_docker;
+    const FakeEngine of_plain;
+    const FakeEngine of_ours;
+    EXPECT_NE(docker_deploy(of_docker, c).code, 0) << "the docker command knows it now";
+    ASSERT_EQ(docker_deploy(of_plain, plain).code, 0);
+    const Finished ours = own_deploy(of_ours, c);
+    EXPECT_EQ(ours.code, 0) << ours.out << ours.err;
+    EXPECT_EQ(sent_to(of_ours), sent_to(of_plain));
+  }
+}
+
 // A second deploy of the same files writes nothing.
 TEST_F(Conformance, WhatDockerDeployedIsUnchanged) {
   for (const Case& c : cases_in(PCA_CASES)) {

@@ -32,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::vector<ComposeText> again{{"printed.yml", printed}};
   const Variables none;
   (void)read_compose_files(again, {none, UnsetVariables::empty, "/project", read_file});
-  const ConvertedStack stack = convert_stack("shop", compose, read_file, true);
+  const ConvertedStack stack = convert_stack("shop", compose, read_file, variables, true);
   for (const StackService& service : stack.spec.services) {
     require(parse_json(service.spec.dump()).has_value(), "a spec is JSON");
   }

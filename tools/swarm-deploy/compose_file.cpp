@@ -131,6 +131,29 @@ Place Compose::place(std::span<const std::string> path) const {
   return best;
 }
 
+namespace {
+
+// Leaves out services of profiles that are not asked for.
+void select_profiles(Json& config, const std::set<std::string>& selected) {
+  const Json* services = config.find("services");
+  if (services == nullptr) return;
+  Json kept = Json::object();
+  for (const auto& [name, service] : *services->as_object()) {
+    const Json* profiles = service.find("profiles");
+    const bool is_on =
+        profiles == nullptr || selected.contains("*") ||
+        std::any_of(profiles->as_array()->begin(), profiles->as_array()->end(),
+                    [&](const Json& one) { return selected.contains(*one.as_string()); });
+    if (!is_on) continue;
+    Json::Object members = *service.as_object();
+    std::erase_if(members, [](const auto& member) { return member.first == "profiles"; });
+    kept.set(name, std::move(members));
+  }
+  config.set("services", std::move(kept));
+}
+
+}  // namespace
+
 Compose read_compose_files(std::span<const ComposeText> files, const ComposeSources& sources) {
   Compose out;
   for (const ComposeText& file : files) {
@@ -149,6 +172,7 @@ Compose read_compose_files(std::span<const ComposeText> files, const ComposeSour
     out.config = out.files.size() == 1 ? std::move(read.config)
                                        : merge_compose(std::move(out.config), read.config);
   }
+  select_profiles(out.config, sources.profiles);
   return out;
 }
 

@@ -141,6 +141,7 @@ Json merge_compose(Json earlier, const Json& later) {
     }
     earlier.set("services", sorted(std::move(merged)));
   }
+  if (const Json* name = later.find("name")) earlier.set("name", *name);
   for (const char* key : {"networks", "volumes", "secrets", "configs"}) {
     const Json* entries = later.find(key);
     if (entries == nullptr) continue;

@@ -20,7 +20,8 @@ namespace {
 
 constexpr std::string_view newest_version = "3.13";
 
-enum class Standing : std::uint8_t { accepted, ignored, deprecated, forbidden, later };
+// `translated`: the docker CLI refuses it, and the plain form says the same in keys that it knows.
+enum class Standing : std::uint8_t { accepted, translated, ignored, deprecated, forbidden, later };
 
 // A value as it is given on, or nothing when it says nothing (or was a mistake).
 using Read = std::optional<Json>;
@@ -115,6 +116,11 @@ class Reader {
   Read texts(const std::string& path, const ConfigValue& value);
   Read ordered_texts(const std::string& path, const ConfigValue& value);
   Read text_or_texts(const std::string& path, const ConfigValue& value);
+  Read text_or_number(const std::string& path, const ConfigValue& value);
+  Read memory_or_bytes(const std::string& path, const ConfigValue& value);
+  Read published(const std::string& path, const ConfigValue& value);
+  Read dependencies(const std::string& path, const ConfigValue& value);
+  Read variable_files(const std::string& path, const ConfigValue& value);
   Read texts_or_numbers(const std::string& path, const ConfigValue& value);
   Read flag(const std::string& path, const ConfigValue& value);
   Read flag_pointer(const std::string& path, const ConfigValue& value);
@@ -175,6 +181,9 @@ class Reader {
                    Json entry);
   void resolve_environment(const std::string& path, const ConfigValue& value, Json& service);
   void resolve_mounts(const std::string& path, const ConfigValue& value, Json& service);
+  void translate(const std::string& path, const ConfigValue& value, Json& service);
+  void move_below(const std::string& path, const ConfigValue& value, Json& service,
+                  std::string_view key, std::span<const std::string_view> target);
   std::string version(const ConfigValue& root);
 
   friend struct Keys;
@@ -183,6 +192,7 @@ class Reader {
   Problems problems_;
 };
 
+constexpr auto translated = Standing::translated;
 constexpr auto ignored = Standing::ignored;
 constexpr auto forbidden = Standing::forbidden;
 constexpr auto later = Standing::later;
@@ -200,7 +210,7 @@ struct Keys {
       Key{"volumes"},
       Key{"secrets"},
       Key{"configs"},
-      Key{"name", nullptr, forbidden, "The stack's name is the input stack; remove the key."},
+      Key{"name", &R::text, translated},
       Key{"include", nullptr, forbidden, "List the files as the input files."},
   };
   static constexpr std::array service{
@@ -214,7 +224,7 @@ struct Keys {
       Key{"container_name", &R::text, Standing::deprecated,
           "A task's container has a name of its own."},
       Key{"credential_spec", &R::credential_spec},
-      Key{"depends_on", &R::texts},
+      Key{"depends_on", &R::dependencies},
       Key{"deploy", &R::deploy},
       Key{"devices", &R::texts, ignored},
       Key{"dns", &R::text_or_texts},
@@ -222,7 +232,7 @@ struct Keys {
       Key{"domainname", &R::text, ignored},
       Key{"entrypoint", &R::command},
       Key{"environment", &R::environment},
-      Key{"env_file", &R::text_or_texts},
+      Key{"env_file", &R::variable_files},
       Key{"expose", &R::texts_or_numbers, Standing::deprecated,
           "Services of one network reach each other on any port."},
       Key{"external_links", &R::texts, ignored},
@@ -267,15 +277,16 @@ struct Keys {
       Key{"cpu_quota", nullptr, forbidden, use_deploy},
       Key{"cpu_shares", nullptr, forbidden, use_deploy},
       Key{"cpuset", nullptr, forbidden, use_deploy},
-      Key{"mem_limit", nullptr, forbidden, use_deploy},
       Key{"memswap_limit", nullptr, forbidden, use_deploy},
-      Key{"cpus", nullptr, forbidden, use_deploy},
-      Key{"mem_reservation", nullptr, forbidden, use_deploy},
-      Key{"pids_limit", nullptr, forbidden, use_deploy},
-      Key{"scale", nullptr, forbidden, "Use deploy.replicas."},
-      Key{"profiles", nullptr, forbidden, no_compose_spec},
-      Key{"platform", nullptr, forbidden, "Use deploy.placement.constraints."},
-      Key{"pull_policy", nullptr, forbidden, no_compose_spec},
+      Key{"cpus", &R::text_or_number, translated},
+      Key{"mem_limit", &R::memory_or_bytes, translated},
+      Key{"mem_reservation", &R::memory_or_bytes, translated},
+      Key{"pids_limit", &R::integer, translated},
+      Key{"scale", &R::count_pointer, translated},
+      Key{"profiles", &R::texts, translated},
+      Key{"platform", &R::text, ignored,
+          "Use deploy.placement.constraints, such as node.platform.arch==aarch64."},
+      Key{"pull_policy", &R::text, ignored, "Each node pulls what it lacks."},
       Key{"gpus", nullptr, forbidden, "Use deploy.resources.reservations.generic_resources."},
       Key{"develop", nullptr, forbidden, no_compose_spec},
       Key{"provider", nullptr, forbidden, no_compose_spec},
@@ -292,6 +303,13 @@ struct Keys {
       Key{"network", &R::text},
       Key{"target", &R::text},
   };
+  static constexpr std::array dependency{
+      Key{"condition", &R::text},
+      Key{"required", &R::flag},
+      Key{"restart", &R::flag, ignored, "A task keeps its network when another is replaced."},
+  };
+  static constexpr std::array variable_file{Key{"path", &R::text},
+                                            Key{"required", &R::flag_pointer}};
   static constexpr std::array credential_spec{Key{"config", &R::text}, Key{"file", &R::text},
                                               Key{"registry", &R::text}};
   static constexpr std::array healthcheck{
@@ -315,7 +333,7 @@ struct Keys {
   static constexpr std::array port{
       Key{"mode", &R::text},
       Key{"target", &R::integer},
-      Key{"published", &R::integer},
+      Key{"published", &R::published},
       Key{"protocol", &R::text},
   };
   static constexpr std::array mount{
@@ -388,7 +406,7 @@ struct Keys {
       Key{"driver", &R::text},
       Key{"driver_opts", &R::options},
       Key{"template_driver", &R::text},
-      Key{"environment", nullptr, forbidden, "Write the value to a file in a step before."},
+      Key{"environment", &R::text, translated},
   };
   static constexpr std::array config{
       Key{"name", &R::text},
@@ -396,8 +414,8 @@ struct Keys {
       Key{"external", &R::external},
       Key{"labels", &R::labels},
       Key{"template_driver", &R::text},
-      Key{"content", nullptr, forbidden, "Write the text to a file in a step before."},
-      Key{"environment", nullptr, forbidden, "Write the value to a file in a step before."},
+      Key{"content", &R::text, translated},
+      Key{"environment", &R::text, translated},
   };
 };
 
@@ -605,6 +623,7 @@ void Reader::read_key(const std::string& path, const ConfigValue::Member& member
                         std::string(key->cure));
       break;
     case Standing::accepted:
+    case Standing::translated:
       break;
   }
   if (Read value = (this->*key->read)(at, member.value))
@@ -651,6 +670,87 @@ Read Reader::text_or_texts(const std::string& path, const ConfigValue& value) {
   if (value.is_list()) return texts(path, value);
   auto found = string_of(path, value);
   return found ? Read(list_of({*std::move(found)})) : Read();
+}
+
+Read Reader::text_or_number(const std::string& path, const ConfigValue& value) {
+  auto found = pair_value(path, value, false);
+  return found ? unless_empty(*std::move(found)) : Read();
+}
+
+Read Reader::memory_or_bytes(const std::string& path, const ConfigValue& value) {
+  const auto found = scalar(path, value);
+  if (found && found->value.as_int() != nullptr && *found->value.as_int() > 0) {
+    return Json(std::to_string(*found->value.as_int()));
+  }
+  return memory(path, value);
+}
+
+// A number, or as the Compose specification has it a text of one.
+Read Reader::published(const std::string& path, const ConfigValue& value) {
+  const auto found = scalar(path, value);
+  if (!found) return {};
+  if (const std::string* text = found->value.as_string()) {
+    if (const auto port = parse_integer(*text, 1, 65535)) return Json(*port);
+    if (text->find('-') != std::string::npos) {
+      mistake(value, fmt::format("{}: a swarm chooses no port of a range", path),
+              "Write one port, or none for any.");
+      return {};
+    }
+  }
+  return integer(path, value);
+}
+
+// Names, or as the Compose specification has it a map whose conditions a deploy keeps anyway: it
+// goes on once what comes before is well, and a job is when it has ended with success.
+Read Reader::dependencies(const std::string& path, const ConfigValue& value) {
+  if (!value.is_map()) return texts(path, value);
+  constexpr std::array<std::string_view, 3> conditions{"service_started", "service_healthy",
+                                                       "service_completed_successfully"};
+  std::set<std::string> names;
+  for (const ConfigValue::Member& member : value.members) {
+    const std::string at = path + "." + member.key;
+    const auto found =
+        object(at, member.value, {"a dependency", Keys::dependency, false}).value_or(Json());
+    const std::string condition = found.text_of("condition");
+    if (!condition.empty() &&
+        std::find(conditions.begin(), conditions.end(), condition) == conditions.end()) {
+      mistake(*member.value.find("condition"),
+              fmt::format("{}.condition is {}", at, shown(condition)),
+              fmt::format("Write {}, {} or {}.", conditions[0], conditions[1], conditions[2]));
+    }
+    names.insert(member.key);
+  }
+  return unless_empty(list_of({names.begin(), names.end()}));
+}
+
+// Paths, or as the Compose specification has it maps of a path and whether the file has to be
+// there.
+Read Reader::variable_files(const std::string& path, const ConfigValue& value) {
+  if (!value.is_list()) return text_or_texts(path, value);
+  Json list = Json::array();
+  std::set<std::string> seen;
+  for (std::size_t i = 0; i < value.items.size(); ++i) {
+    const ConfigValue& item = value.items[i];
+    const std::string at = fmt::format("{}[{}]", path, i);
+    std::optional<std::string> file;
+    if (item.is_map()) {
+      const Json entry =
+          object(at, item, {"an env_file", Keys::variable_file, false}).value_or(Json::object());
+      file = entry.text_of("path");
+      if (file->empty()) mistake(item, at + ": path is missing", "Give path: FILE.");
+      const Json* required = entry.find("required");
+      const bool may_be_missing = required != nullptr && !*required->as_bool();
+      if (may_be_missing && !sources_.read_file(absolute(*file))) continue;
+    } else {
+      file = string_of(at, item);
+    }
+    if (!file || file->empty()) continue;
+    if (!seen.insert(*file).second) {
+      mistake(item, fmt::format("{} holds {} twice", path, shown(*file)), "Remove one of the two.");
+    }
+    list.push(*file);
+  }
+  return unless_empty(std::move(list));
 }
 
 Read Reader::texts_or_numbers(const std::string& path, const ConfigValue& value) {
@@ -1152,6 +1252,50 @@ void Reader::resolve_mounts(const std::string& path, const ConfigValue& value, J
   service.set("volumes", std::move(list));
 }
 
+// What the Compose specification has at the service stands below deploy in a stack.
+void Reader::translate(const std::string& path, const ConfigValue& value, Json& service) {
+  constexpr std::array<std::string_view, 3> cpus{"resources", "limits", "cpus"};
+  constexpr std::array<std::string_view, 3> memory{"resources", "limits", "memory"};
+  constexpr std::array<std::string_view, 3> pids{"resources", "limits", "pids"};
+  constexpr std::array<std::string_view, 3> reserved{"resources", "reservations", "memory"};
+  constexpr std::array<std::string_view, 1> replicas{"replicas"};
+  move_below(path, value, service, "cpus", cpus);
+  move_below(path, value, service, "mem_limit", memory);
+  move_below(path, value, service, "pids_limit", pids);
+  move_below(path, value, service, "mem_reservation", reserved);
+  move_below(path, value, service, "scale", replicas);
+}
+
+Json with_value_at(Json map, std::span<const std::string_view> path, const Json& value) {
+  const std::string key(path.front());
+  if (path.size() == 1) return map.set(key, value);
+  const Json* below = map.find(key);
+  Json inner = with_value_at(below == nullptr ? Json::object() : *below, path.subspan(1), value);
+  return map.set(key, std::move(inner));
+}
+
+void Reader::move_below(const std::string& path, const ConfigValue& value, Json& service,
+                        std::string_view key, std::span<const std::string_view> target) {
+  const Json* given = service.find(key);
+  if (given == nullptr) return;
+  const Json deploy = service.find("deploy") == nullptr ? Json::object() : *service.find("deploy");
+  const Json* there = &deploy;
+  std::string name = "deploy";
+  for (const std::string_view part : target) {
+    if (there != nullptr) there = there->find(part);
+    name += fmt::format(".{}", part);
+  }
+  if (there != nullptr && there->dump() != given->dump()) {
+    mistake(*value.find(key), fmt::format("{}.{} and {} say different things", path, key, name),
+            "Remove one of them.");
+  }
+  const Json moved = *given;
+  service.set("deploy", with_value_at(deploy, target, moved));
+  Json::Object members = *service.as_object();
+  std::erase_if(members, [&](const auto& member) { return member.first == key; });
+  service = std::move(members);
+}
+
 Json in_order_of(std::span<const Key> keys, const Json& map) {
   Json out = Json::object();
   for (const Key& key : keys) {
@@ -1167,6 +1311,7 @@ Json Reader::service(const std::string& /*name*/, const std::string& path,
   Json service = *std::move(found);
   resolve_environment(path, value, service);
   resolve_mounts(path, value, service);
+  translate(path, value, service);
   service = in_order_of(Keys::service, service);
   add_extensions(value, service);
   return service;
@@ -1236,19 +1381,31 @@ Json Reader::file_object(const std::string& kind, const std::string& name, const
     }
     return entry;
   }
-  if (file.empty() && value.find("file") == nullptr) {
-    mistake(value, fmt::format("{}s.{}: file is missing", kind, name),
-            "Give file: PATH, or external: true.");
+  int sources = value.find("file") == nullptr ? 0 : 1;
+  for (const char* key : {"content", "environment"}) {
+    if (value.find(key) != nullptr) ++sources;
   }
-  entry.set("file", absolute(file));
+  const bool may_have_content = kind == "config";
+  if (sources == 0) {
+    mistake(value, fmt::format("{}s.{}: file is missing", kind, name),
+            fmt::format("Give file: PATH, environment: VARIABLE{}, or external: true.",
+                        may_have_content ? ", content: TEXT" : ""));
+  } else if (sources > 1) {
+    mistake(value,
+            fmt::format("{}s.{}: has more than one of file, environment{}", kind, name,
+                        may_have_content ? " and content" : ""),
+            "Keep one of them.");
+  }
+  if (value.find("content") == nullptr && value.find("environment") == nullptr)
+    entry.set("file", absolute(file));
   return entry;
 }
 
 Json with_extensions_last(Json entry) {
   // name, file, external ...: in the order of the output, whatever was added later.
   Json out = Json::object();
-  for (const char* key : {"name", "file", "driver", "driver_opts", "ipam", "external", "internal",
-                          "attachable", "labels", "template_driver"}) {
+  for (const char* key : {"name", "content", "environment", "file", "driver", "driver_opts", "ipam",
+                          "external", "internal", "attachable", "labels", "template_driver"}) {
     if (const Json* found = entry.find(key)) out.set(key, *found);
   }
   for (const auto& [key, value] : *entry.as_object()) {
@@ -1290,6 +1447,9 @@ ReadCompose Reader::read(const ConfigValue& root) {
       if (key == Keys::root.end() || key->standing != Standing::accepted) {
         read_key("", member, {"a stack", Keys::root}, nothing);
       }
+    }
+    if (const ConfigValue* name = root.find("name")) {
+      if (auto text = string_of("name", *name)) out.set("name", *std::move(text));
     }
     out.set("version", version(root));
     out.set("services", section("services", root, &Reader::service));

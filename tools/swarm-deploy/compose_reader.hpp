@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 
 #include "base/config_value.hpp"
@@ -19,6 +20,7 @@ struct ComposeSources {
   UnsetVariables unset = UnsetVariables::error;
   std::string folder;  // absolute; relative paths of all files begin here
   std::function<Result<std::string>(const std::string& path)> read_file;
+  std::set<std::string> profiles = {};  // whose services count; "*" is all
 };
 
 struct ReadCompose {
@@ -26,9 +28,10 @@ struct ReadCompose {
   Problems problems;
 };
 
-// Reads one compose file (schema v3.13 of the docker CLI) into its plain form: what `docker stack
-// config` prints of it. Short forms are written out, defaults are not; keys have the order and the
-// spelling of that output, durations and sizes are texts ("1m30s", "52428800"). Untrusted input.
+// Reads one compose file (schema v3.13 of the docker CLI, and what of the Compose specification
+// says the same in other words) into its plain form: what `docker stack config` prints of it. Short
+// forms are written out, defaults are not; keys have the order and the spelling of that output,
+// durations and sizes are texts ("1m30s", "52428800"). Untrusted input.
 [[nodiscard]] ReadCompose read_compose(const std::string& file, const ConfigValue& root,
                                        const ComposeSources& sources);
 

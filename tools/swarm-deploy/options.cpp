@@ -36,6 +36,12 @@ std::vector<Option> file_options() {
                "warning, or an empty text",
        .choices = {"error", "warn", "empty"},
        .group = group},
+      {.name = "profiles",
+       .type = OptionType::list,
+       .help =
+           "Profiles whose services are deployed beside those without one, one a line; * is all",
+       .placeholder = "PROFILE",
+       .group = group},
       {.name = "strict",
        .type = OptionType::boolean,
        .default_value = "false",
@@ -44,11 +50,13 @@ std::vector<Option> file_options() {
   };
 }
 
-Option stack_option() {
+// Of commands that read the files, which may name it too.
+Option stack_or_name_option() {
   return {.name = "stack",
-          .help = "The stack's name: lower case letters, digits, - and _",
+          .help =
+              "The stack's name: lower case letters, digits, - and _; default: name at the top "
+              "of the files",
           .placeholder = "NAME",
-          .required = true,
           .group = "Stack"};
 }
 
@@ -179,7 +187,7 @@ CommandSpec plan_command() {
   return {
       .name = "plan",
       .summary = "Shows what deploy would change, and writes nothing",
-      .options = joined({{stack_option()},
+      .options = joined({{stack_or_name_option()},
                          file_options(),
                          {rotate_option()},
                          engine_options(),
@@ -212,7 +220,7 @@ CommandSpec deploy_command() {
       .summary =
           "Makes a stack of a Docker Swarm what its compose files say: unchanged services are "
           "not touched, all are waited for together, and a failure takes all back",
-      .options = joined({{stack_option()},
+      .options = joined({{stack_or_name_option()},
                          file_options(),
                          {rotate_option()},
                          engine_options(),

@@ -49,31 +49,55 @@ class StackInputs {
       }
     }
     const std::string& unset = inputs_.text("unset-variables");
+    const std::vector<std::string>& profiles = inputs_.list("profiles");
     const ComposeSources sources{variables_,
                                  unset == "empty"  ? UnsetVariables::empty
                                  : unset == "warn" ? UnsetVariables::warn
                                                    : UnsetVariables::error,
                                  folder_of(names.empty() ? std::string() : names.front()),
-                                 reader()};
+                                 reader(),
+                                 {profiles.begin(), profiles.end()}};
     Compose compose = read_compose_files(files, sources);
     tell(compose.problems);
     return compose;
   }
 
   StackSpec stack() {
-    const std::string& name = inputs_.text("stack");
-    if (!name.empty() && !is_stack_name(name)) {
-      bad_.add("stack", fmt::format("{} is no name of a stack", shown(name)),
-               "Write lower case letters, digits, - and _, a letter or digit first, 63 at most.");
-    }
     const Compose read = compose();
+    const std::string name = stack_name(read);
     if (!bad_.empty()) return {};
-    ConvertedStack converted = convert_stack(name, read, reader(), inputs_.flag("rotate"));
+    protect_secrets(read);
+    ConvertedStack converted =
+        convert_stack(name, read, reader(), variables_, inputs_.flag("rotate"));
     tell(converted.problems);
     return std::move(converted.spec);
   }
 
  private:
+  // The input's, else the one at the top of the files.
+  [[nodiscard]] std::string stack_name(const Compose& read) {
+    const bool is_given = inputs_.has("stack");
+    const std::string name = is_given ? inputs_.text("stack") : read.config.text_of("name");
+    if (name.empty() && read.problems.mistakes.empty()) {
+      bad_.add("stack", "is missing, and so is a name in the files",
+               "Give --stack NAME, or write name: NAME at the top of a file.");
+    } else if (!name.empty() && !is_stack_name(name)) {
+      bad_.add(is_given ? "stack" : "files", fmt::format("{} is no name of a stack", shown(name)),
+               "Write lower case letters, digits, - and _, a letter or digit first, 63 at most.");
+    }
+    return name;
+  }
+
+  // What a variable gives to a secret is never shown, wherever else it stands.
+  void protect_secrets(const Compose& read) {
+    const Json* secrets = read.config.find("secrets");
+    if (secrets == nullptr) return;
+    for (const auto& [key, secret] : *secrets->as_object()) {
+      const auto found = variables_.find(secret.text_of("environment"));
+      if (found != variables_.end()) (void)context_.redactor.protect(found->second);
+    }
+  }
+
   static bool is_stack_name(std::string_view name) {
     const auto is_plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
     return name.size() <= 63 && is_plain(name.front()) &&

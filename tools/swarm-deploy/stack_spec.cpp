@@ -94,11 +94,12 @@ std::string familiar(std::string image) {
 class Conversion {
  public:
   Conversion(const std::string& stack, const Compose& compose, const ReadFile& read_file,
-             bool rotate)
+             const Variables& variables, bool rotate)
       : stack_(stack),
         compose_(compose),
         config_(compose.config),
         read_file_(read_file),
+        variables_(variables),
         rotate_(rotate) {}
 
   ConvertedStack run() {
@@ -676,6 +677,17 @@ class Conversion {
     }
   }
 
+  // Of a config or secret, from where the file says.
+  [[nodiscard]] Result<std::string> content_of(const Json& given) const {
+    if (given.find("content") != nullptr) return given.text_of("content");
+    const std::string variable = given.text_of("environment");
+    if (given.find("environment") == nullptr) return read_file_(given.text_of("file"));
+    const auto found = variables_.find(variable);
+    if (found != variables_.end()) return found->second;
+    return bad_input(fmt::format("the variable {} is not set", visible(variable)),
+                     "Give it to the step as env, or by vars or env-file.");
+  }
+
   void convert_objects(const char* section, std::vector<StackObject>& into) {
     const Json& entries = at(config_, section);
     if (entries.as_object() == nullptr) return;
@@ -686,19 +698,17 @@ class Conversion {
       body.set("Labels", with_stack_label(at(given, "labels")));
       const std::string driver = given.text_of("driver");
       if (driver.empty()) {
-        const auto content = read_file_(given.text_of("file"));
+        const auto content = content_of(given);
         if (!content) {
-          mistake({section, key, "file"},
-                  fmt::format("{}.{}: {}", section, key, content.error().message),
+          mistake({section, key}, fmt::format("{}.{}: {}", section, key, content.error().message),
                   content.error().hint);
           continue;
         }
         if (content->size() > largest_object) {
-          mistake(
-              {section, key, "file"},
-              fmt::format("{}.{}: the file holds {}, more than the {} that a swarm takes", section,
-                          key, rounded_size(content->size()), format_size(largest_object)),
-              "Put large data into the image or a volume.");
+          mistake({section, key},
+                  fmt::format("{}.{}: it holds {}, more than the {} that a swarm takes", section,
+                              key, rounded_size(content->size()), format_size(largest_object)),
+                  "Put large data into the image or a volume.");
         }
         put(body, "Data", base64_of(*content));
         if (rotate_ && given.text_of("name").empty()) {
@@ -766,6 +776,7 @@ class Conversion {
   const Compose& compose_;
   const Json& config_;
   const ReadFile& read_file_;
+  const Variables& variables_;
   bool rotate_;
   std::map<std::pair<std::string, std::string>, std::string> rotated_;  // by section and key
   std::set<std::string> used_networks_;
@@ -775,8 +786,8 @@ class Conversion {
 }  // namespace
 
 ConvertedStack convert_stack(const std::string& name, const Compose& compose,
-                             const ReadFile& read_file, bool rotate) {
-  return Conversion(name, compose, read_file, rotate).run();
+                             const ReadFile& read_file, const Variables& variables, bool rotate) {
+  return Conversion(name, compose, read_file, variables, rotate).run();
 }
 
 Result<std::string> full_image(const std::string& image) {

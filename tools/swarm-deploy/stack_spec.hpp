@@ -48,11 +48,13 @@ struct ConvertedStack {
 
 using ReadFile = std::function<Result<std::string>(const std::string& path)>;
 
-// Pure but for `read_file`, which gives the content of configs and secrets. With `rotate` the name
+// Pure but for `read_file`, which gives the content of configs and secrets that are files; others
+// have theirs from `variables`. With `rotate` the name
 // of those without a name of their own ends with a digest of their content, so that another content
 // is another object: a swarm cannot change one.
 [[nodiscard]] ConvertedStack convert_stack(const std::string& name, const Compose& compose,
-                                           const ReadFile& read_file, bool rotate);
+                                           const ReadFile& read_file, const Variables& variables,
+                                           bool rotate);
 
 // The reference with ":latest" where it names neither tag nor digest; bad_input for what is no
 // reference of an image.

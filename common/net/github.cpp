@@ -3,10 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
-#include <optional>
 
-#include "base/backoff.hpp"
 #include "base/text.hpp"
 
 namespace pca {
@@ -14,10 +11,6 @@ namespace pca {
 namespace {
 
 constexpr int most_redirects = 5;
-constexpr Milliseconds longest_pause{30'000};
-constexpr Milliseconds secondary_pause{60'000};
-constexpr Milliseconds longest_wait_told{86'400'000};
-constexpr std::size_t longest_message = 300;
 constexpr JsonLimits answer_limits{
     .bytes = std::size_t{8} * 1024 * 1024, .depth = 64, .values = 1'000'000};
 
@@ -37,52 +30,6 @@ bool is_loopback(std::string_view origin) {
   return host == "localhost" || host == "127.0.0.1";
 }
 
-std::string what_of(const HttpRequest& request) {
-  const std::string_view url = request.url;
-  return visible(fmt::format("{} {}", request.method,
-                             cut_utf8(url.substr(0, url.find('?')), longest_message)));
-}
-
-// What the answer says about itself: its message and, of a 422, what is wrong with which field.
-std::string message_of(const HttpResponse& response) {
-  const auto body = parse_json(response.body, {.bytes = 65536, .depth = 16, .values = 2000});
-  if (!body) return {};
-  std::string text;
-  if (const Json* message = body->find("message"); message != nullptr) {
-    if (message->as_string() != nullptr) text = *message->as_string();
-  }
-  const Json* errors = body->find("errors");
-  if (errors != nullptr && errors->as_array() != nullptr) {
-    for (const Json& error : *errors->as_array()) {
-      const Json* detail = error.find("message");
-      if (detail == nullptr) detail = error.find("field");
-      if (detail != nullptr && detail->as_string() != nullptr) text += ": " + *detail->as_string();
-    }
-  }
-  return visible(cut_utf8(to_valid_utf8(text), longest_message));
-}
-
-std::optional<std::int64_t> number_of(const HttpResponse& response, std::string_view header) {
-  const auto number = parse_integer(response.header(header), 0, 100'000'000'000);
-  return number ? std::optional(*number) : std::nullopt;
-}
-
-// RFC 9110, section 5.6.7: the one form that servers send. The C locale's names.
-std::optional<std::int64_t> date_of(const HttpResponse& response) {
-  std::tm time{};
-  const std::string text = response.header("date");
-  const char* end = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &time);
-  if (end == nullptr || *end != '\0') return std::nullopt;
-  return ::timegm(&time);
-}
-
-bool is_success(int status) { return status >= 200 && status < 300; }
-
-bool is_passing(int status) {
-  constexpr int passing[] = {408, 500, 502, 503, 504};
-  return std::find(std::begin(passing), std::end(passing), status) != std::end(passing);
-}
-
 Error refused(const HttpResponse& response, const std::string& said, const std::string& what) {
   const std::string text = fmt::format("{} was refused: 403 {}", what, said);
   if (said.find("personal access token") != std::string::npos) {
@@ -94,13 +41,6 @@ Error refused(const HttpResponse& response, const std::string& said, const std::
       text, fmt::format("Add to the workflow or the job: permissions: {}. All that it does not "
                         "name is none then, so name contents: read too where it checks out.",
                         yaml));
-}
-
-Error rate_limited(const HttpResponse& response, const std::string& what, Milliseconds pause) {
-  const std::string said = message_of(response);
-  return unreachable(
-      fmt::format("{} met a rate limit{}{}", what, said.empty() ? "" : ": ", said),
-      fmt::format("It ends in {}. Try again then, or raise max-wait.", format_duration(pause)));
 }
 
 }  // namespace
@@ -124,27 +64,6 @@ Result<std::string> check_github_root(std::string_view url, bool allow_insecure)
     return bad_input("would send the token without TLS", cure);
   }
   return std::string(url);
-}
-
-bool is_rate_limited(const HttpResponse& response) {
-  if (response.status == 429) return true;
-  if (response.status != 403) return false;
-  return !response.header("retry-after").empty() ||
-         response.header("x-ratelimit-remaining") == "0" ||
-         to_lower(message_of(response)).find("rate limit") != std::string::npos;
-}
-
-Milliseconds rate_limit_pause(const HttpResponse& response, int earlier) {
-  if (const auto seconds = number_of(response, "retry-after")) {
-    return std::min(Milliseconds{*seconds * 1000}, longest_wait_told);
-  }
-  const auto reset = number_of(response, "x-ratelimit-reset");
-  if (response.header("x-ratelimit-remaining") == "0" && reset) {
-    const std::int64_t now = date_of(response).value_or(std::time(nullptr));
-    const std::int64_t seconds = std::max<std::int64_t>(*reset - now, 0) + 1;
-    return std::min(Milliseconds{seconds * 1000}, longest_wait_told);
-  }
-  return secondary_pause * (1 << std::clamp(earlier, 0, 6));
 }
 
 std::string permissions_yaml(std::string_view accepted) {
@@ -208,12 +127,9 @@ std::string url_part(std::string_view text) {
 }
 
 GitHubApi::GitHubApi(HttpTransport& transport, GitHubSettings settings)
-    : transport_(transport), settings_(std::move(settings)) {}
-
-Milliseconds GitHubApi::longest_call() const {
-  return (settings_.request_limit + longest_pause) * (settings_.retries + 1) +
-         settings_.most_waiting;
-}
+    : transport_(transport),
+      settings_(std::move(settings)),
+      caller_(static_cast<const Patience&>(settings_)) {}
 
 HttpRequest GitHubApi::request_of(const std::string& method, const std::string& path) const {
   HttpRequest request;
@@ -285,52 +201,32 @@ Result<HttpResponse> GitHubApi::send(const Budget& budget, const HttpRequest& fi
   }
 }
 
-Result<> GitHubApi::wait(const Budget& budget, Milliseconds pause, const Error& because) const {
-  if (settings_.on_wait) {
-    settings_.on_wait(fmt::format("{}; trying again in {}", because.message,
-                                  format_duration(std::chrono::floor<Milliseconds>(pause))));
-  }
-  return pause_for(budget, pause);
-}
-
 Result<GitHubAnswer> GitHubApi::call(const Budget& budget, const HttpRequest& request,
                                      const Find& find) {
-  for (int retry = 0;; ++retry) {
-    auto response = send(budget, request);
-    if (response && (is_success(response->status) || response->status == 304)) {
-      if (response->body.empty()) return GitHubAnswer{response->status, {}, {}};
-      auto body = parse_json(response->body, answer_limits);
-      if (!body) {
-        return failed(
-            fmt::format("{} was answered with {}", what_of(request), body.error().message),
-            "Check the API's URL: this is not what GitHub answers.");
-      }
-      return GitHubAnswer{response->status, *std::move(body), response->header("etag")};
-    }
-    Error error = response ? explain_github_answer(*response, what_of(request)) : response.error();
-    if (response && is_rate_limited(*response)) {
-      const Milliseconds pause = rate_limit_pause(*response, secondary_limits_++);
-      error = rate_limited(*response, what_of(request), pause);
-      waited_ += pause;
-      if (retry >= settings_.retries || waited_ > settings_.most_waiting ||
-          pause >= budget.left()) {
-        return error;
-      }
-      PCA_CHECK(wait(budget, pause, error));
-      continue;
-    }
-    if (!error.transient || retry >= settings_.retries) return error;
-    const Milliseconds whole =
-        std::min(settings_.first_pause * (1 << std::min(retry, 10)), longest_pause);
-    const auto pause =
-        std::chrono::duration_cast<Milliseconds>(whole * (0.75 + random_fraction() / 2));
-    if (pause >= budget.left()) return error;
-    PCA_CHECK(wait(budget, pause, error));
-    if (find) {
-      PCA_TRY(Json found, find(budget));
-      if (!found.is_null()) return GitHubAnswer{201, std::move(found), {}};
-    }
+  PatientCaller::Call call{
+      .what = what_of(request),
+      .send = [&](const Budget& left) { return send(left, request); },
+      .explain =
+          [&](const HttpResponse& answer) {
+            return explain_github_answer(answer, what_of(request));
+          },
+  };
+  Json found;
+  if (find) {
+    call.is_done = [&](const Budget& left) -> Result<bool> {
+      PCA_TRY(found, find(left));
+      return !found.is_null();
+    };
   }
+  PCA_TRY(const HttpResponse response, caller_.run(budget, call));
+  if (!found.is_null()) return GitHubAnswer{201, std::move(found), {}};
+  if (response.body.empty()) return GitHubAnswer{response.status, {}, {}};
+  auto body = parse_json(response.body, answer_limits);
+  if (!body) {
+    return failed(fmt::format("{} was answered with {}", call.what, body.error().message),
+                  "Check the API's URL: this is not what GitHub answers.");
+  }
+  return GitHubAnswer{response.status, *std::move(body), response.header("etag")};
 }
 
 }  // namespace pca

@@ -8,7 +8,7 @@
 
 #include "base/github_repository.hpp"
 #include "base/json.hpp"
-#include "net/http.hpp"
+#include "net/patient_caller.hpp"
 
 namespace pca {
 
@@ -21,15 +21,10 @@ namespace pca {
 // fragment. The result has no slash at its end.
 [[nodiscard]] Result<std::string> check_github_root(std::string_view url, bool allow_insecure);
 
-struct GitHubSettings {
+struct GitHubSettings : Patience {
   std::string root = "https://api.github.com";  // GITHUB_API_URL; https://HOST/api/v3 of a server
   Secret authorization;                         // "Bearer TOKEN", for no other server
   std::string ca_file;                          // PEM bundle; default: find_trust_store()
-  int retries = 4;                              // besides the first try
-  Milliseconds request_limit{15'000};           // for each try; GitHub itself gives up after 10 s
-  Milliseconds most_waiting{120'000};           // for rate limits, all of them together
-  Milliseconds first_pause{1'000};              // doubles; each is drawn from 25 % around it
-  std::function<void(const std::string&)> on_wait = {};  // told before each wait
 };
 
 // An answer of 2xx, or that nothing changed. `body` is null where there was none.
@@ -64,8 +59,7 @@ class GitHubApi {
   [[nodiscard]] int attempts() const { return attempts_; }  // requests sent so far
   // Of the last answer; 0 where none came.
   [[nodiscard]] int last_status() const { return last_status_; }
-  // What one call can take at most.
-  [[nodiscard]] Milliseconds longest_call() const;
+  [[nodiscard]] Milliseconds longest_call() const { return settings_.longest_call(); }
 
  private:
   Result<GitHubAnswer> call(const Budget& budget, const HttpRequest& request,
@@ -73,10 +67,10 @@ class GitHubApi {
   Result<HttpResponse> send(const Budget& budget, const HttpRequest& request);
   [[nodiscard]] HttpRequest request_of(const std::string& method, const std::string& path) const;
   [[nodiscard]] HttpRequest post_of(const std::string& path, const Json& body) const;
-  Result<> wait(const Budget& budget, Milliseconds pause, const Error& because) const;
 
   HttpTransport& transport_;
   GitHubSettings settings_;
+  PatientCaller caller_;
   // What the polls were answered last, by path.
   struct Polled {
     std::string etag;
@@ -85,16 +79,7 @@ class GitHubApi {
   std::map<std::string, Polled> polled_;
   int attempts_ = 0;
   int last_status_ = 0;
-  Milliseconds waited_{0};  // for rate limits
-  int secondary_limits_ = 0;
 };
-
-// Whether an answer says that a rate limit was met: 429, and a 403 with Retry-After, with nothing
-// remaining, or whose message speaks of a rate limit.
-[[nodiscard]] bool is_rate_limited(const HttpResponse& response);
-// How long to wait then: Retry-After; else until x-ratelimit-reset by the server's own clock (Date)
-// and a second more; else a minute, which doubles with each of the `earlier` ones.
-[[nodiscard]] Milliseconds rate_limit_pause(const HttpResponse& response, int earlier);
 
 // What an answer that is no success means, with what to do next.
 [[nodiscard]] Error explain_github_answer(const HttpResponse& response, const std::string& what);

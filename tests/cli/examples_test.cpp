@@ -55,6 +55,8 @@ class Examples : public ::testing::Test {
     home_.write(".ssh/known_hosts", "");
     home_.write("deploy.sh", "true\n");
     home_.write("secret.txt", "a secret\n");
+    home_.write("token.txt", "a-token\n");
+    home_.write("compass.yml", "id: ari:cloud:compass:2d492f5d:component/b11fd1ac/c27f43a0\n");
     home_.write("nftables.conf", "flush ruleset\n");
     fs::create_directory(home_.path("dist"));
     script("ssh",
@@ -131,10 +133,17 @@ TEST_F(Examples, OfCommitStatusAllSayWhatTheyWouldSend) {
     spec.environment["GITHUB_WORKFLOW"] = "Deploy";
     spec.environment["GITHUB_JOB"] = "staging";
     spec.environment["GITHUB_RUN_ID"] = "7";
+    spec.environment["GITHUB_SERVER_URL"] = "https://github.com";
     spec.environment["INPUT_DRY_RUN"] = "true";
+    const bool is_compass = example.starts_with("commit-status compass");
+    if (is_compass && example.find("--compass-token-file") == std::string::npos) {
+      spec.environment["INPUT_COMPASS_TOKEN"] = "a-token";
+    }
     const Finished done = run_process(spec, 60s);
     EXPECT_EQ(done.code, 0) << example << "\n" << done.out << done.err;
-    EXPECT_TRUE(done.out.find("would POST https://api.github.com/repos/acme/shop/") !=
+    EXPECT_TRUE(done.out.find(is_compass
+                                  ? "would POST https://acme.atlassian.net/gateway/api/compass/"
+                                  : "would POST https://api.github.com/repos/acme/shop/") !=
                     std::string::npos ||
                 done.out.find("would make the deployments of ") != std::string::npos)
         << example << done.out;

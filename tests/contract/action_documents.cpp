@@ -251,6 +251,9 @@ std::vector<Action> all_actions() {
       {"commit-status", "deployment-finish", "deployment finish", "deployment-finish",
        "Says at GitHub how a deployment ended and where it can be seen, that a preview is gone, or "
        "what was rolled back"},
+      {"commit-status", "compass-event", "compass", "compass-event",
+       "Tells Atlassian Compass of a deploy or a build, from its start to how it ended; no deploy "
+       "fails by it"},
       {"swarm-deploy", "swarm-deploy", "deploy", "swarm-deploy",
        "Deploys compose files to a Docker Swarm: unchanged services are not touched, all are "
        "waited for together, and a failure takes the whole stack back"},

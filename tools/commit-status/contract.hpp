@@ -27,5 +27,11 @@ inline constexpr const char* preview_url = "preview-url";
 inline constexpr const char* branch_url = "branch-url";
 inline constexpr const char* version_id = "version-id";
 inline constexpr const char* deactivated = "deactivated";
+inline constexpr const char* via = "via";
+inline constexpr const char* sent = "sent";
+inline constexpr const char* number = "number";
+inline constexpr const char* started_at = "started-at";
+inline constexpr const char* ended_at = "ended-at";
+inline constexpr const char* components = "components";
 
 }  // namespace pca::commit_status::contract

@@ -85,6 +85,13 @@ Result<std::string> DeploymentApi::state(const Budget& budget, std::int64_t id) 
   return all->empty() ? std::string() : all->front().text_of("state");
 }
 
+Result<bool> DeploymentApi::has_any(const Budget& budget, const std::string& environment) {
+  PCA_TRY(const GitHubAnswer answer,
+          api_.get(budget, path(fmt::format("?environment={}&per_page=1", url_part(environment)))));
+  PCA_TRY(const Json::Array* all, list_of(answer));
+  return !all->empty();
+}
+
 Result<std::vector<KnownDeployment>> DeploymentApi::list(const Budget& budget,
                                                          const std::string& environment,
                                                          const std::string& slug) {

@@ -33,6 +33,9 @@ class DeploymentApi {
   // Of the latest status; empty where there is none.
   [[nodiscard]] Result<std::string> state(const Budget& budget, std::int64_t id);
 
+  // Whether there is one to an environment, of any commit.
+  [[nodiscard]] Result<bool> has_any(const Budget& budget, const std::string& environment);
+
   // Those of a preview, or of an environment without previews; newest first, at most 100.
   [[nodiscard]] Result<std::vector<KnownDeployment>> list(const Budget& budget,
                                                           const std::string& environment,

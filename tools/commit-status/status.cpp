@@ -77,11 +77,13 @@ bool is_too_long(std::string_view description) {
   return count_code_points(one_line(description)) > longest_description;
 }
 
-std::string fit_description(std::string_view text) {
+std::string fit_line(std::string_view text, std::size_t most) {
   std::string line = one_line(text);
-  if (count_code_points(line) <= longest_description) return line;
-  return std::string(cut_characters(line, longest_description - 1)).append(ellipsis);
+  if (count_code_points(line) <= most) return line;
+  return std::string(cut_characters(line, most - 1)).append(ellipsis);
 }
+
+std::string fit_description(std::string_view text) { return fit_line(text, longest_description); }
 
 Result<> check_context(std::string_view text) {
   if (trim(text).empty()) return bad_input("a context is empty", "Name what the status is about.");

@@ -24,9 +24,10 @@ inline constexpr std::size_t longest_context = 255;
 // GitHub's state for one of its own or for a job's status: cancelled is error, skipped success.
 [[nodiscard]] Result<std::string> parse_state(std::string_view text);
 
-// One line of valid UTF-8, of at most 140 code points: a longer one ends in an ellipsis and is cut
-// before a character that people see as one (an accent, a joined emoji, a flag stay whole).
-[[nodiscard]] std::string fit_description(std::string_view text);
+// One line of valid UTF-8, of at most `most` code points: a longer one ends in an ellipsis and is
+// cut before a character that people see as one (an accent, a joined emoji, a flag stay whole).
+[[nodiscard]] std::string fit_line(std::string_view text, std::size_t most);
+[[nodiscard]] std::string fit_description(std::string_view text);  // at most 140
 [[nodiscard]] bool is_too_long(std::string_view description);
 
 [[nodiscard]] Result<> check_context(std::string_view text);

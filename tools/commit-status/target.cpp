@@ -27,6 +27,28 @@ Result<> check_ref(std::string_view text) {
                    "Write a SHA of 40 hex digits, a branch or a tag.");
 }
 
+// The event of the run, and what is wrong with its JSON where that is needed.
+struct RunEvent {
+  Event event;
+  Result<> payload;
+};
+RunEvent read_run_event(const ToolContext& context) {
+  const auto variable = [&](const char* name) { return variable_in(context.environment, name); };
+  RunEvent run{.event = {.name = variable("GITHUB_EVENT_NAME"),
+                         .repository = variable("GITHUB_REPOSITORY"),
+                         .actor = variable("GITHUB_ACTOR"),
+                         .github_sha = variable("GITHUB_SHA")},
+               .payload = {}};
+  if (!needs_payload(run.event.name)) return run;
+  const std::string path = variable("GITHUB_EVENT_PATH");
+  const Budget budget = Budget::of(reading_limit, context.stop);
+  const auto text = path.empty() ? Result<std::string>(bad_input("GITHUB_EVENT_PATH is not set",
+                                                                 "Give the commit by --sha."))
+                                 : read_input_file(budget, path, largest_event);
+  run.payload = text ? read_payload(*text, run.event) : Result<>(text.error());
+  return run;
+}
+
 class TargetReader {
  public:
   TargetReader(ToolContext& context, Inputs& inputs, const TargetNeeds& needs, BadInputs& bad)
@@ -61,33 +83,18 @@ class TargetReader {
   // The runner's event also tells whose token this is, so it is read where the commit is given too;
   // then nothing about it is a mistake.
   void read_commit(Target& target) {
-    Event event{.name = variable_of("GITHUB_EVENT_NAME"),
-                .repository = variable_of("GITHUB_REPOSITORY"),
-                .actor = variable_of("GITHUB_ACTOR"),
-                .github_sha = variable_of("GITHUB_SHA")};
-    const bool is_given = inputs_.has("sha");
-    bool is_read = true;
+    const bool is_given = needs_.takes_sha && inputs_.has("sha");
     const bool is_needed = !is_given && needs_.has_commit;
-    if (needs_payload(event.name)) is_read = read_event(event, is_needed);
-    if (is_read) target.read_only_reason = read_only_reason(event);
+    const RunEvent run = read_run_event(context_);
+    if (run.payload) target.read_only_reason = read_only_reason(run.event);
+    if (!run.payload && is_needed) bad_.add("sha", run.payload.error());
     if (is_given) {
       target.ref = inputs_.text("sha");
       if (const auto good = check_ref(target.ref); !good) bad_.add("sha", good.error());
     } else if (is_needed && !bad_.names("sha")) {
-      auto sha = commit_of(event);
+      auto sha = commit_of(run.event);
       sha ? target.ref = *std::move(sha) : (bad_.add("sha", sha.error()), std::string());
     }
-  }
-
-  bool read_event(Event& event, bool is_needed) {
-    const std::string path = variable_of("GITHUB_EVENT_PATH");
-    const Budget budget = Budget::of(reading_limit, context_.stop);
-    const auto text = path.empty() ? Result<std::string>(bad_input("GITHUB_EVENT_PATH is not set",
-                                                                   "Give the commit by --sha."))
-                                   : read_input_file(budget, path, largest_event);
-    const auto read = text ? read_payload(*text, event) : Result<>(text.error());
-    if (!read && is_needed) bad_.add("sha", read.error());
-    return read.has_value();
   }
 
   void read_server(GitHubSettings& settings) {
@@ -98,16 +105,7 @@ class TargetReader {
     checked ? settings.root = *std::move(checked)
             : (bad_.add("api-url", checked.error()), std::string());
     settings.ca_file = inputs_.text("api-ca");
-    settings.retries = static_cast<int>(inputs_.integer("retries"));
-    settings.request_limit = inputs_.duration("timeout");
-    settings.most_waiting = inputs_.duration("max-wait");
-    if (settings.request_limit < Milliseconds{1'000} ||
-        settings.request_limit > Milliseconds{120'000}) {
-      bad_.add("timeout", "is out of range", "Write 1s to 2m.");
-    }
-    if (settings.most_waiting > Milliseconds{7'200'000}) {
-      bad_.add("max-wait", "is out of range", "Write at most 2h.");
-    }
+    read_patience(inputs_, settings, bad_);
     if (const auto good = check_proxy_variables(); !good) bad_.add("", good.error());
   }
 
@@ -147,6 +145,25 @@ std::string url_of_run(const Environment& environment) {
   if (server.empty() || repository.empty() || run.empty()) return {};
   return fmt::format("{}/{}/actions/runs/{}{}", server, repository, run,
                      attempt.empty() ? std::string() : "/attempts/" + attempt);
+}
+
+std::string read_only_reason_of_run(const ToolContext& context) {
+  const RunEvent run = read_run_event(context);
+  return run.payload ? read_only_reason(run.event) : std::string();
+}
+
+void read_patience(const Inputs& inputs, Patience& patience, BadInputs& bad) {
+  patience.retries = static_cast<int>(inputs.integer("retries"));
+  patience.request_limit = inputs.duration("timeout");
+  patience.most_waiting = inputs.duration("max-wait");
+  const bool is_in_range = patience.request_limit >= Milliseconds{1'000} &&
+                           patience.request_limit <= Milliseconds{120'000};
+  if (!is_in_range && !bad.names("timeout")) {
+    bad.add("timeout", "is out of range", "Write 1s to 2m.");
+  }
+  if (patience.most_waiting > Milliseconds{7'200'000} && !bad.names("max-wait")) {
+    bad.add("max-wait", "is out of range", "Write at most 2h.");
+  }
 }
 
 Target read_target(ToolContext& context, Inputs& inputs, const TargetNeeds& needs, BadInputs& bad) {

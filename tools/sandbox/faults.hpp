@@ -10,7 +10,7 @@
 namespace pca::sandbox {
 
 // Who may be told to let something go wrong.
-enum class FaultServer : std::uint8_t { edge = 1, github = 2, both = 3 };
+enum class FaultServer : std::uint8_t { edge = 1, github = 2, compass = 4, apis = 6, every = 7 };
 
 // What can be made to go wrong, by name.
 enum class FaultKind : std::uint8_t {
@@ -43,6 +43,8 @@ enum class FaultKind : std::uint8_t {
   lost_answer,
   no_json,
   moved,
+  too_many_requests,
+  answer_500_twice,
 };
 
 struct Fault {

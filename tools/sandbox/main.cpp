@@ -7,9 +7,10 @@
 #include <csignal>
 
 #include "cli/tool_main.hpp"
+#include "sandbox/compass_state.hpp"
 #include "sandbox/delay.hpp"
 #include "sandbox/edge.hpp"
-#include "sandbox/github_server.hpp"
+#include "sandbox/github_api.hpp"
 #include "sandbox/options.hpp"
 
 namespace {
@@ -41,9 +42,18 @@ Result<int> run_edge(ToolContext& context, Inputs& inputs, BadInputs& bad) {
 }
 
 Result<int> run_github(ToolContext& context, Inputs& inputs, BadInputs& bad) {
-  GithubSettings settings = read_github_settings(inputs, bad);
+  ApiSettings settings = read_api_settings(inputs, FaultServer::github, bad);
+  GithubWorld world = read_github_world(inputs, bad);
   if (!bad.empty()) return bad.to_error();
-  PCA_TRY(const auto server, GithubServer::start(std::move(settings)));
+  PCA_TRY(const auto server, ApiServer::start(std::move(settings), github_api(std::move(world))));
+  return serve(context, inputs, *server);
+}
+
+Result<int> run_compass(ToolContext& context, Inputs& inputs, BadInputs& bad) {
+  ApiSettings settings = read_api_settings(inputs, FaultServer::compass, bad);
+  CompassWorld world = read_compass_world(inputs);
+  if (!bad.empty()) return bad.to_error();
+  PCA_TRY(const auto server, ApiServer::start(std::move(settings), compass_api(std::move(world))));
   return serve(context, inputs, *server);
 }
 
@@ -57,7 +67,8 @@ Result<int> run_delay(ToolContext& context, const Inputs& inputs, BadInputs& bad
 
 int list_faults(ToolContext& context) {
   for (const auto& [title, server] :
-       {std::pair("edge", FaultServer::edge), std::pair("github", FaultServer::github)}) {
+       {std::pair("edge", FaultServer::edge), std::pair("github", FaultServer::github),
+        std::pair("compass", FaultServer::compass)}) {
     context.reporter.info(fmt::format("{}:", title));
     for (const FaultHelp& fault : fault_help(server)) {
       context.reporter.info(fmt::format("  {:<26}{}", fault.spelling, fault.meaning));
@@ -69,6 +80,7 @@ int list_faults(ToolContext& context) {
 Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (inputs.command() == "edge") return run_edge(context, inputs, bad);
   if (inputs.command() == "github") return run_github(context, inputs, bad);
+  if (inputs.command() == "compass") return run_compass(context, inputs, bad);
   if (inputs.command() == "delay") return run_delay(context, inputs, bad);
   return list_faults(context);
 }

@@ -263,6 +263,47 @@ CommandSpec github_command() {
   return command;
 }
 
+CommandSpec compass_command() {
+  const std::string group = "Site";
+  CommandSpec command{
+      .name = "compass",
+      .summary = "Serve Atlassian Compass's REST API for the deployments and builds of one site",
+      .options = {{.name = "cloud-id",
+                   .help = "Id of the site; default: every one",
+                   .placeholder = "ID",
+                   .group = group},
+                  {.name = "component",
+                   .type = OptionType::list,
+                   .help = "Id of a component that there is (repeatable); default: there is every "
+                           "component",
+                   .placeholder = "ARI",
+                   .group = group},
+                  {.name = "per-minute",
+                   .type = OptionType::integer,
+                   .default_value = "100",
+                   .help = "How many requests it takes a minute",
+                   .placeholder = "NUMBER",
+                   .least = 1,
+                   .most = 100'000,
+                   .group = group},
+                  {.name = "user",
+                   .help = "E-mail address that is let in; default: every one",
+                   .placeholder = "EMAIL",
+                   .group = "Token"},
+                  {.name = "token",
+                   .type = OptionType::secret,
+                   .help = "The token that is let in; default: every one",
+                   .group = "Token"}}};
+  const std::vector<Option> own = {fault_option(), listen_option(), record_option("request"),
+                                   die_with_parent_option()};
+  for (const auto& options : {tls_options(), own}) {
+    command.options.insert(command.options.end(), options.begin(), options.end());
+  }
+  command.examples = {{"One that asks for patience first",
+                       "private-cloud-sandbox compass --fault 429:2 --ca-out ca.pem"}};
+  return command;
+}
+
 CommandSpec delay_command() {
   return {.name = "delay",
           .summary = "Relay TCP connections with added latency",
@@ -393,6 +434,7 @@ ToolSpec sandbox_spec() {
   tool.summary = "Stand-ins on loopback for what a private cloud's deployments talk to";
   tool.commands = {edge_command(),
                    github_command(),
+                   compass_command(),
                    delay_command(),
                    {.name = "faults", .summary = "List what --fault can let go wrong"}};
   return tool;
@@ -426,36 +468,49 @@ EdgeSettings read_edge_settings(Inputs& inputs, BadInputs& bad) {
   return settings;
 }
 
-GithubSettings read_github_settings(Inputs& inputs, BadInputs& bad) {
-  GithubSettings settings;
+ApiSettings read_api_settings(const Inputs& inputs, FaultServer server, BadInputs& bad) {
+  ApiSettings settings;
   settings.listen = read_address(inputs, "listen", bad).value_or(LoopbackAddress{});
   settings.tls = read_tls(inputs, bad);
-  settings.world.repository = inputs.text("repo");
-  if (const auto good = parse_github_repository(settings.world.repository); !good) {
+  settings.faults = read_faults(inputs, server, bad);
+  settings.record_file = inputs.text("record");
+  return settings;
+}
+
+GithubWorld read_github_world(Inputs& inputs, BadInputs& bad) {
+  GithubWorld world;
+  world.repository = inputs.text("repo");
+  if (const auto good = parse_github_repository(world.repository); !good) {
     bad.add("repo", good.error());
   }
-  settings.world.token = inputs.take_secret("token");
-  settings.world.statuses = inputs.text("statuses");
-  settings.world.deployments = inputs.text("deployments");
-  settings.world.checks = inputs.text("checks");
+  world.token = inputs.take_secret("token");
+  world.statuses = inputs.text("statuses");
+  world.deployments = inputs.text("deployments");
+  world.checks = inputs.text("checks");
   if (inputs.has("check-runs")) {
-    settings.world.check_runs = [file = inputs.text("check-runs")] { return read_array(file); };
+    world.check_runs = [file = inputs.text("check-runs")] { return read_array(file); };
   }
-  for (const std::string& ref : inputs.list("behind")) settings.world.behind.insert(ref);
-  for (const std::string& ref : inputs.list("unmergeable")) settings.world.unmergeable.insert(ref);
-  settings.world.commits = inputs.list("commit");
-  settings.world.most_statuses = static_cast<int>(inputs.integer("most-statuses"));
+  for (const std::string& ref : inputs.list("behind")) world.behind.insert(ref);
+  for (const std::string& ref : inputs.list("unmergeable")) world.unmergeable.insert(ref);
+  world.commits = inputs.list("commit");
+  world.most_statuses = static_cast<int>(inputs.integer("most-statuses"));
   for (const std::string& item : inputs.list("ref")) {
     const std::size_t equals = item.rfind('=');
     if (equals == std::string::npos || equals == 0) {
       bad.add("ref", fmt::format("{} names no commit", shown(item)), "Write it as NAME=SHA.");
       continue;
     }
-    settings.world.refs[item.substr(0, equals)] = item.substr(equals + 1);
+    world.refs[item.substr(0, equals)] = item.substr(equals + 1);
   }
-  settings.faults = read_faults(inputs, FaultServer::github, bad);
-  settings.record_file = inputs.text("record");
-  return settings;
+  return world;
+}
+
+CompassWorld read_compass_world(Inputs& inputs) {
+  return {.cloud_id = inputs.text("cloud-id"),
+          .user = inputs.text("user"),
+          .token = inputs.take_secret("token"),
+          .components = inputs.list("component"),
+          .per_minute = static_cast<int>(inputs.integer("per-minute"))};
 }
 
 DelaySettings read_delay_settings(const Inputs& inputs, BadInputs& bad) {

@@ -2,8 +2,10 @@
 
 #include "cli/inputs.hpp"
 #include "cli/options.hpp"
+#include "sandbox/api_server.hpp"
+#include "sandbox/compass_state.hpp"
 #include "sandbox/edge_settings.hpp"
-#include "sandbox/github_server.hpp"
+#include "sandbox/github_state.hpp"
 
 namespace pca::sandbox {
 
@@ -11,7 +13,10 @@ namespace pca::sandbox {
 
 // Checks what was given; every mistake goes to `bad`, and the settings are good only without any.
 [[nodiscard]] EdgeSettings read_edge_settings(Inputs& inputs, BadInputs& bad);
-[[nodiscard]] GithubSettings read_github_settings(Inputs& inputs, BadInputs& bad);
+[[nodiscard]] ApiSettings read_api_settings(const Inputs& inputs, FaultServer server,
+                                            BadInputs& bad);
+[[nodiscard]] GithubWorld read_github_world(Inputs& inputs, BadInputs& bad);
+[[nodiscard]] CompassWorld read_compass_world(Inputs& inputs);
 
 struct DelaySettings {
   LoopbackAddress listen;

@@ -1,14 +1,10 @@
 #include "tunnel-ssh/commit_facts.hpp"
 
-#include <fmt/chrono.h>
-
 #include <algorithm>
-#include <cstdlib>
-#include <ctime>
-#include <optional>
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "base/utc_time.hpp"
 #include "cli/input_file.hpp"
 #include "tunnel-ssh/release_hooks.hpp"
 #include "tunnel-ssh/release_records.hpp"
@@ -20,21 +16,6 @@ namespace {
 constexpr Milliseconds git_limit{5000};
 constexpr std::size_t most_text = std::size_t{64} * 1024;
 constexpr std::int64_t last_second = 253402300799;  // of the year 9999
-
-std::string utc(std::time_t seconds) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(seconds));
-}
-
-// "2026-01-31T12:00:00+01:00" or with a Z at its end.
-std::optional<std::time_t> parse_time(const std::string& text) {
-  std::tm time{};
-  const char* end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S%z", &time);
-  if (end == nullptr || *end != '\0') return std::nullopt;
-  constexpr long day = 24 * 3600;
-  const long offset = time.tm_gmtoff;  // which timegm() does not want to know
-  if (std::abs(offset) >= day) return std::nullopt;
-  return ::timegm(&time) - offset;
-}
 
 // As git revert writes it.
 std::string reverted_by(std::string_view message) {
@@ -73,15 +54,15 @@ CommitFacts parse_git_answer(std::string_view text) {
   const std::size_t end = std::min(text.find('\n'), text.size());
   const auto seconds = parse_integer(text.substr(0, end), 0, last_second);
   if (!seconds) return {};
-  return {utc(static_cast<std::time_t>(*seconds)), reverted_by(text.substr(end))};
+  return {utc_text(UtcTime(std::chrono::seconds{*seconds})), reverted_by(text.substr(end))};
 }
 
 CommitFacts parse_event(std::string_view json, std::string_view commit) {
   const auto event = parse_json(json);
   const Json* head = event ? event->find("head_commit") : nullptr;
   if (head == nullptr || head->text_of("id") != commit) return {};
-  const auto time = parse_time(head->text_of("timestamp"));
-  return {time ? utc(*time) : std::string(), reverted_by(head->text_of("message"))};
+  const auto time = parse_utc(head->text_of("timestamp"));
+  return {time ? utc_text(*time) : std::string(), reverted_by(head->text_of("message"))};
 }
 
 CommitFacts find_commit_facts(const Budget& budget, const Environment& environment,

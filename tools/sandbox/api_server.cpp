@@ -1,4 +1,4 @@
-#include "sandbox/github_server.hpp"
+#include "sandbox/api_server.hpp"
 
 #include <array>
 #include <boost/asio/io_context.hpp>
@@ -29,14 +29,16 @@ namespace {
 constexpr std::size_t body_limit = std::size_t{1024} * 1024;
 constexpr seconds connection_limit{120};
 
+// Of what is no request.
+Answer refusal(int status) { return {status, {}, ""}; }
+
 class Connection;
 
 // What all connections share; the server owns it and outlives them.
 struct Shared {
-  const GithubSettings& settings;
-  const std::string& repository;
+  const ApiSettings& settings;
+  const Api& api;
   const TlsServer& tls;
-  GithubState& state;
   Recorder& recorder;
   std::uint64_t connections = 0;
   std::uint64_t requests = 0;
@@ -45,43 +47,6 @@ struct Shared {
 
   [[nodiscard]] bool has(FaultKind kind) const { return settings.faults.has(kind); }
 };
-
-// What a fault says instead of the state, or nothing.
-std::optional<Answer> answer_of_fault(const Shared& shared, const RequestHead& request,
-                                      std::int64_t now) {
-  const Faults& faults = shared.settings.faults;
-  const bool is_first = shared.requests == 1;
-  if (shared.has(FaultKind::always_500)) return github_error(500, "Server Error");
-  if (shared.has(FaultKind::refuse_502_twice) && shared.requests <= 2) {
-    return Answer{502, {{"Content-Type", "text/html"}}, "<html>Unicorn!</html>"};
-  }
-  if (const Fault* limit = faults.find(FaultKind::rate_limit); limit != nullptr && is_first) {
-    Answer answer = github_error(403, "API rate limit exceeded for installation ID 1.");
-    answer.headers.emplace_back("X-RateLimit-Remaining", "0");
-    answer.headers.emplace_back("X-RateLimit-Reset",
-                                std::to_string(now + static_cast<std::int64_t>(limit->argument)));
-    return answer;
-  }
-  if (const Fault* limit = faults.find(FaultKind::secondary_limit); limit != nullptr && is_first) {
-    Answer answer = github_error(
-        403,
-        "You have exceeded a secondary rate limit. Please wait a few minutes before you try "
-        "again.");
-    answer.headers.emplace_back("Retry-After", std::to_string(limit->argument));
-    return answer;
-  }
-  if (shared.has(FaultKind::no_json)) {
-    return Answer{200, {{"Content-Type", "text/html"}}, "<html>Sign in to the proxy</html>"};
-  }
-  const std::string named = "/repos/" + shared.repository;
-  if (shared.has(FaultKind::moved) && request.target.starts_with(named + "/")) {
-    Answer answer = github_error(307, "Temporary Redirect");
-    answer.headers.emplace_back("Location",
-                                "/repositories/1" + request.target.substr(named.size()));
-    return answer;
-  }
-  return std::nullopt;
-}
 
 // One client's request and its answer. Its pending operations share its ownership.
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -141,14 +106,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool take_request() {
     auto head = parse_request_head(received_);
     if (!head) {
-      send(github_error(400, "Bad Request"));
+      send(refusal(400));
       return true;
     }
     if (!*head) return false;
     const std::string* length = (*head)->request.find("Content-Length");
     const auto size = parse_integer(length == nullptr ? "0" : *length, 0, body_limit);
     if (!size) {
-      send(github_error(413, "Payload Too Large"));
+      send(refusal(413));
       return true;
     }
     const std::size_t end = (*head)->size + static_cast<std::size_t>(*size);
@@ -170,25 +135,30 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void answer() {
     ++shared_.requests;
     const std::int64_t now = std::time(nullptr);
-    auto said = answer_of_fault(shared_, request_, now);
-    const bool is_of_state = !said;
-    if (!said) said = shared_.state.answer(request_, body_, now);
-    const bool is_write = is_of_state && request_.method != "GET" && said->status < 300;
+    auto fault = shared_.api.fault(shared_.settings.faults, request_, shared_.requests, now);
+    if (fault) {
+      record(fault->status, {});
+      return send(*fault);
+    }
+    Api::Said said = shared_.api.answer(request_, body_, now);
+    const bool is_write = request_.method != "GET" && said.answer.status < 300;
     if (is_write && ++shared_.writes == 1 && shared_.has(FaultKind::lost_answer)) {
-      record(0);
+      record(0, said.note);
       return reset();
     }
     if (const Fault* huge = shared_.settings.faults.find(FaultKind::huge_headers)) {
-      said->headers.emplace_back("X-Huge", std::string(huge->argument, 'x'));
+      said.answer.headers.emplace_back("X-Huge", std::string(huge->argument, 'x'));
     }
-    record(said->status);
-    send(*said);
+    record(said.answer.status, said.note);
+    send(said.answer);
   }
 
   // Before the answer goes out, so that a client which has it finds the record too.
-  void record(int status) {
+  void record(int status, const Json& note) {
     Json line = Json::object();
-    line.set("kind", "github").set("method", request_.method).set("target", request_.target);
+    line.set("kind", shared_.api.name).set("method", request_.method);
+    line.set("target", request_.target);
+    if (!note.is_null()) line.set("note", note);
     line.set("headers", record_headers(request_.headers)).set("status", status);
     const auto body = parse_json(body_, {.bytes = body_limit, .depth = 10, .values = 10'000});
     shared_.recorder.add(line.set("body", body ? *body : Json(to_valid_utf8(body_))));
@@ -227,14 +197,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
 }  // namespace
 
-struct GithubServer::Impl {
-  Impl(GithubSettings given, TlsServer server, Recorder record_writer)
+struct ApiServer::Impl {
+  Impl(ApiSettings given, Api served, TlsServer server, Recorder record_writer)
       : settings(std::move(given)),
+        api(std::move(served)),
         tls(std::move(server)),
         recorder(std::move(record_writer)),
-        repository(settings.world.repository),
-        state(std::move(settings.world)),
-        shared{settings, repository, tls, state, recorder, 0, 0, 0, {}} {}
+        shared{settings, api, tls, recorder, 0, 0, 0, {}} {}
 
   void accept() {
     acceptor->async_accept([this](error_code error, TcpSocket socket) {
@@ -253,35 +222,35 @@ struct GithubServer::Impl {
     loop.stop();
   }
 
-  GithubSettings settings;
+  ApiSettings settings;
+  Api api;
   TlsServer tls;
   Recorder recorder;
-  std::string repository;
-  GithubState state;
   Shared shared;
   asio::io_context loop{1};  // outlived by what its handlers borrow
   std::optional<Acceptor> acceptor;
 };
 
-GithubServer::GithubServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-GithubServer::~GithubServer() = default;
+ApiServer::ApiServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ApiServer::~ApiServer() = default;
 
-Result<std::unique_ptr<GithubServer>> GithubServer::start(GithubSettings settings) {
+Result<std::unique_ptr<ApiServer>> ApiServer::start(ApiSettings settings, Api api) {
   PCA_TRY(Recorder recorder, Recorder::open(settings.record_file));
   PCA_TRY(TlsServer tls, open_tls(settings.tls));
-  auto impl = std::make_unique<Impl>(std::move(settings), std::move(tls), std::move(recorder));
+  auto impl = std::make_unique<Impl>(std::move(settings), std::move(api), std::move(tls),
+                                     std::move(recorder));
   PCA_TRY(impl->acceptor, listen_on(impl->loop, impl->settings.listen));
-  return std::unique_ptr<GithubServer>(new GithubServer(std::move(impl)));
+  return std::unique_ptr<ApiServer>(new ApiServer(std::move(impl)));
 }
 
-Json GithubServer::where() const {
+Json ApiServer::where() const {
   Json out = Json::object();
-  out.set("github", address_of(*impl_->acceptor).text());
+  out.set(impl_->api.name, address_of(*impl_->acceptor).text());
   const std::string& ca = impl_->settings.tls.ca_file;
   return out.set("ca", ca.empty() ? Json() : Json(ca));
 }
 
-void GithubServer::serve(const std::stop_token& stop) {
+void ApiServer::serve(const std::stop_token& stop) {
   const std::stop_callback on_stop(stop,
                                    [this] { asio::post(impl_->loop, [this] { impl_->stop(); }); });
   impl_->accept();

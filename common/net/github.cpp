@@ -154,8 +154,9 @@ Result<GitHubAnswer> GitHubApi::poll(const Budget& budget, const std::string& pa
   return before.answer;
 }
 
-HttpRequest GitHubApi::post_of(const std::string& path, const Json& body) const {
-  HttpRequest request = request_of("POST", path);
+HttpRequest GitHubApi::write_of(const std::string& method, const std::string& path,
+                                const Json& body) const {
+  HttpRequest request = request_of(method, path);
   request.headers.emplace_back("Content-Type", "application/json");
   request.body = body.dump();
   return request;
@@ -163,12 +164,17 @@ HttpRequest GitHubApi::post_of(const std::string& path, const Json& body) const 
 
 Result<GitHubAnswer> GitHubApi::post(const Budget& budget, const std::string& path,
                                      const Json& body) {
-  return call(budget, post_of(path, body));
+  return call(budget, write_of("POST", path, body));
 }
 
 Result<GitHubAnswer> GitHubApi::create(const Budget& budget, const std::string& path,
                                        const Json& body, const Find& find) {
-  return call(budget, post_of(path, body), find);
+  return call(budget, write_of("POST", path, body), find);
+}
+
+Result<GitHubAnswer> GitHubApi::patch(const Budget& budget, const std::string& path,
+                                      const Json& body, const Find& find) {
+  return call(budget, write_of("PATCH", path, body), find);
 }
 
 // Follows what a renamed repository answers, method and body kept, as GitHub asks for; only to the

@@ -55,6 +55,9 @@ class GitHubApi {
   using Find = std::function<Result<Json>(const Budget&)>;
   [[nodiscard]] Result<GitHubAnswer> create(const Budget& budget, const std::string& path,
                                             const Json& body, const Find& find);
+  // The same for a change.
+  [[nodiscard]] Result<GitHubAnswer> patch(const Budget& budget, const std::string& path,
+                                           const Json& body, const Find& find);
 
   [[nodiscard]] int attempts() const { return attempts_; }  // requests sent so far
   // Of the last answer; 0 where none came.
@@ -66,7 +69,8 @@ class GitHubApi {
                             const Find& find = {});
   Result<HttpResponse> send(const Budget& budget, const HttpRequest& request);
   [[nodiscard]] HttpRequest request_of(const std::string& method, const std::string& path) const;
-  [[nodiscard]] HttpRequest post_of(const std::string& path, const Json& body) const;
+  [[nodiscard]] HttpRequest write_of(const std::string& method, const std::string& path,
+                                     const Json& body) const;
 
   HttpTransport& transport_;
   GitHubSettings settings_;

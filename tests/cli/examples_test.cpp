@@ -56,6 +56,7 @@ class Examples : public ::testing::Test {
     home_.write("deploy.sh", "true\n");
     home_.write("secret.txt", "a secret\n");
     home_.write("token.txt", "a-token\n");
+    home_.write("findings.json", "[]");
     home_.write("compass.yml", "id: ari:cloud:compass:2d492f5d:component/b11fd1ac/c27f43a0\n");
     home_.write("nftables.conf", "flush ruleset\n");
     fs::create_directory(home_.path("dist"));

@@ -245,6 +245,9 @@ std::vector<Action> all_actions() {
       {"commit-status", "commit-status-wait", "wait", "commit-status-wait",
        "Waits until the statuses and checks of a commit are all good, and reads the preview of "
        "Cloudflare's build"},
+      {"commit-status", "check-run", "check", "check-run",
+       "Makes a check run of a commit, or changes it: Markdown and annotations, cut and paged as "
+       "GitHub wants them"},
       {"commit-status", "deployment-start", "deployment start", "deployment-start",
        "Makes a deployment of a commit at GitHub, with its first status; a job that runs again "
        "makes no second one"},

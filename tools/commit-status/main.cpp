@@ -1,4 +1,5 @@
 #include "cli/tool_main.hpp"
+#include "commit-status/check_command.hpp"
 #include "commit-status/compass_command.hpp"
 #include "commit-status/deployment_command.hpp"
 #include "commit-status/options.hpp"
@@ -16,6 +17,7 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (command == "deployment start") return run_deployment_start(context, std::move(inputs), bad);
   if (command == "deployment finish") return run_deployment_finish(context, std::move(inputs), bad);
   if (command == "wait") return run_wait(context, std::move(inputs), bad);
+  if (command == "check") return run_check(context, std::move(inputs), bad);
   if (command == "compass") return run_compass(context, std::move(inputs), bad);
   if (command == "run") return run_run(context, std::move(inputs), bad);
   return tool_bug("no code for the command " + command);

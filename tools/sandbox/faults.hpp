@@ -43,6 +43,7 @@ enum class FaultKind : std::uint8_t {
   lost_answer,
   no_json,
   moved,
+  personal_token,
   too_many_requests,
   answer_500_twice,
 };

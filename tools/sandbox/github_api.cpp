@@ -30,6 +30,9 @@ std::optional<Answer> fault_of(const std::string& repository, const Faults& faul
     answer.headers.emplace_back("Retry-After", std::to_string(limit->argument));
     return answer;
   }
+  if (faults.has(FaultKind::personal_token) && request.method != "GET") {
+    return github_error(403, "Resource not accessible by personal access token");
+  }
   if (faults.has(FaultKind::no_json)) {
     return Answer{200, {{"Content-Type", "text/html"}}, "<html>Sign in to the proxy</html>"};
   }

@@ -48,7 +48,8 @@ Answer refusal(const char* accepted) {
 // What `answer` says to the body, which has to be a JSON object.
 template <typename Function>
 Answer with_object(std::string_view text, const Function& answer) {
-  const auto body = parse_json(text, {.bytes = 65536, .depth = 10, .values = 1000});
+  const auto body =
+      parse_json(text, {.bytes = std::size_t{4} * 1024 * 1024, .depth = 10, .values = 10'000});
   if (!body) return github_error(400, "Problems parsing JSON");
   if (body->as_object() == nullptr) return github_error(400, "Body should be a JSON object");
   return answer(*body);
@@ -102,6 +103,7 @@ Answer GithubState::route(const RequestHead& request, std::string_view body, std
     return github_error(404, "Not Found");
   }
   for (std::string& part : parts) part = percent_decoded(part);
+  if (parts.front() == "check-runs") return route_checks(request, parts, body, now);
   return parts.front() == "deployments" ? route_deployments(request, parts, query, body, now)
                                         : route_commits(request, parts, query, body, now);
 }
@@ -125,6 +127,22 @@ Answer GithubState::route_commits(const RequestHead& request, const Parts& parts
     return with_object(body, [&](const Json& json) { return create_status(parts[1], json, now); });
   }
   return github_error(404, "Not Found");
+}
+
+Answer GithubState::route_checks(const RequestHead& request, const Parts& parts,
+                                 std::string_view body, std::int64_t now) {
+  const bool is_read = request.method == "GET";
+  const bool is_create = parts.size() == 1 && request.method == "POST";
+  const bool is_known = is_create || (parts.size() == 2 && (is_read || request.method == "PATCH"));
+  if (!is_known) return github_error(404, "Not Found");
+  if (!may(world_.checks, is_read)) {
+    return is_read ? github_error(403, refusal_text) : refusal("checks=write");
+  }
+  if (is_read) return checks_.show(parts[1]);
+  return with_object(body, [&](const Json& json) {
+    return is_create ? checks_.create(json, resolve(json.text_of("head_sha")), now)
+                     : checks_.update(parts[1], json, now);
+  });
 }
 
 Answer GithubState::route_deployments(const RequestHead& request, const Parts& parts,
@@ -235,15 +253,19 @@ Json GithubState::to_json(const Status& status, const std::string& sha) const {
 Answer GithubState::check_runs(const std::string& ref, const GithubQuery& query) const {
   const std::string sha = resolve(ref);
   if (sha.empty()) return github_error(422, "No commit found for SHA: " + ref);
-  const Json all = world_.check_runs ? world_.check_runs() : Json::array();
-  const Json::Array& runs = *all.as_array();
+  const Json of_file = world_.check_runs ? world_.check_runs() : Json::array();
+  std::vector<Json> runs = *of_file.as_array();
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    runs[i].set("id", static_cast<std::uint64_t>(i + 1)).set("head_sha", sha);
+  }
+  const std::vector<Json> written = checks_.of(sha);
+  runs.insert(runs.end(), written.begin(), written.end());
+  if (const auto name = query.find("check_name")) {
+    std::erase_if(runs, [&](const Json& run) { return run.text_of("name") != *name; });
+  }
   const GithubQuery::Page wanted = query.page_of(runs.size());
   Json page = Json::array();
-  for (std::size_t i = wanted.first; i < wanted.end; ++i) {
-    Json run = runs[i];
-    run.set("id", static_cast<std::uint64_t>(i + 1)).set("head_sha", sha);
-    page.push(std::move(run));
-  }
+  for (std::size_t i = wanted.first; i < wanted.end; ++i) page.push(runs[i]);
   Json out = Json::object();
   out.set("total_count", static_cast<std::uint64_t>(runs.size()));
   return github_answer(200, out.set("check_runs", std::move(page)));

@@ -10,6 +10,7 @@
 
 #include "base/json.hpp"
 #include "base/secret.hpp"
+#include "sandbox/github_checks.hpp"
 #include "sandbox/github_deployments.hpp"
 #include "sandbox/http_head.hpp"
 
@@ -30,14 +31,15 @@ struct GithubWorld {
   std::function<Json()> check_runs;         // an array of those there are now, of every commit
 };
 
-// Commit statuses and deployments as docs.github.com/rest describes them, and what is wrong with a
-// request in GitHub's own words. No sockets, no clock: `now` is in seconds since 1970. Not thread
-// safe.
+// Commit statuses, check runs and deployments as docs.github.com/rest describes them, and what is
+// wrong with a request in GitHub's own words. No sockets, no clock: `now` is in seconds since 1970.
+// Not thread safe.
 class GithubState {
  public:
   explicit GithubState(GithubWorld world)
       : world_(std::move(world)),
-        deployments_(world_.repository, world_.behind, world_.unmergeable) {}
+        deployments_(world_.repository, world_.behind, world_.unmergeable),
+        checks_(world_.repository) {}
 
   [[nodiscard]] Answer answer(const RequestHead& request, std::string_view body, std::int64_t now);
 
@@ -57,6 +59,8 @@ class GithubState {
   [[nodiscard]] Answer route_commits(const RequestHead& request, const Parts& parts,
                                      const GithubQuery& query, std::string_view body,
                                      std::int64_t now);
+  [[nodiscard]] Answer route_checks(const RequestHead& request, const Parts& parts,
+                                    std::string_view body, std::int64_t now);
   [[nodiscard]] Answer route_deployments(const RequestHead& request, const Parts& parts,
                                          const GithubQuery& query, std::string_view body,
                                          std::int64_t now);
@@ -72,6 +76,7 @@ class GithubState {
 
   GithubWorld world_;
   GithubDeployments deployments_;
+  GithubChecks checks_;
   std::map<std::string, std::vector<Status>> statuses_;  // by commit, oldest first
   std::int64_t last_id_ = 0;
   std::int64_t requests_ = 0;

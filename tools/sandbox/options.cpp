@@ -191,7 +191,7 @@ CommandSpec github_command() {
   CommandSpec command{
       .name = "github",
       .summary =
-          "Serve GitHub's REST API for the commit statuses and deployments of one repository",
+          "Serve GitHub's REST API for statuses, check runs and deployments of one repository",
       .options = {{.name = "repo",
                    .default_value = "acme/shop",
                    .help = "The repository there is",

@@ -18,6 +18,16 @@ std::string markdown_cell(std::string_view text) {
   return out;
 }
 
+std::string markdown_link(std::string_view text, std::string_view url) {
+  std::string target;
+  for (const char c : url) {
+    const bool may_stay =
+        c > ' ' && c < '\x7F' && std::string_view("()<>[]|\\`\"").find(c) == std::string_view::npos;
+    target += may_stay ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return fmt::format("[{}]({})", markdown_cell(text), target);
+}
+
 std::string markdown_code(std::string_view text) {
   std::string out;
   for (const std::string& line : split_lines(text)) {

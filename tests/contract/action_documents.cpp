@@ -254,6 +254,8 @@ std::vector<Action> all_actions() {
       {"commit-status", "deployment-finish", "deployment finish", "deployment-finish",
        "Says at GitHub how a deployment ended and where it can be seen, that a preview is gone, or "
        "what was rolled back"},
+      {"commit-status", "commit-summary", "summary", "commit-summary",
+       "Shows in the job's summary how a commit stands: statuses, checks and deployments"},
       {"commit-status", "compass-event", "compass", "compass-event",
        "Tells Atlassian Compass of a deploy or a build, from its start to how it ended; no deploy "
        "fails by it"},

@@ -78,11 +78,29 @@ Result<DeploymentApi::Posted> DeploymentApi::post(const Budget& budget, std::int
   return posted;
 }
 
-Result<std::string> DeploymentApi::state(const Budget& budget, std::int64_t id) {
+Result<DeploymentStatus> DeploymentApi::latest_status(const Budget& budget, std::int64_t id) {
   PCA_TRY(const GitHubAnswer answer,
           api_.get(budget, path(fmt::format("/{}/statuses?per_page=1", id))));
   PCA_TRY(const Json::Array* all, list_of(answer));
-  return all->empty() ? std::string() : all->front().text_of("state");
+  if (all->empty()) return DeploymentStatus{};
+  const Json& latest = all->front();
+  return DeploymentStatus{.state = latest.text_of("state"),
+                          .description = latest.text_of("description"),
+                          .environment_url = latest.text_of("environment_url"),
+                          .log_url = latest.text_of("log_url")};
+}
+
+Result<std::vector<KnownDeployment>> DeploymentApi::of_commit(const Budget& budget,
+                                                              const std::string& sha) {
+  PCA_TRY(const GitHubAnswer answer,
+          api_.get(budget, path(fmt::format("?sha={}&per_page={}", sha, page_size))));
+  PCA_TRY(const Json::Array* all, list_of(answer));
+  std::vector<KnownDeployment> found;
+  for (const Json& each : *all) {
+    KnownDeployment known = read_deployment(each);
+    if (known.id > 0) found.push_back(std::move(known));
+  }
+  return found;
 }
 
 Result<bool> DeploymentApi::has_any(const Budget& budget, const std::string& environment) {

@@ -30,8 +30,12 @@ class DeploymentApi {
   };
   [[nodiscard]] Result<Posted> post(const Budget& budget, std::int64_t id,
                                     const DeploymentStatus& status);
-  // Of the latest status; empty where there is none.
-  [[nodiscard]] Result<std::string> state(const Budget& budget, std::int64_t id);
+  // Its state is empty where there is none.
+  [[nodiscard]] Result<DeploymentStatus> latest_status(const Budget& budget, std::int64_t id);
+
+  // Those of a commit, newest first, at most 100.
+  [[nodiscard]] Result<std::vector<KnownDeployment>> of_commit(const Budget& budget,
+                                                               const std::string& sha);
 
   // Whether there is one to an environment, of any commit.
   [[nodiscard]] Result<bool> has_any(const Budget& budget, const std::string& environment);

@@ -156,7 +156,8 @@ class Deploying {
     int looked_at = 0;
     for (const KnownDeployment& each : all) {
       if (++looked_at > most_looked_at) break;
-      PCA_TRY(const std::string state, deployments_.state(budget(), each.id));
+      PCA_TRY(const DeploymentStatus status, deployments_.latest_status(budget(), each.id));
+      const std::string& state = status.state;
       if (only_successes && state == "inactive") break;
       if (state == "inactive" || (only_successes && state != "success")) continue;
       if (static_cast<int>(outcome_.deactivated.size()) == plan_.most_deactivated) {

@@ -5,6 +5,7 @@
 #include "commit-status/options.hpp"
 #include "commit-status/run_command.hpp"
 #include "commit-status/status_command.hpp"
+#include "commit-status/summary_command.hpp"
 #include "commit-status/wait_command.hpp"
 
 namespace pca::commit_status {
@@ -19,6 +20,7 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (command == "wait") return run_wait(context, std::move(inputs), bad);
   if (command == "check") return run_check(context, std::move(inputs), bad);
   if (command == "compass") return run_compass(context, std::move(inputs), bad);
+  if (command == "summary") return run_summary(context, std::move(inputs), bad);
   if (command == "run") return run_run(context, std::move(inputs), bad);
   return tool_bug("no code for the command " + command);
 }

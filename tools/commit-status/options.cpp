@@ -393,6 +393,52 @@ CommandSpec wait_command() {
   };
 }
 
+CommandSpec summary_command() {
+  const std::string group = "Summary";
+  std::vector<Option> options = {
+      {.name = "checks",
+       .type = OptionType::list,
+       .help = "Statuses and checks to show, one a line, with * and ?; one that is not there is "
+               "shown as absent. Default: all that there are",
+       .placeholder = "NAME",
+       .group = group},
+      {.name = "ignore",
+       .type = OptionType::list,
+       .help = "Those that are not shown, one a line, with * and ?. What this very run says never "
+               "is, unless checks names it",
+       .placeholder = "NAME",
+       .group = group},
+      {.name = "markdown-file",
+       .help = "A file with Markdown to show below, as far as the summary has room. - is stdin",
+       .placeholder = "PATH|-",
+       .group = group,
+       .takes_stdin = true},
+  };
+  for (const auto& part : {github_options(), trouble_options()}) {
+    for (const Option& option : part) {
+      const bool is_about_writing =
+          option.name == "fork-policy" || option.name == "dry-run" || option.name == "summary";
+      if (!is_about_writing) options.push_back(option);
+    }
+  }
+  return {
+      .name = "summary",
+      .summary = "Shows in the job's summary how a commit stands: statuses, checks, deployments",
+      .options = std::move(options),
+      .outputs = {{contract::state,
+                   "What the statuses and checks say together",
+                   {{"success", "all are good"},
+                    {"failure", "one is not"},
+                    {"pending", "one has not ended, or is absent"},
+                    {"none", "there are none"}}},
+                  {contract::sha, "The commit"},
+                  {contract::failed, "Those that are not good, one a line"},
+                  {contract::attempts, "How many requests were sent"},
+                  {contract::report, "Path of a JSON file with everything the summary shows"}},
+      .examples = {{"At the end of a workflow", "commit-status summary --ignore 'codecov/*'"}},
+  };
+}
+
 CommandSpec deployment_start_command() {
   return {
       .name = "deployment start",
@@ -734,7 +780,8 @@ ToolSpec tool_spec() {
       .name = "commit-status",
       .summary = "Tells GitHub and Compass how a commit's deploy stands",
       .commands = {status_command(), check_command(), run_command(), deployment_start_command(),
-                   deployment_finish_command(), wait_command(), compass_command()},
+                   deployment_finish_command(), wait_command(), summary_command(),
+                   compass_command()},
       .examples = {{"What would be sent?", "commit-status status --state success --dry-run"}},
   };
 }

@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "cli/tool_main.hpp"
-#include "commit-status/child.hpp"
 #include "commit-status/posting.hpp"
 #include "commit-status/target.hpp"
 #include "commit-status/trouble.hpp"
+#include "net/child_process.hpp"
 
 namespace pca::commit_status {
 
@@ -16,7 +16,7 @@ namespace pca::commit_status {
 struct Outcome : Course {
   std::string sha;
   std::vector<Posted> posted;
-  std::optional<Child::End> child;  // how the command of `run` ended
+  std::optional<ChildProcess::End> child;  // how the command of `run` ended
 };
 
 // Outputs, the report, and the summary as far as the input `summary` wants one.

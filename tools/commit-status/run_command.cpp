@@ -1,17 +1,18 @@
 #include "commit-status/run_command.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstring>
 
 #include "base/build_info.hpp"
 #include "base/text.hpp"
-#include "commit-status/child.hpp"
 #include "commit-status/contract.hpp"
 #include "commit-status/outcome.hpp"
 #include "commit-status/status_input.hpp"
 #include "commit-status/target.hpp"
+#include "net/child_process.hpp"
 
 namespace pca::commit_status {
 
@@ -52,9 +53,13 @@ class Run {
   Result<int> run(const std::vector<std::string>& words) {
     context_.signals.allow_clean_up(clean_up_limit);
     if (Result<int> begun = begin(); !begun) return begun;
-    auto child =
-        Child::start(words, environment_of_command(context_.environment, target_.has_token_input),
-                     inputs_.flag("json"));
+    // On a terminal without a group of its own, so that it may read there.
+    auto child = ChildProcess::start(
+        {.words = words,
+         .environment = environment_of_command(context_.environment, target_.has_token_input),
+         .streams =
+             inputs_.flag("json") ? ChildSpec::Streams::shared_stderr : ChildSpec::Streams::shared,
+         .has_group = !is_on_terminal()});
     if (!child) return tell_end(finish("error", "The command could not be started"), child.error());
     const auto start = Clock::now();
     if (!(*child)->wait(Budget::of(longest_run, context_.stop))) return cancel(**child);
@@ -134,7 +139,7 @@ class Run {
     return end;
   }
 
-  Result<int> conclude(const Child::End& end, std::chrono::seconds took) {
+  Result<int> conclude(const ChildProcess::End& end, std::chrono::seconds took) {
     outcome_.child = end;
     const std::string time = format_duration(took);
     if (end.exit_code == 0) return tell_end(finish("success", "Done in " + time), 0);
@@ -146,13 +151,20 @@ class Run {
                                  "Look at what it printed above."));
   }
 
-  Result<int> cancel(Child& child) {
+  [[nodiscard]] static bool is_on_terminal() { return ::isatty(STDIN_FILENO) == 1; }
+
+  // The terminal's own SIGINT has come to the command already.
+  static void pass_on(const ChildProcess& child, int number) {
+    if (number != SIGINT || !is_on_terminal()) child.signal(number);
+  }
+
+  Result<int> cancel(ChildProcess& child) {
     const Clock::time_point end = Clock::now() + command_limit;
-    child.signal(signal());
+    pass_on(child, signal());
     finish_cancelled();
     const SignalWatcher& signals = context_.signals;
     if (!child.wait(Budget(end, signals.second_token()))) {
-      if (signals.second_signal() != 0) child.signal(signals.second_signal());
+      if (signals.second_signal() != 0) pass_on(child, signals.second_signal());
       if (!child.wait(Budget(end, {}))) child.signal(SIGKILL);
     }
     outcome_.child = child.end();

@@ -2,11 +2,11 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 
 #include "cli/inputs.hpp"
+#include "net/child_process.hpp"
 #include "net/ssh.hpp"
 
 namespace pca::tunnel_ssh {
@@ -34,9 +34,6 @@ struct Hooks {
 [[nodiscard]] inline std::string hook_name(Moment moment) {
   return "hook-" + std::string(moment_names[static_cast<std::size_t>(moment)]);
 }
-
-// Takes what a command prints, piece by piece.
-using Printed = std::function<void(std::string_view)>;
 
 // Runs `code` in this machine's sh with this environment, and serves `session` (may be null)
 // meanwhile. What it prints goes to `output`. Errors: failed (it ended with another

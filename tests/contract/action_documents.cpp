@@ -245,6 +245,9 @@ std::vector<Action> all_actions() {
       {"commit-status", "commit-status-wait", "wait", "commit-status-wait",
        "Waits until the statuses and checks of a commit are all good, and reads the preview of "
        "Cloudflare's build"},
+      {"commit-status", "commit-status-run", "run", "commit-status-run",
+       "Runs a command or a script between two statuses of the commit: pending, then how it ended, "
+       "also when it is cancelled"},
       {"commit-status", "check-run", "check", "check-run",
        "Makes a check run of a commit, or changes it: Markdown and annotations, cut and paged as "
        "GitHub wants them"},

@@ -304,6 +304,23 @@ TEST_F(CommitStatusRun, NamesTheSignalThatEndedTheCommand) {
   EXPECT_EQ(outputs.at("exit-signal"), "TERM");
 }
 
+TEST_F(CommitStatusRun, AScriptEndsAtItsFirstFailure) {
+  const SandboxGithub github;
+  const auto run_script = [&](const std::string& script) {
+    ProcessSpec made = spec(github, {{"INPUT_SCRIPT", script}});
+    made.argv = {PCA_COMMIT_STATUS, "run"};
+    return test::run_process(made, 60s);
+  };
+  const Finished good = run_script("word='two  words'\necho \"$word\" \"${INPUT_SCRIPT-none}\"\n");
+  EXPECT_EQ(good.code, 0) << good.out << good.err;
+  EXPECT_NE(good.out.find("two  words none"), std::string::npos) << good.out;
+  const Finished bad = run_script("echo begun\nfalse\necho too far\n");
+  EXPECT_EQ(bad.code, 1) << bad.out;
+  EXPECT_NE(bad.out.find("begun"), std::string::npos) << bad.out;
+  EXPECT_EQ(bad.out.find("too far"), std::string::npos) << bad.out;
+  EXPECT_EQ(states(github), "pending success pending failure");
+}
+
 TEST_F(CommitStatusRun, ACommandThatIsNotThereIsAnError) {
   const SandboxGithub github;
   ProcessSpec absent = spec(github, {});

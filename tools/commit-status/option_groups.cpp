@@ -86,8 +86,7 @@ std::vector<Option> trouble_options() {
   };
 }
 
-void add_common_options(std::vector<Option>& options,
-                        std::initializer_list<std::string_view> but) {
+void add_common_options(std::vector<Option>& options, std::initializer_list<std::string_view> but) {
   for (const auto& part : {github_options(), trouble_options()}) {
     std::copy_if(part.begin(), part.end(), std::back_inserter(options), [&](const Option& option) {
       return std::find(but.begin(), but.end(), option.name) == but.end();

@@ -40,6 +40,35 @@ std::vector<std::string> environment_of_command(const Environment& environment,
   return lines;
 }
 
+// A script goes by its environment: an argument list is public on the machine.
+struct Command {
+  std::vector<std::string> words;
+  std::string script;
+
+  [[nodiscard]] std::string name() const { return script.empty() ? words.front() : "the script"; }
+};
+constexpr const char* script_variable = "COMMIT_STATUS_SCRIPT";
+constexpr std::size_t longest_script = 100'000;  // Linux takes 128 KiB in one variable
+
+Command read_command(const Inputs& inputs, BadInputs& bad) {
+  Command command{inputs.list("command"), inputs.text("script")};
+  const bool has_script = inputs.has("script");
+  if (has_script && !command.words.empty()) {
+    bad.add("script", "goes with no command", "Give one of them.");
+  }
+  if (!has_script && command.words.empty() && !bad.names("command")) {
+    bad.add("command", "is missing", "Write it behind \"--\", or give a script.");
+  }
+  if (command.script.size() > longest_script) {
+    bad.add("script", fmt::format("is longer than {} bytes", longest_script),
+            "Keep it in a file, and run that.");
+  }
+  if (has_script) {
+    command.words = {"sh", "-e", "-c", fmt::format("eval \"${}\"", script_variable)};
+  }
+  return command;
+}
+
 class Run {
  public:
   Run(ToolContext& context, const Inputs& inputs, Target target, std::vector<Status> statuses)
@@ -50,16 +79,21 @@ class Run {
         transport_(make_http_transport("commit-status/" + std::string(project_version()))),
         api_(*transport_, take_settings()) {}
 
-  Result<int> run(const std::vector<std::string>& words) {
+  Result<int> run(const Command& command) {
     context_.signals.allow_clean_up(clean_up_limit);
     if (Result<int> begun = begin(); !begun) return begun;
+    std::vector<std::string> environment =
+        environment_of_command(context_.environment, target_.has_token_input);
+    if (!command.script.empty()) {
+      environment.push_back(fmt::format("{}={}", script_variable, command.script));
+    }
     // On a terminal without a group of its own, so that it may read there.
-    auto child = ChildProcess::start(
-        {.words = words,
-         .environment = environment_of_command(context_.environment, target_.has_token_input),
-         .streams =
-             inputs_.flag("json") ? ChildSpec::Streams::shared_stderr : ChildSpec::Streams::shared,
-         .has_group = !is_on_terminal()});
+    auto child =
+        ChildProcess::start({.words = command.words,
+                             .environment = std::move(environment),
+                             .streams = inputs_.flag("json") ? ChildSpec::Streams::shared_stderr
+                                                             : ChildSpec::Streams::shared,
+                             .has_group = !is_on_terminal()});
     if (!child) return tell_end(finish("error", "The command could not be started"), child.error());
     const auto start = Clock::now();
     if (!(*child)->wait(Budget::of(longest_run, context_.stop))) return cancel(**child);
@@ -184,19 +218,16 @@ class Run {
 
 Result<int> run_run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   std::vector<Status> statuses = read_statuses_of(context, inputs, "pending", bad);
-  const std::vector<std::string>& words = inputs.list("command");
-  if (words.empty() && !bad.names("command")) {
-    bad.add("command", "is missing", "Write it behind \"--\".");
-  }
+  const Command command = read_command(inputs, bad);
   Target target = read_target(context, inputs, {.permission = "statuses: write"}, bad);
   if (!bad.empty()) return bad.to_error();
   statuses = drop_doubles(context, std::move(statuses));
   if (inputs.flag("dry-run")) {
     tell_dry_run(context, inputs, target, statuses);
-    context.reporter.info(fmt::format("would run {}", shown(words.front())));
+    context.reporter.info(fmt::format("would run {}", shown(command.name())));
     return 0;
   }
-  return Run(context, inputs, std::move(target), std::move(statuses)).run(words);
+  return Run(context, inputs, std::move(target), std::move(statuses)).run(command);
 }
 
 }  // namespace pca::commit_status

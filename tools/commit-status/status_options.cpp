@@ -97,8 +97,13 @@ CommandSpec run_command() {
   add_common_options(options);
   options.push_back({.name = "command",
                      .type = OptionType::list,
-                     .help = "The command and its arguments, behind --",
+                     .help = "The command and its arguments, behind --; as an input a word a line",
                      .placeholder = "WORD",
+                     .group = "Command"});
+  options.push_back({.name = "script",
+                     .type = OptionType::verbatim,
+                     .help = "Instead of a command: a script for sh -e",
+                     .placeholder = "TEXT",
                      .group = "Command"});
   options.push_back({.name = "pass-exit-code",
                      .type = OptionType::boolean,

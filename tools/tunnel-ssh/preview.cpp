@@ -7,7 +7,7 @@
 
 #include "base/slug.hpp"
 #include "base/text.hpp"
-#include "tunnel-ssh/release_records.hpp"
+#include "deploy/release_records.hpp"
 #include "tunnel-ssh/remote_code.hpp"
 
 namespace pca::tunnel_ssh {

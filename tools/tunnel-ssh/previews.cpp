@@ -6,10 +6,10 @@
 
 #include "base/slug.hpp"
 #include "base/text.hpp"
+#include "deploy/release_records.hpp"
 #include "tunnel-ssh/exec_inputs.hpp"
 #include "tunnel-ssh/folder_hosts.hpp"
 #include "tunnel-ssh/release_inputs.hpp"
-#include "tunnel-ssh/release_records.hpp"
 
 namespace pca::tunnel_ssh {
 

@@ -1,40 +1,27 @@
 #include "tunnel-ssh/release.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <ctime>
 
-#include "base/digest.hpp"
 #include "base/text.hpp"
 #include "cli/report_file.hpp"
+#include "deploy/commit_facts.hpp"
+#include "deploy/release_records.hpp"
 #include "runner/markdown.hpp"
-#include "tunnel-ssh/commit_facts.hpp"
 #include "tunnel-ssh/contract.hpp"
 #include "tunnel-ssh/phases.hpp"
 #include "tunnel-ssh/release_folder.hpp"
 #include "tunnel-ssh/release_inputs.hpp"
 #include "tunnel-ssh/release_manifest.hpp"
-#include "tunnel-ssh/release_records.hpp"
 #include "tunnel-ssh/release_run.hpp"
 
 namespace pca::tunnel_ssh {
 
 namespace {
 
-constexpr std::size_t id_hash_size = 7;
 constexpr std::size_t most_lines = 200;  // of changes in the job summary
-
-// <utc>-<sha7>; without a commit seven digits of what the release is made of.
-std::string make_id(const Provenance& from, const FileTree& tree) {
-  std::string hash = to_lower(std::string_view(from.commit).substr(0, id_hash_size));
-  if (hash.size() < id_hash_size || !is_release_id(hash)) {
-    hash = to_hex(sha256(write_manifest(tree))).substr(0, id_hash_size);
-  }
-  return fmt::format("{:%Y%m%dT%H%M%SZ}-{}", fmt::gmtime(std::time(nullptr)), hash);
-}
 
 Json report_json(std::string_view command, const ReleaseRun& run) {
   Json hosts = Json::array();
@@ -163,8 +150,8 @@ Result<int> deploy(ToolContext& context, ReleaseInputs& inputs) {
   learn_of_commit(budget, context, inputs);
   PCA_TRY(const auto tree, read_file_tree(budget, inputs.source, inputs.filter));
   PCA_CHECK(check_places(tree, inputs));
-  const ReleaseRun run =
-      run_release_everywhere(context, inputs, tree, make_id(inputs.provenance, tree));
+  const ReleaseRun run = run_release_everywhere(
+      context, inputs, tree, make_release_id(inputs.provenance.commit, write_manifest(tree)));
   if (inputs.dry_run) {
     for (const std::string& change : run.hosts.front().changes) context.reporter.info(change);
   }

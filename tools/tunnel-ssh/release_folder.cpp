@@ -8,9 +8,10 @@
 
 #include "base/digest.hpp"
 #include "base/text.hpp"
+#include "deploy/provenance.hpp"
+#include "deploy/release_records.hpp"
 #include "tunnel-ssh/release_code.hpp"
 #include "tunnel-ssh/release_manifest.hpp"
-#include "tunnel-ssh/release_records.hpp"
 #include "tunnel-ssh/remote_code.hpp"
 #include "tunnel-ssh/tar_stream.hpp"
 
@@ -19,7 +20,6 @@ namespace pca::tunnel_ssh {
 namespace {
 
 constexpr std::size_t token_bytes = 8;
-constexpr std::size_t longest_id = 80;
 constexpr auto renewal = std::chrono::seconds(15);
 constexpr Milliseconds one_second{1000};
 
@@ -331,14 +331,6 @@ void append_contents(std::string& text, std::span<const SecretFile> secrets) {
 }
 
 }  // namespace
-
-bool is_release_id(std::string_view text) {
-  const auto is_good = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
-  };
-  return !text.empty() && text.size() <= longest_id && text.front() != '-' &&
-         std::all_of(text.begin(), text.end(), is_good);
-}
 
 const HistoryEntry* ReleaseState::entry_of(std::string_view release) const {
   for (auto entry = history.rbegin(); entry != history.rend(); ++entry) {

@@ -51,9 +51,6 @@ struct ReleaseState {
 };
 // What ReleaseFolder reads, exposed for its tests. Hostile text: failed when it makes no sense.
 [[nodiscard]] Result<ReleaseState> parse_release_state(std::string_view text);
-// "20261124T093000Z-1a2b3c4": letters, digits and dashes, so that it is safe in any path.
-[[nodiscard]] bool is_release_id(std::string_view text);
-
 // A file whose content only the host may have.
 struct SecretFile {
   std::string path;  // within a release, and within shared/

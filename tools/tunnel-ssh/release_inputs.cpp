@@ -279,29 +279,6 @@ void read_source(const ToolContext& context, const Inputs& inputs, ReleaseInputs
   }
 }
 
-// Both decide what a hold lets pass, so neither may be something that only looks like it.
-void read_commit(const ToolContext& context, const Inputs& inputs, Provenance& from,
-                 BadInputs& bad) {
-  from.commit = to_lower(inputs.text("commit"));
-  if (from.commit.empty()) from.commit = to_lower(variable_in(context.environment, "GITHUB_SHA"));
-  const bool is_hex = from.commit.find_first_not_of("0123456789abcdef") == std::string::npos;
-  if (!from.commit.empty() && (!is_hex || from.commit.size() < 7 || from.commit.size() > 64)) {
-    bad.add("commit", fmt::format("\"{}\" is no commit", visible(from.commit)),
-            "Give its whole SHA, as git rev-parse HEAD prints it.");
-  }
-  from.commit_time = inputs.text("commit-time");
-  constexpr std::string_view shape = "0000-00-00T00:00:00Z";
-  const auto fits = [](char have, char want) {
-    return want == '0' ? have >= '0' && have <= '9' : have == want;
-  };
-  if (!from.commit_time.empty() && !std::equal(from.commit_time.begin(), from.commit_time.end(),
-                                               shape.begin(), shape.end(), fits)) {
-    bad.add("commit-time", fmt::format("\"{}\" is no time in UTC", visible(from.commit_time)),
-            "Write it like 2026-01-31T12:00:00Z: TZ=UTC git log -1 --format=%cd "
-            "--date=format-local:%Y-%m-%dT%H:%M:%SZ");
-  }
-}
-
 }  // namespace
 
 // It has to be a folder of its own: the releases' user may delete in it.
@@ -362,20 +339,6 @@ HealthCheck read_health(const Inputs& inputs, BadInputs& bad) {
     bad.add("health-timeout", "less than a second", "Write 30s, or another time.");
   }
   return health;
-}
-
-Provenance read_provenance(const ToolContext& context) {
-  Provenance from;
-  from.branch = variable_in(context.environment, "GITHUB_HEAD_REF");  // of a pull request
-  if (from.branch.empty()) from.branch = variable_in(context.environment, "GITHUB_REF_NAME");
-  from.repository = variable_in(context.environment, "GITHUB_REPOSITORY");
-  from.actor = variable_in(context.environment, "GITHUB_ACTOR");
-  if (const std::string run = variable_in(context.environment, "GITHUB_RUN_ID"); !run.empty()) {
-    from.run_url =
-        fmt::format("{}/{}/actions/runs/{}", variable_in(context.environment, "GITHUB_SERVER_URL"),
-                    from.repository, run);
-  }
-  return from;
 }
 
 ReleaseInputs read_release_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "deploy/provenance.hpp"
 #include "tunnel-ssh/file_tree.hpp"
 #include "tunnel-ssh/folder_hosts.hpp"
 #include "tunnel-ssh/health.hpp"
@@ -11,17 +12,6 @@
 #include "tunnel-ssh/release_hooks.hpp"
 
 namespace pca::tunnel_ssh {
-
-// What the records say about who deploys what. All of it may be empty.
-struct Provenance {
-  std::string commit;
-  std::string commit_time;  // RFC 3339 in UTC
-  std::string revert_of;    // the commit that `commit` says it reverts
-  std::string branch;
-  std::string repository;
-  std::string actor;
-  std::string run_url;
-};
 
 // Two instances beside each other, of which a route leads to one.
 struct BlueGreen {
@@ -71,9 +61,6 @@ struct ReleaseInputs : FolderPlace {
 [[nodiscard]] HealthCheck read_health(const Inputs& inputs, BadInputs& bad);
 // The input path.
 [[nodiscard]] std::string read_release_path(const Inputs& inputs, BadInputs& bad);
-// Who asks, by the runner's variables; `commit` and `commit_time` are left empty.
-[[nodiscard]] Provenance read_provenance(const ToolContext& context);
-
 [[nodiscard]] ReleaseInputs read_release_inputs(ToolContext& context, Inputs& inputs,
                                                 BadInputs& bad);
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "deploy/provenance.hpp"
 #include "tunnel-ssh/contract.hpp"
 #include "tunnel-ssh/release_hooks.hpp"
 #include "tunnel-ssh/shared_options.hpp"
@@ -68,20 +69,6 @@ std::vector<Option> preview_plan_options() {
        .default_value = "7d",
        .help = "How long after its last deploy a preview expires, for preview reap",
        .group = preview_group},
-  };
-}
-
-std::vector<Option> provenance_options() {
-  return {
-      {.name = "commit",
-       .help = "What is deployed, for names, history and holds; GITHUB_SHA by default",
-       .placeholder = "SHA",
-       .group = release_group},
-      {.name = "commit-time",
-       .help = "When it was committed, so that a hold lets only newer ones pass: "
-               "2026-01-31T12:00:00Z; what git or the job's event says by default",
-       .placeholder = "TIME",
-       .group = release_group},
   };
 }
 
@@ -261,7 +248,7 @@ CommandSpec release_deploy_command() {
       "deploy",
       "Makes a folder the current release on all hosts, or on none: staged everywhere, switched "
       "by rename, checked, and taken back where it is not healthy",
-      {std::move(source), provenance_options(), life_options(), blue_green_options(),
+      {std::move(source), commit_options(release_group), life_options(), blue_green_options(),
        hook_options(), health_options(), preview_plan_options()},
       " --source dist --unit app.service --health-url http://127.0.0.1:8080/healthz");
   command.outputs = release_outputs();

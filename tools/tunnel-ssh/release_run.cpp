@@ -12,12 +12,13 @@
 #include <unordered_map>
 
 #include "base/text.hpp"
+#include "deploy/release_records.hpp"
+#include "deploy/runner_command.hpp"
 #include "tunnel-ssh/batches.hpp"
 #include "tunnel-ssh/connection.hpp"
 #include "tunnel-ssh/health.hpp"
 #include "tunnel-ssh/release_folder.hpp"
 #include "tunnel-ssh/release_hooks.hpp"
-#include "tunnel-ssh/release_records.hpp"
 #include "tunnel-ssh/rendezvous.hpp"
 
 namespace pca::tunnel_ssh {
@@ -55,18 +56,6 @@ struct Shared {
   std::mutex mutex{};
   std::set<std::string> targets{};  // of a rollback; under the mutex
 };
-
-// Whether a hold on the folder refuses this deploy (see actions/host-rollback).
-bool is_refused(const ReleaseState& state, const Provenance& from) {
-  const std::string held = state.hold->text_of("commit");
-  if (held.empty() || from.commit.empty() || from.commit == held) return true;
-  for (const HistoryEntry& entry : state.history) {
-    if (entry.commit == from.commit) return true;  // shown before the held one
-    if (entry.commit == held) break;
-  }
-  const std::string held_time = state.hold->text_of("commit-time");
-  return !held_time.empty() && !from.commit_time.empty() && from.commit_time <= held_time;
-}
 
 // Of all hosts together, with what it prints in the log.
 Result<> run_runner_hook(const Budget& budget, ToolContext& context, const ReleaseInputs& inputs,
@@ -283,7 +272,7 @@ class Worker {
   Result<> compare() {
     result_.previous = state_.current;
     if (!is_deploy()) return choose_target();
-    if (state_.hold && is_refused(state_, shared_.inputs.provenance) && !is_current_commit()) {
+    if (is_refused() && !is_current_commit()) {
       result_.outcome = "held";
       return conflict(fmt::format("{}: {}", result_.host, visible(describe_hold(*state_.hold))),
                       "Deploy a newer commit, or end the hold with \"tunnel-ssh release unhold\".");
@@ -295,6 +284,13 @@ class Worker {
     return {};
   }
 
+  // See actions/host-rollback.
+  [[nodiscard]] bool is_refused() const {
+    if (!state_.hold) return false;
+    std::vector<std::string> commits;
+    for (const HistoryEntry& entry : state_.history) commits.push_back(entry.commit);
+    return hold_refuses(*state_.hold, commits, shared_.inputs.provenance);
+  }
   [[nodiscard]] bool is_current_commit() const {
     const std::string commit = commit_of(state_.current);
     return !commit.empty() && commit == shared_.inputs.provenance.commit;

@@ -1,8 +1,8 @@
-#include "tunnel-ssh/commit_facts.hpp"
+#include "deploy/commit_facts.hpp"
 
 #include <gtest/gtest.h>
 
-namespace pca::tunnel_ssh {
+namespace pca {
 namespace {
 
 const std::string sha(40, 'a');
@@ -50,4 +50,4 @@ TEST(CommitFactsTest, OnlyAWholeNameIsAReverted) {
 }
 
 }  // namespace
-}  // namespace pca::tunnel_ssh
+}  // namespace pca

@@ -1,11 +1,11 @@
-#include "tunnel-ssh/release_hooks.hpp"
+#include "deploy/runner_command.hpp"
 
 #include <fmt/format.h>
 
 #include <memory>
 #include <vector>
 
-namespace pca::tunnel_ssh {
+namespace pca {
 
 namespace {
 
@@ -50,4 +50,4 @@ Result<> run_on_runner(const Budget& budget, SshSession* session, const Printed&
   return failed(fmt::format("ended with exit code {}", exit_code));
 }
 
-}  // namespace pca::tunnel_ssh
+}  // namespace pca

@@ -1,11 +1,11 @@
-#include "tunnel-ssh/text_table.hpp"
+#include "runner/text_table.hpp"
 
 #include <algorithm>
 
 #include "base/text.hpp"
 #include "runner/markdown.hpp"
 
-namespace pca::tunnel_ssh {
+namespace pca {
 
 namespace {
 
@@ -56,4 +56,4 @@ std::string markdown_table(const TextTable& table, const Redactor& redactor) {
   return text;
 }
 
-}  // namespace pca::tunnel_ssh
+}  // namespace pca

@@ -1,11 +1,11 @@
-#include "tunnel-ssh/release_records.hpp"
+#include "deploy/release_records.hpp"
 
 #include <fmt/format.h>
 
 #include "base/text.hpp"
 #include "runner/markdown.hpp"
 
-namespace pca::tunnel_ssh {
+namespace pca {
 
 namespace {
 
@@ -51,6 +51,17 @@ std::string describe_hold(const Json& hold) {
   return reason.empty() ? text : text + ": " + reason;
 }
 
+bool hold_refuses(const Json& hold, std::span<const std::string> commits, const Provenance& from) {
+  const std::string held = hold.text_of("commit");
+  if (held.empty() || from.commit.empty() || from.commit == held) return true;
+  for (const std::string& commit : commits) {
+    if (commit == from.commit) return true;  // shown before the held one
+    if (commit == held) break;
+  }
+  const std::string held_time = hold.text_of("commit-time");
+  return !held_time.empty() && !from.commit_time.empty() && from.commit_time <= held_time;
+}
+
 std::string describe_lock(std::string_view line) {
   const auto json = parse_json(line);
   if (!json || json->as_object() == nullptr) return std::string(line);
@@ -78,4 +89,4 @@ void show(ToolContext& context, const std::string& host, const TextTable& table,
   context.reporter.info(text);
 }
 
-}  // namespace pca::tunnel_ssh
+}  // namespace pca

@@ -5,7 +5,7 @@
 
 #include "runner/redactor.hpp"
 
-namespace pca::tunnel_ssh {
+namespace pca {
 
 // A table for people, in the log and in the job summary. Its cells may be hostile.
 struct TextTable {
@@ -16,4 +16,4 @@ struct TextTable {
 [[nodiscard]] std::string aligned_table(const TextTable& table);
 [[nodiscard]] std::string markdown_table(const TextTable& table, const Redactor& redactor);
 
-}  // namespace pca::tunnel_ssh
+}  // namespace pca

@@ -6,7 +6,7 @@
 #include "base/budget.hpp"
 #include "cli/inputs.hpp"
 
-namespace pca::tunnel_ssh {
+namespace pca {
 
 // What is known of a commit besides its name. Both may be empty.
 struct CommitFacts {
@@ -23,4 +23,4 @@ struct CommitFacts {
 [[nodiscard]] CommitFacts parse_git_answer(std::string_view text);  // seconds, line end, message
 [[nodiscard]] CommitFacts parse_event(std::string_view json, std::string_view commit);
 
-}  // namespace pca::tunnel_ssh
+}  // namespace pca

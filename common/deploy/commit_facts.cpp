@@ -1,4 +1,4 @@
-#include "tunnel-ssh/commit_facts.hpp"
+#include "deploy/commit_facts.hpp"
 
 #include <algorithm>
 
@@ -6,10 +6,10 @@
 #include "base/text.hpp"
 #include "base/utc_time.hpp"
 #include "cli/input_file.hpp"
-#include "tunnel-ssh/release_hooks.hpp"
-#include "tunnel-ssh/release_records.hpp"
+#include "deploy/release_records.hpp"
+#include "deploy/runner_command.hpp"
 
-namespace pca::tunnel_ssh {
+namespace pca {
 
 namespace {
 
@@ -75,4 +75,4 @@ CommitFacts find_commit_facts(const Budget& budget, const Environment& environme
   return text ? parse_event(*text, commit) : CommitFacts{};
 }
 
-}  // namespace pca::tunnel_ssh
+}  // namespace pca

@@ -267,6 +267,15 @@ std::vector<Action> all_actions() {
        "waited for together, and a failure takes the whole stack back"},
       {"swarm-deploy", "swarm-plan", "plan", "swarm-plan",
        "Shows what a deploy of compose files to a Docker Swarm would change, and writes nothing"},
+      {"swarm-deploy", "swarm-rollback", "rollback", "swarm-rollback",
+       "Makes an earlier release of a stack of a Docker Swarm the current one again, from what the "
+       "swarm itself keeps"},
+      {"swarm-deploy", "swarm-status", "status", "swarm-status",
+       "Shows how a stack of a Docker Swarm is, and fails when not all of it is well"},
+      {"swarm-deploy", "swarm-wait", "wait", "swarm-wait",
+       "Waits until all services of a stack of a Docker Swarm are well"},
+      {"swarm-deploy", "swarm-rm", "rm", "swarm-rm",
+       "Removes a stack from a Docker Swarm, and waits until it is really gone"},
   };
 }
 

@@ -2,6 +2,7 @@
 // manifest that was read is written as it was meant.
 
 #include "base/slug.hpp"
+#include "deploy/provenance.hpp"
 #include "fuzz/fuzz.hpp"
 #include "tunnel-ssh/preview.hpp"
 #include "tunnel-ssh/release_folder.hpp"

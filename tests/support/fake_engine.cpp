@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <list>
@@ -14,6 +15,7 @@
 #include <thread>
 
 #include "base/text.hpp"
+#include "base/utc_time.hpp"
 #include "net/file_descriptor.hpp"
 #include "support/temp_folder.hpp"
 
@@ -109,6 +111,10 @@ struct FakeEngine::Impl {
       }
       const Request request = parse(head, body);
       const Answer given = answer_to(request);
+      if (is_lost(request)) {
+        ::shutdown(fd, SHUT_RDWR);
+        return;
+      }
       const std::string text = fmt::format(
           "HTTP/1.1 {} X\r\nApi-Version: {}\r\nOstype: linux\r\nDocker-Experimental: false\r\n"
           "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
@@ -144,6 +150,15 @@ struct FakeEngine::Impl {
     }
   }
 
+  bool is_lost(const Request& request) {
+    std::function<bool(const Request&)> asked;
+    {
+      const std::lock_guard lock(mutex);
+      asked = lost;
+    }
+    return asked && asked(request);
+  }
+
   static Request parse(const std::string& head, const std::string& body) {
     const std::vector<std::string> words = split(head.substr(0, head.find("\r\n")), ' ');
     Request request;
@@ -172,8 +187,9 @@ struct FakeEngine::Impl {
     const std::lock_guard lock(mutex);
     if (request.path == "/_ping") return {200, "OK"};
     if (request.path == "/info") {
-      return {200,
-              R"({"Swarm":{"ControlAvailable":true,"LocalNodeState":"active"},"OSType":"linux"})"};
+      return {200, fmt::format(R"({{"Swarm":{{"ControlAvailable":true,"LocalNodeState":"active"}},)"
+                               R"("OSType":"linux","SystemTime":"{}"}})",
+                               utc_text(utc_now() + clock_offset))};
     }
     if (request.path == "/nodes" || request.path == "/tasks") return {200, "[]"};
     const std::vector<std::string> parts = split(request.path.substr(1), '/');
@@ -195,8 +211,11 @@ struct FakeEngine::Impl {
         return {200, ""};
       }
       if (request.method == "POST") {
-        const Json version =
-            Json::object().set("Index", *object.find("Version")->find("Index")->as_int() + 1);
+        const std::int64_t current = *object.find("Version")->find("Index")->as_int();
+        if (request.query.find("version=" + std::to_string(current)) == std::string::npos) {
+          return {500, R"({"message":"rpc error: code = Unknown desc = update out of sequence"})"};
+        }
+        const Json version = Json::object().set("Index", current + 1);
         object.set("PreviousSpec", *object.find("Spec"))
             .set("Spec", request.body)
             .set("Version", version);
@@ -220,11 +239,17 @@ struct FakeEngine::Impl {
     const Json* labels = filters.find("label");
     Json list = Json::array();
     for (const auto& [id, object] : objects) {
-      if (names != nullptr && names->find(name_of(object)) == nullptr) continue;
+      if (names != nullptr && !has_prefix(name_of(object), *names)) continue;
       if (labels != nullptr && !has_label(object, labels->as_object()->front().first)) continue;
       list.push(object);
     }
     return list;
+  }
+
+  // As the swarm takes names of a filter.
+  static bool has_prefix(const std::string& name, const Json& names) {
+    return std::any_of(names.as_object()->begin(), names.as_object()->end(),
+                       [&](const auto& prefix) { return name.starts_with(prefix.first); });
   }
 
   static bool has_label(const Json& object, const std::string& label) {
@@ -241,7 +266,10 @@ struct FakeEngine::Impl {
       if (name_of(object) == name)
         return {409, R"({"message":"name conflicts with an existing object"})"};
     }
-    const std::string id = fmt::format("{}-{}", kind, name);  // the same for whoever asks
+    // The same for whoever asks; another one when it is made anew.
+    const int times = ++made[kind + name];
+    const std::string id = fmt::format("{}-{}{}", kind, name,
+                                       times == 1 ? std::string() : "-" + std::to_string(times));
     Json object = Json::object();
     if (kind == "networks") {
       object = request.body;
@@ -258,6 +286,9 @@ struct FakeEngine::Impl {
   FileDescriptor listener{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   mutable std::mutex mutex;
   std::function<std::optional<Answer>(const Request&)> set;
+  std::function<bool(const Request&)> lost;
+  std::chrono::seconds clock_offset{0};
+  std::map<std::string, int> made;  // how often, by kind and name
   std::vector<Request> seen;
   std::map<std::string, Objects> store{
       {"networks", {}}, {"secrets", {}}, {"configs", {}}, {"services", {}}};
@@ -288,6 +319,23 @@ std::vector<FakeEngine::Request> FakeEngine::writes() const {
 void FakeEngine::set_answer(std::function<std::optional<Answer>(const Request&)> answer) {
   const std::lock_guard lock(impl_->mutex);
   impl_->set = std::move(answer);
+}
+
+void FakeEngine::lose_answers(std::function<bool(const Request&)> is_lost) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->lost = std::move(is_lost);
+}
+
+void FakeEngine::set_clock(std::chrono::seconds offset) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->clock_offset = offset;
+}
+
+std::map<std::string, Json> FakeEngine::objects(const std::string& kind) const {
+  const std::lock_guard lock(impl_->mutex);
+  std::map<std::string, Json> found;
+  for (const auto& [id, object] : impl_->store.at(kind)) found[name_of(object)] = object;
+  return found;
 }
 
 }  // namespace pca::test

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,6 +40,12 @@ class FakeEngine {
   [[nodiscard]] std::vector<Request> writes() const;
   // What is answered instead, where it gives something. Called from several threads.
   void set_answer(std::function<std::optional<Answer>(const Request&)> answer);
+  // Whose answers nobody gets: what was asked for is done, and the connection ends.
+  void lose_answers(std::function<bool(const Request&)> is_lost);
+  // How much the clock of the swarm differs from ours.
+  void set_clock(std::chrono::seconds offset);
+  // The configs, secrets, services or networks that are there, by name.
+  [[nodiscard]] std::map<std::string, Json> objects(const std::string& kind) const;
 
  private:
   struct Impl;

@@ -34,8 +34,10 @@ class SwarmStep {
   [[nodiscard]] Process start(const std::string& command,
                               const std::vector<std::string>& more = {}) const {
     ProcessSpec spec;
-    spec.argv = {executable(), command, "--stack", stack_, "--files", folder_.path("stack.yml"),
-                 "--engine",   engine_};
+    spec.argv = {executable(), command, "--stack", stack_, "--engine", engine_};
+    if (command == "deploy" || command == "plan") {
+      spec.argv.insert(spec.argv.end(), {"--files", folder_.path("stack.yml")});
+    }
     spec.argv.insert(spec.argv.end(), more.begin(), more.end());
     spec.environment["RUNNER_TEMP"] = folder_.path();
     for (const auto& [name, value] : variables) spec.environment[name] = value;

@@ -5,6 +5,8 @@
 namespace pca::swarm_deploy::contract {
 
 inline constexpr const char* outcome = "outcome";
+inline constexpr const char* release = "release";
+inline constexpr const char* previous = "previous";
 inline constexpr const char* changed = "changed";
 inline constexpr const char* created = "created";
 inline constexpr const char* updated = "updated";

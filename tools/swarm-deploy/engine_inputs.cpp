@@ -11,12 +11,14 @@
 #include "cli/input_file.hpp"
 #include "net/engine_over_ssh.hpp"
 #include "net/tls.hpp"
+#include "swarm-deploy/stack_inputs.hpp"
 
 namespace pca::swarm_deploy {
 
 namespace {
 
 constexpr Milliseconds file_limit{10'000};        // for a file that is a pipe
+constexpr Milliseconds manager_limit{10'000};     // for an Engine to say whether it manages
 constexpr std::uint64_t text_limit = 4ULL << 20;  // CA bundles
 constexpr std::array<const char*, 3> tls_inputs{"engine-ca", "engine-cert", "engine-key"};
 
@@ -142,6 +144,25 @@ std::vector<EngineEndpoint> read_engine_inputs(ToolContext& context, Inputs& inp
     }
   }
   return through;
+}
+
+Result<std::unique_ptr<Engine>> connect_manager(const Budget& budget, ToolContext& context,
+                                                const std::vector<EngineEndpoint>& engines) {
+  const auto say = [&](const std::string& text) { context.reporter.info(text); };
+  return Engine::connect_manager(budget, engines, say);
+}
+
+ManagerInputs read_manager_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad) {
+  ManagerInputs out;
+  out.stack = read_stack_name(inputs, bad);
+  out.engines = read_engine_inputs(context, inputs, bad);
+  return out;
+}
+
+Result<std::unique_ptr<Engine>> connect_manager(ToolContext& context, const ManagerInputs& inputs) {
+  Milliseconds limit{};
+  for (const EngineEndpoint& engine : inputs.engines) limit += engine.connect_limit + manager_limit;
+  return connect_manager(Budget::of(limit, context.stop), context, inputs.engines);
 }
 
 }  // namespace pca::swarm_deploy

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "cli/connection_inputs.hpp"
@@ -15,5 +17,19 @@ namespace pca::swarm_deploy {
 // context's reporter.
 [[nodiscard]] std::vector<EngineEndpoint> read_engine_inputs(ToolContext& context, Inputs& inputs,
                                                              BadInputs& bad);
+
+// The first of them that manages a swarm; the log hears of the others.
+[[nodiscard]] Result<std::unique_ptr<Engine>> connect_manager(
+    const Budget& budget, ToolContext& context, const std::vector<EngineEndpoint>& engines);
+
+// What commands that read no compose files are told.
+struct ManagerInputs {
+  std::string stack;
+  std::vector<EngineEndpoint> engines;
+};
+[[nodiscard]] ManagerInputs read_manager_inputs(ToolContext& context, Inputs& inputs,
+                                                BadInputs& bad);
+[[nodiscard]] Result<std::unique_ptr<Engine>> connect_manager(ToolContext& context,
+                                                              const ManagerInputs& inputs);
 
 }  // namespace pca::swarm_deploy

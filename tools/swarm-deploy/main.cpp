@@ -2,6 +2,10 @@
 #include "swarm-deploy/config_command.hpp"
 #include "swarm-deploy/deploy_command.hpp"
 #include "swarm-deploy/options.hpp"
+#include "swarm-deploy/release_commands.hpp"
+#include "swarm-deploy/rm_command.hpp"
+#include "swarm-deploy/rollback_command.hpp"
+#include "swarm-deploy/status_command.hpp"
 
 namespace pca::swarm_deploy {
 
@@ -12,6 +16,13 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (command == "config") return run_config(context, inputs, bad);
   if (command == "plan") return run_plan(context, inputs, bad);
   if (command == "deploy") return run_deploy(context, inputs, bad);
+  if (command == "rollback") return run_rollback(context, inputs, bad);
+  if (command == "status") return run_status(context, inputs, bad);
+  if (command == "wait") return run_wait(context, inputs, bad);
+  if (command == "list") return run_list(context, inputs, bad);
+  if (command == "hold" || command == "unhold") return run_hold(context, inputs, bad);
+  if (command == "unlock") return run_unlock(context, inputs, bad);
+  if (command == "rm") return run_rm(context, inputs, bad);
   return tool_bug("no code for the command " + command);
 }
 

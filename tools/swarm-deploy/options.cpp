@@ -1,7 +1,9 @@
 #include "swarm-deploy/options.hpp"
 
+#include "deploy/provenance.hpp"
 #include "swarm-deploy/contract.hpp"
 #include "swarm-deploy/engine_inputs.hpp"
+#include "swarm-deploy/release_run.hpp"
 
 namespace pca::swarm_deploy {
 
@@ -48,6 +50,14 @@ std::vector<Option> file_options() {
        .help = "Take what a swarm ignores in a compose file for a mistake",
        .group = group},
   };
+}
+
+Option stack_option() {
+  return {.name = "stack",
+          .help = "The stack's name: lower case letters, digits, - and _",
+          .placeholder = "NAME",
+          .required = true,
+          .group = "Stack"};
 }
 
 // Of commands that read the files, which may name it too.
@@ -108,52 +118,6 @@ std::vector<Option> joined(std::vector<std::vector<Option>> parts) {
   return all;
 }
 
-std::vector<Option> wait_options() {
-  const std::string group = "Waiting";
-  return {
-      {.name = "wait",
-       .type = OptionType::boolean,
-       .default_value = "true",
-       .help = "Wait until all services run as asked for; false ends when they are written, and "
-               "nothing is taken back",
-       .group = group},
-      {.name = "timeout",
-       .type = OptionType::duration,
-       .default_value = "10m",
-       .help = "How long all of it may take",
-       .group = group},
-      {.name = "settle",
-       .type = OptionType::duration,
-       .default_value = "5s",
-       .help = "How long all services must stay well, once for all of them",
-       .group = group},
-      {.name = "max-task-failures",
-       .type = OptionType::integer,
-       .default_value = "3",
-       .help = "A service has failed when so many of its new tasks have",
-       .least = 1,
-       .most = 100,
-       .group = group},
-      {.name = "scheduling-timeout",
-       .type = OptionType::duration,
-       .default_value = "30s",
-       .help = "A service has failed when no node takes a task for so long",
-       .group = group},
-      {.name = "on-failure",
-       .type = OptionType::choice,
-       .default_value = "rollback",
-       .help = "What becomes of the stack when a service fails: all services as they were before, "
-               "or left as they are",
-       .choices = {"rollback", "leave"},
-       .group = group},
-      {.name = "rollback-timeout",
-       .type = OptionType::duration,
-       .default_value = "5m",
-       .help = "How long it may take until the stack is as it was before",
-       .group = group},
-  };
-}
-
 std::vector<Output> plan_outputs() {
   return {
       {contract::changed, "How many services were created, updated or removed"},
@@ -203,18 +167,28 @@ CommandSpec plan_command() {
   };
 }
 
-CommandSpec deploy_command() {
+std::vector<Output> run_outputs(bool can_be_held) {
+  Output outcome{contract::outcome,
+                 "What became of it",
+                 {{"deployed", "All services run as asked for"},
+                  {"unchanged", "They did already"},
+                  {"failed", "It failed, and nothing or not everything was written"},
+                  {"rolled-back", "It failed, and the stack is as it was before"},
+                  {"unknown", "It failed, and the stack may be in between"}}};
+  if (can_be_held) {
+    outcome.values.insert(outcome.values.begin() + 2,
+                          OutputValue{"held", "The stack is on hold, and nothing was written"});
+  }
   std::vector<Output> outputs = plan_outputs();
-  outputs.insert(outputs.begin(),
-                 {contract::outcome,
-                  "What became of it",
-                  {{"deployed", "All services run as asked for"},
-                   {"unchanged", "They did already"},
-                   {"failed", "It failed, and nothing or not everything was written"},
-                   {"rolled-back", "It failed, and the stack is as it was before"},
-                   {"unknown", "It failed, and the stack may be in between"}}});
+  outputs.insert(outputs.begin(), {std::move(outcome),
+                                   {contract::release, "The release this was about"},
+                                   {contract::previous, "The one that was current before"}});
   outputs.push_back({contract::failed_service, "The service that failed first"});
   outputs.push_back({contract::failure_reason, "Why it failed"});
+  return outputs;
+}
+
+CommandSpec deploy_command() {
   return {
       .name = "deploy",
       .summary =
@@ -225,8 +199,9 @@ CommandSpec deploy_command() {
                          {rotate_option()},
                          engine_options(),
                          image_options(),
-                         wait_options()}),
-      .outputs = std::move(outputs),
+                         commit_options("Release"),
+                         release_options()}),
+      .outputs = run_outputs(true),
       .examples = {{"A stack of one file on this manager",
                     "swarm-deploy deploy --stack shop --files stack.yml"},
                    {"On a manager behind Cloudflare Access",
@@ -237,6 +212,104 @@ CommandSpec deploy_command() {
   };
 }
 
+Option reason_option() {
+  return {
+      .name = "reason", .help = "Why, for the history", .placeholder = "TEXT", .group = "Release"};
+}
+
+CommandSpec rollback_command() {
+  return {
+      .name = "rollback",
+      .summary =
+          "Makes an earlier release of a stack the current one again, from what the swarm keeps: "
+          "all services as they were, added ones removed, removed ones made again",
+      .options = joined({{stack_option()},
+                         {{.name = "to",
+                           .help = "The release to go back to; by default the newest good one that "
+                                   "is not current, or the current one when a deploy did not come "
+                                   "to its end",
+                           .placeholder = "RELEASE",
+                           .group = "Release"},
+                          {.name = "hold",
+                           .type = OptionType::choice,
+                           .default_value = "auto",
+                           .help = "auto refuses to deploy what was rolled back, and what is "
+                                   "older, until a newer commit or unhold; none does not",
+                           .choices = {"auto", "none"},
+                           .group = "Release"},
+                          reason_option()},
+                         engine_options(),
+                         release_options()}),
+      .outputs = run_outputs(false),
+      .examples = {{"To the release before", "swarm-deploy rollback --stack shop"},
+                   {"To a certain one, whose name list shows",
+                    "swarm-deploy rollback --stack shop --to 20260131T120000Z-1a2b3c4"}},
+  };
+}
+
+// A command that only needs to know the stack and the swarm.
+CommandSpec stack_command(const std::string& name, std::string summary,
+                          std::vector<Option> more = {}, std::vector<Output> outputs = {}) {
+  return {.name = name,
+          .summary = std::move(summary),
+          .options = joined({{stack_option()}, std::move(more), engine_options()}),
+          .outputs = std::move(outputs),
+          .examples = {{"On this manager", "swarm-deploy " + name + " --stack shop"}}};
+}
+
+CommandSpec status_command() {
+  return stack_command("status",
+                       "Shows how a stack is: its services, replicas, images, last errors, its "
+                       "release, and what holds it; ends with 1 when not all of it is well",
+                       {},
+                       {{contract::release, "The current release"},
+                        {contract::services,
+                         "JSON, an entry a service: name, mode, replicas, image, well, state, "
+                         "last-error"},
+                        {contract::report, "Path of a JSON file with all that was found"}});
+}
+
+CommandSpec wait_command() {
+  std::vector<Option> options = release_options();
+  std::erase_if(options, [](const Option& option) {
+    return option.name != "timeout" && option.name != "settle" &&
+           option.name != "max-task-failures" && option.name != "scheduling-timeout";
+  });
+  std::vector<Output> outputs = run_outputs(false);
+  outputs.front() = {contract::outcome,
+                     "What became of it",
+                     {{"unchanged", "All services are well"}, {"failed", "Not all are"}}};
+  return stack_command("wait",
+                       "Waits until all services of a stack are well, as a deploy does, and "
+                       "writes nothing",
+                       std::move(options), std::move(outputs));
+}
+
+CommandSpec rm_command() {
+  return stack_command(
+      "rm",
+      "Removes a stack and the history of its releases, and waits until its tasks and networks are "
+      "really gone; volumes and what is external stay",
+      {{.name = "dry-run",
+        .type = OptionType::boolean,
+        .default_value = "false",
+        .help = "Only list what would be removed",
+        .group = "Stack"},
+       {.name = "lock-wait",
+        .type = OptionType::duration,
+        .default_value = "15m",
+        .help = "How long to wait for a deploy of the same stack",
+        .group = "Waiting"},
+       {.name = "timeout",
+        .type = OptionType::duration,
+        .default_value = "5m",
+        .help = "How long the removal may take",
+        .group = "Waiting"}},
+      {{contract::removed, "How many services, networks, secrets and configs were removed"},
+       {contract::duration_ms, "How long it took"},
+       {contract::report, "Path of a JSON file with all that was removed"}});
+}
+
 }  // namespace
 
 ToolSpec tool_spec() {
@@ -245,7 +318,21 @@ ToolSpec tool_spec() {
       .summary =
           "Deploys compose files to a Docker Swarm over the Engine's API, without the docker "
           "command: with a plan, one wait for all services, and rollback of the whole stack",
-      .commands = {config_command(), plan_command(), deploy_command()},
+      .commands =
+          {
+              config_command(),
+              plan_command(),
+              deploy_command(),
+              rollback_command(),
+              status_command(),
+              wait_command(),
+              stack_command("list", "Lists the releases of a stack that the swarm keeps", {},
+                            {{contract::report, "Path of a JSON file with all that was found"}}),
+              stack_command("hold", "Refuses deploys of a stack until unhold", {reason_option()}),
+              stack_command("unhold", "Ends a hold"),
+              stack_command("unlock", "Ends the lock of a deploy that is gone"),
+              rm_command(),
+          },
       .examples = {{"What would change?", "swarm-deploy plan --stack shop --files stack.yml"}},
   };
 }

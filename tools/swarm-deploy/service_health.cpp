@@ -61,6 +61,7 @@ std::vector<Task> parse_tasks(const Json& list) {
       task.state = status->text_of("State");
       task.error = status->text_of("Err");
       task.message = status->text_of("Message");
+      task.time = status->text_of("Timestamp");
       if (const Json* container = status->find("ContainerStatus")) {
         task.exit_code = number_of(container->find("ExitCode"));
       }

@@ -21,6 +21,7 @@ struct Task {
   std::string desired_state;  // "running", "shutdown", ...
   std::string error;
   std::string message;
+  std::string time;  // of its state
   std::int64_t exit_code = 0;
   std::int64_t job_iteration = -1;
 

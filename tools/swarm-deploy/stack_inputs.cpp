@@ -26,6 +26,13 @@ bool is_variable_name(std::string_view name) {
          });
 }
 
+bool is_stack_name(std::string_view name) {
+  const auto is_plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return name.size() <= 63 && is_plain(name.front()) &&
+         std::all_of(name.begin(), name.end(),
+                     [&](char c) { return is_plain(c) || c == '-' || c == '_'; });
+}
+
 class StackInputs {
  public:
   StackInputs(ToolContext& context, const Inputs& inputs, BadInputs& bad)
@@ -98,13 +105,6 @@ class StackInputs {
     }
   }
 
-  static bool is_stack_name(std::string_view name) {
-    const auto is_plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-    return name.size() <= 63 && is_plain(name.front()) &&
-           std::all_of(name.begin(), name.end(),
-                       [&](char c) { return is_plain(c) || c == '-' || c == '_'; });
-  }
-
   [[nodiscard]] ReadFile reader() const {
     return [budget = budget_](const std::string& path) {
       return read_input_file(budget, path, file_limit);
@@ -175,6 +175,15 @@ class StackInputs {
 };
 
 }  // namespace
+
+std::string read_stack_name(const Inputs& inputs, BadInputs& bad) {
+  const std::string& name = inputs.text("stack");
+  if (!name.empty() && !is_stack_name(name)) {
+    bad.add("stack", fmt::format("{} is no name of a stack", shown(name)),
+            "Write lower case letters, digits, - and _, a letter or digit first, 63 at most.");
+  }
+  return name;
+}
 
 Compose read_compose_inputs(ToolContext& context, const Inputs& inputs, BadInputs& bad) {
   return StackInputs(context, inputs, bad).compose();

@@ -9,6 +9,9 @@
 
 namespace pca::swarm_deploy {
 
+// The input stack.
+[[nodiscard]] std::string read_stack_name(const Inputs& inputs, BadInputs& bad);
+
 // Reads the compose files that the inputs name, with their variables. Mistakes go to `bad`, each
 // with file, line and column; warnings to the log (with `strict` they are mistakes too).
 [[nodiscard]] Compose read_compose_inputs(ToolContext& context, const Inputs& inputs,

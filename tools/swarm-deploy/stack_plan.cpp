@@ -178,15 +178,6 @@ bool is_of_node(const std::string& network) {
   return network == "host" || network == "bridge" || network == "none" || network == "default";
 }
 
-std::vector<std::string> targets_of(const Json& spec) {
-  std::vector<std::string> targets;
-  const Json* task = spec.find("TaskTemplate");
-  const Json* networks = task == nullptr ? nullptr : task->find("Networks");
-  if (networks == nullptr || networks->as_array() == nullptr) return targets;
-  for (const Json& network : *networks->as_array()) targets.push_back(network.text_of("Target"));
-  return targets;
-}
-
 std::string_view mode_of(const Json& spec) {
   const Json* mode = spec.find("Mode");
   for (const std::string_view name : {"Global", "ReplicatedJob", "GlobalJob"}) {
@@ -323,8 +314,12 @@ class Planning {
             reference.set(kind.id_key, known->second.id);
           } else if (!is_own) {
             plan_.mistakes.push_back(
-                fmt::format("the external {} {} of {} does not exist: create it first", kind.word,
-                            name, wanted.name));
+                rules_.is_rollback
+                    ? fmt::format("the {} {} of {} is gone, and a swarm tells nobody what was in "
+                                  "it: deploy that commit again",
+                                  kind.word, visible(name), wanted.name)
+                    : fmt::format("the external {} {} of {} does not exist: create it first",
+                                  kind.word, name, wanted.name));
           }
           out.push(std::move(reference));
         }
@@ -341,6 +336,10 @@ class Planning {
   }
 
   void set_image(const StackService& wanted, ServicePlan& out) {
+    if (rules_.is_rollback) {
+      out.image = wanted.image;
+      return;
+    }
     const std::string full = full_image(wanted.image).value_or(wanted.image);
     out.image = full;
     out.registry_auth = logins_.of_image(full);

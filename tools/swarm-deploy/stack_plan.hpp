@@ -39,6 +39,7 @@ struct PlanRules {
   ResolveImages resolve = ResolveImages::always;
   bool require_digest = true;
   bool prune = false;
+  bool is_rollback = false;  // the specs are what they were: images stay, what is gone is missed
 };
 
 // What is to be done, and what stands against it. Pure.

@@ -50,6 +50,7 @@ class Run {
         reporter_(reporter),
         stack_(stack),
         plan_(plan),
+        state_(state),
         rules_(rules) {
     for (const auto* objects : {&state.secrets, &state.configs}) {
       for (const auto& [name, object] : *objects) ids_[name] = object.id;
@@ -75,7 +76,9 @@ class Run {
 
   Result<> forward() {
     const auto writing = Clock::now();
+    PCA_CHECK(rules_.may_write());
     PCA_CHECK(create_objects());
+    PCA_CHECK(rules_.may_write());
     PCA_CHECK(write_services());
     out_.phases_ms["write"] = ms_since(writing);
     const auto waiting = Clock::now();
@@ -116,6 +119,8 @@ class Run {
         continue;
       }
       Error error = answers[i].error();
+      // Asked for twice, because the first answer was lost?
+      if (error.kind == ErrorKind::conflict && adopt(budget, requests[i], made[i])) continue;
       // Whether it was made is not known: then it is found by its name when it is taken back.
       if (error.kind == ErrorKind::unreachable || error.kind == ErrorKind::cancelled)
         made_.push_back(made[i]);
@@ -124,6 +129,31 @@ class Run {
     }
     if (first) return *std::move(first);
     return {};
+  }
+
+  // Takes what is there for ours when it is as we asked for.
+  bool adopt(const Budget& budget, const EngineRequest& request, Made& made) {
+    const auto there = engine_.json(
+        budget, {.path = fmt::format("/{}/{}", made.kind, percent_encoded(made.name))});
+    const auto asked = parse_json(request.body);
+    if (!there || !asked) return false;
+    const Json* spec = there->find("Spec");
+    if (made.kind == "services" && (spec == nullptr || !is_alike(*spec, *asked))) return false;
+    made.id = there->text_of(made.kind == "networks" ? "Id" : "ID");
+    ids_[made.name] = made.id;
+    made_.push_back(made);
+    return true;
+  }
+
+  [[nodiscard]] bool is_alike(const Json& there, const Json& asked) const {
+    std::map<std::string, std::string> names;
+    for (const auto& [name, network] : state_.networks) names[network.id] = name;
+    for (const Made& made : made_) {
+      if (made.kind == "networks") names[made.id] = made.name;
+    }
+    return differences(canonical_spec(there, names, state_.minor_version),
+                       canonical_spec(asked, names, state_.minor_version))
+        .empty();
   }
 
   // IDs of objects that were made a moment ago, in place of their names.
@@ -199,6 +229,7 @@ class Run {
   Result<> update_again(const ServicePlan& service) {
     for (int tries = 1; tries < most_tries; ++tries) {
       PCA_TRY(const auto now, read_service(budget_.at_most(answer_limit), service.before.id));
+      if (is_alike(now.spec, with_ids(service.spec))) return {};  // only the answer was lost
       if (now.spec.dump() != service.before.spec.dump()) {
         std::erase(updated_, &service);  // not ours any more
         return conflict("somebody else changed it meanwhile",
@@ -235,6 +266,7 @@ class Run {
       names.push_back(service.name);
     }
     if (requests.empty()) return {};
+    PCA_CHECK(rules_.may_write());
     reporter_.info(
         fmt::format("Removing {} services that the files no longer have", requests.size()));
     const auto answers = engine_.ask_all(budget_.at_most(answer_limit), requests);
@@ -260,7 +292,7 @@ class Run {
       const std::string id = made == made_.end() ? service.before.id : made->id;
       watches.emplace_back(watched_service(service.name, id, service.spec), rules_.health);
     }
-    return watch(budget_, watches, plan_.changes_nothing() ? Milliseconds{0} : rules_.settle);
+    return watch(budget_, watches, rules_.settle);
   }
 
   struct Look {
@@ -402,8 +434,14 @@ class Run {
   // --- taking back ---
 
   void fail(Error error) {
-    const bool is_written = !made_.empty() || !updated_.empty();
-    if (!is_written || is_well_without_removals_) {
+    out_.has_written = !made_.empty() || !updated_.empty() || is_well_without_removals_;
+    if (const auto may = rules_.may_write(); !may && out_.has_written) {
+      out_.outcome = "unknown";
+      out_.error = outcome_unknown(fmt::format("{}. {}", error.message, may.error().message),
+                                   "What was written stays: whoever has the lock now finds it.");
+      return;
+    }
+    if (!out_.has_written || is_well_without_removals_) {
       out_.outcome = "failed";
       out_.error = std::move(error);
       return;
@@ -422,13 +460,16 @@ class Run {
     out_.phases_ms["rollback"] = ms_since(taking_back);
     if (!done) {
       out_.outcome = "unknown";
-      out_.error =
-          outcome_unknown(fmt::format("{}. Then the stack could not be brought back: {}",
-                                      error.message, done.error().message),
-                          "Look at docker stack ps, and deploy the release that you want.");
+      out_.error = outcome_unknown(
+          fmt::format("{}. Then the stack could not be brought back: {}", error.message,
+                      done.error().message),
+          fmt::format("Bring back what was before by \"swarm-deploy rollback --stack {}\", or "
+                      "deploy what you want.",
+                      stack_));
       return;
     }
     out_.outcome = "rolled-back";
+    out_.has_written = false;
     error.message += ". The stack is as it was before";
     if (!is_cancelled) error.kind = ErrorKind::rolled_back;
     out_.error = std::move(error);
@@ -524,6 +565,7 @@ class Run {
   Reporter& reporter_;
   const std::string& stack_;
   const StackPlan& plan_;
+  const SwarmState& state_;
   const RunRules& rules_;
   std::map<std::string, std::string> ids_;  // of secrets and configs, by name
   std::vector<Made> made_;

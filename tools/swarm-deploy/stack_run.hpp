@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -17,6 +18,8 @@ struct RunRules {
   HealthRules health = {};
   bool roll_back = true;
   Milliseconds rollback_timeout{300'000};
+  // Asked before each write: the error ends the run, and nothing is taken back.
+  std::function<Result<>()> may_write = [] { return Result<>(); };
 };
 
 // The service that failed first.
@@ -31,6 +34,9 @@ struct FailedService {
 struct StackRun {
   std::string outcome;  // of contract::outcome
   std::optional<Error> error;
+  bool has_written = false;  // and it is not all taken back
+  std::string release;       // what it was about
+  std::string previous;      // what was current before
   std::optional<FailedService> failed;
   std::map<std::string, double> phases_ms;
 };

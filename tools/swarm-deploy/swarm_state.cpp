@@ -109,6 +109,14 @@ std::string of_stack(const std::string& path, const std::string& stack, bool up_
   return path + "?" + engine_filter(terms);
 }
 
+std::vector<std::string> targets_of(const Json& spec) {
+  std::vector<std::string> targets;
+  const Json* networks = member(spec, {"TaskTemplate", "Networks"});
+  if (networks == nullptr || networks->as_array() == nullptr) return targets;
+  for (const Json& network : *networks->as_array()) targets.push_back(network.text_of("Target"));
+  return targets;
+}
+
 std::map<std::string, SwarmService> parse_services(const Json& list) {
   std::map<std::string, SwarmService> services;
   if (list.as_array() == nullptr) return services;
@@ -143,6 +151,8 @@ Result<SwarmState> read_swarm_state(const Budget& whole, Engine& engine, const S
     // A list by no name at all would be all of them: one that cannot be stands for it.
     requests.push_back({.path = named(path, names->empty() ? std::set<std::string>{"-"} : *names)});
   }
+  const std::size_t of_history = requests.size();
+  requests.push_back({.path = "/configs?" + history_filter(stack.name)});
   std::vector<std::string> images;
   if (resolve != ResolveImages::never) {
     for (const std::string& image : images_to_resolve(stack)) {
@@ -165,6 +175,7 @@ Result<SwarmState> read_swarm_state(const Budget& whole, Engine& engine, const S
   add_objects(state.networks, *answers[by_name], &networks);
   add_objects(state.secrets, *answers[by_name + 1], &secrets);
   add_objects(state.configs, *answers[by_name + 2], &configs);
+  state.history = parse_history(*answers[of_history], stack.name);
   for (std::size_t i = 0; i < images.size(); ++i) {
     Result<Json>& answer = answers[of_images + i];
     if (!answer && answer.error().kind == ErrorKind::cancelled) return std::move(answer).error();

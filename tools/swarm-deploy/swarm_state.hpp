@@ -8,6 +8,7 @@
 
 #include "net/engine.hpp"
 #include "swarm-deploy/registry_logins.hpp"
+#include "swarm-deploy/release_history.hpp"
 #include "swarm-deploy/stack_spec.hpp"
 
 namespace pca::swarm_deploy {
@@ -37,6 +38,7 @@ struct SwarmState {
   std::map<std::string, SwarmObject> secrets;
   std::map<std::string, SwarmObject> configs;
   std::map<std::string, Result<ResolvedImage>> images;  // by full reference, what was asked for
+  StackHistory history;                                 // of its releases
   int minor_version = 0;                                // of the API
 };
 
@@ -50,6 +52,8 @@ enum class ResolveImages : std::uint8_t { always, changed, never };
 // "/services?filters=...", of the stack.
 [[nodiscard]] std::string of_stack(const std::string& path, const std::string& stack,
                                    bool up_to_date = false);
+// The networks of a service, by name or ID.
+[[nodiscard]] std::vector<std::string> targets_of(const Json& spec);
 // Hostile JSON of /services: what is no service is left out.
 [[nodiscard]] std::map<std::string, SwarmService> parse_services(const Json& list);
 

@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "deploy/provenance.hpp"
 #include "tunnel-ssh/release_folder.hpp"
 #include "tunnel-ssh/release_manifest.hpp"
 #include "tunnel-ssh/rendezvous.hpp"

@@ -251,6 +251,45 @@ TEST_F(SwarmDeploy, WhatTheEngineKeepsOfASpecIsNoChange) {
   }
 }
 
+TEST_F(SwarmDeploy, AServiceComesOnceWhatItDependsOnIsWell) {
+  constexpr const char* slow =
+      "trap 'exit 0' TERM; sleep 2; echo > /tmp/well; while :; do sleep 0.2; done";
+  const std::string check =
+      "    healthcheck: {test: [CMD, test, -f, /tmp/well], interval: 300ms, retries: 30}\n";
+  const std::string files =
+      service("web", serve, "", "    depends_on: {db: {condition: service_healthy}}\n") +
+      service("db", slow, "", check) + service("last", serve, "", "    x-deploy: {wave: 7}\n");
+  const auto done = deploy(files);
+  ASSERT_EQ(done.code, 0) << done.out << done.err;
+  const auto made = [&](const std::string& name) {
+    return services().at(named(name)).text_of("CreatedAt").substr(0, 19);  // to the second
+  };
+  EXPECT_GT(made("web"), made("db"));
+  EXPECT_GE(made("last"), made("web"));
+  EXPECT_LT(done.out.find(named("web") + ": 1 of 1 tasks run"), done.out.find(named("last") + ": "))
+      << done.out;
+  EXPECT_EQ(deploy(files).outputs.at("outcome"), "unchanged");
+}
+
+TEST_F(SwarmDeploy, AJobEndsBeforeWhatDependsOnItBegins) {
+  const auto files = [](const std::string& command) {
+    return fmt::format(
+               "  migrate:\n    image: app:v1\n    command: [sh, -c, \"{}\"]\n    deploy:\n"
+               "      mode: replicated-job\n      restart_policy: {{condition: none}}\n",
+               command) +
+           service("web", serve, "", "    depends_on: [migrate]\n");
+  };
+  const auto refused = deploy(files("exit 4"));
+  EXPECT_EQ(refused.code, 3) << refused.out << refused.err;
+  EXPECT_EQ(refused.outputs.at("failed-service"), named("migrate"));
+  EXPECT_EQ(refused.out.find(named("web") + ": "), std::string::npos) << refused.out;
+  EXPECT_TRUE(services().empty());
+
+  const auto done = deploy(files("sleep 1; exit 0"));
+  EXPECT_EQ(done.code, 0) << done.out << done.err;
+  EXPECT_EQ(services().size(), 2U);
+}
+
 TEST_F(SwarmDeploy, AModeCannotChangeAndNothingIsWritten) {
   ASSERT_EQ(deploy(service("web", serve)).code, 0);
   const std::string before = picture();

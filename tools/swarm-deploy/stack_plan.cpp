@@ -270,6 +270,7 @@ class Planning {
   void plan_service(const StackService& wanted) {
     ServicePlan out;
     out.name = wanted.name;
+    out.wave = wanted.wave;
     out.spec = with_known_ids(wanted);
     const auto found = state_.services.find(wanted.name);
     if (found != state_.services.end()) out.before = found->second;

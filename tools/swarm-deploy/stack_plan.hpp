@@ -16,8 +16,9 @@ enum class Action : std::uint8_t { create, update, unchanged, remove };
 struct ServicePlan {
   Action action = Action::unchanged;
   std::string name;
-  std::string image;  // with its digest where that is known
-  Json spec;          // to be sent; IDs of objects that are to be made are names
+  std::size_t wave = 0;  // it is written once those of lower waves are well
+  std::string image;     // with its digest where that is known
+  Json spec;             // to be sent; IDs of objects that are to be made are names
   const Secret* registry_auth = nullptr;  // to be sent with it; borrowed
   SwarmService before;                    // what is there; empty for create
   std::vector<std::string> changes;       // "image: a -> b", for people

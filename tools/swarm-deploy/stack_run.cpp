@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <set>
 #include <span>
 
@@ -78,8 +79,7 @@ class Run {
     const auto writing = Clock::now();
     PCA_CHECK(rules_.may_write());
     PCA_CHECK(create_objects());
-    PCA_CHECK(rules_.may_write());
-    PCA_CHECK(write_services());
+    PCA_CHECK(write_waves());
     out_.phases_ms["write"] = ms_since(writing);
     const auto waiting = Clock::now();
     if (rules_.wait) PCA_CHECK(wait_until_well());
@@ -177,11 +177,28 @@ class Run {
     return out;
   }
 
-  Result<> write_services() {
+  // The services of each wave once all that were written before are well: a job that has ended, a
+  // database that is healthy. Without waiting all are written at once.
+  Result<> write_waves() {
+    std::set<std::size_t> waves;
+    for (const ServicePlan& service : plan_.services) {
+      const bool is_written = service.action == Action::create || service.action == Action::update;
+      if (is_written) waves.insert(rules_.wait ? service.wave : 0);
+    }
+    for (auto wave = waves.begin(); wave != waves.end(); ++wave) {
+      PCA_CHECK(rules_.may_write());
+      PCA_CHECK(write_services(*wave));
+      if (std::next(wave) != waves.end()) PCA_CHECK(wait_for_wave(*wave));
+    }
+    return {};
+  }
+
+  Result<> write_services(std::size_t wave) {
     std::vector<EngineRequest> creations;
     std::vector<Made> made;
     std::vector<const ServicePlan*> updates;
     for (const ServicePlan& service : plan_.services) {
+      if (rules_.wait && service.wave != wave) continue;
       if (service.action == Action::update) updates.push_back(&service);
       if (service.action != Action::create) continue;
       creations.push_back({.method = "POST",
@@ -283,16 +300,30 @@ class Run {
   // --- waiting ---
 
   Result<> wait_until_well() {
+    return watch_services(
+        rules_.settle, [](const ServicePlan& service) { return service.action != Action::remove; });
+  }
+
+  // They settle with all the others at the end.
+  Result<> wait_for_wave(std::size_t last) {
+    return watch_services(Milliseconds{0}, [last](const ServicePlan& service) {
+      return service.wave <= last &&
+             (service.action == Action::create || service.action == Action::update);
+    });
+  }
+
+  Result<> watch_services(Milliseconds settle,
+                          const std::function<bool(const ServicePlan&)>& is_watched) {
     std::vector<HealthWatch> watches;
     for (const ServicePlan& service : plan_.services) {
-      if (service.action == Action::remove) continue;
+      if (!is_watched(service)) continue;
       const auto made = std::find_if(made_.begin(), made_.end(), [&](const Made& one) {
         return one.kind == "services" && one.name == service.name;
       });
       const std::string id = made == made_.end() ? service.before.id : made->id;
       watches.emplace_back(watched_service(service.name, id, service.spec), rules_.health);
     }
-    return watch(budget_, watches, rules_.settle);
+    return watch(budget_, watches, settle);
   }
 
   struct Look {

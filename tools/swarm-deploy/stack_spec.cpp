@@ -10,6 +10,7 @@
 #include "base/digest.hpp"
 #include "base/text.hpp"
 #include "swarm-deploy/go_values.hpp"
+#include "swarm-deploy/stack_waves.hpp"
 
 namespace pca::swarm_deploy {
 
@@ -21,6 +22,7 @@ constexpr std::size_t longest_object_name = 64;
 constexpr std::int64_t least_memory = std::int64_t{4} * 1024 * 1024;
 constexpr std::int64_t least_cpu = 1'000'000;
 constexpr std::int64_t readable_by_all = 0444;
+constexpr std::int64_t most_waves = 1000;
 
 const Json nothing;
 
@@ -112,6 +114,7 @@ class Conversion {
     convert_networks();
     check_published_ports();
     check_dependencies();
+    order_services();
     out_.problems.sort();
     return std::move(out_);
   }
@@ -180,6 +183,7 @@ class Conversion {
       mistake({"services", key, "image"},
               fmt::format("services.{}.image: {}", key, image.error().message), image.error().hint);
     out.after = texts(at(service, "depends_on"));
+    read_wave(service, out);
 
     Json spec = Json::object();
     spec.set("Name", out.name);
@@ -754,6 +758,43 @@ class Conversion {
                 "Publish another port.");
       }
     }
+  }
+
+  // The extension that says when a service's turn comes.
+  void read_wave(const Json& service, StackService& out) {
+    const Json* own = service.find("x-deploy");
+    if (own == nullptr) return;
+    const Path path{"services", out.key, "x-deploy"};
+    const std::string where = fmt::format("services.{}.x-deploy", out.key);
+    if (own->as_object() == nullptr) {
+      return mistake(path, where + " is no map", "Write \"wave: 2\" below it.");
+    }
+    for (const auto& [key, value] : *own->as_object()) {
+      const std::int64_t* number = value.as_int();
+      if (key != "wave") {
+        mistake(path, fmt::format("{}.{}: no key of x-deploy", where, visible(key)),
+                "Did you mean wave?");
+      } else if (number == nullptr || *number < -most_waves || *number > most_waves) {
+        mistake(
+            path, where + ".wave is no whole number",
+            fmt::format("Write one from {} to {}; 0 is the usual one.", -most_waves, most_waves));
+      } else {
+        out.given_wave = *number;
+      }
+    }
+  }
+
+  void order_services() {
+    std::map<std::string, WaveOrder> orders;
+    for (const StackService& service : out_.spec.services)
+      orders[service.key] = {service.given_wave, service.after};
+    const Waves waves = make_waves(orders);
+    for (const auto& [key, problem] : waves.mistakes) {
+      mistake({"services", key, "depends_on"},
+              fmt::format("services.{}.depends_on: {}", key, problem),
+              "Remove one of the dependencies, or change the wave.");
+    }
+    for (StackService& service : out_.spec.services) service.wave = waves.of.at(service.key);
   }
 
   void check_dependencies() {

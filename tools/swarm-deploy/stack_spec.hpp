@@ -29,6 +29,8 @@ struct StackService {
   std::string image;               // as the file has it
   Json spec;                       // of the Engine API; SecretID and ConfigID are still names
   std::vector<std::string> after;  // keys of services that it depends on
+  std::int64_t given_wave = 0;     // x-deploy: {wave: 2}
+  std::size_t wave = 0;            // when its turn comes, see stack_waves.hpp
 };
 
 // What the swarm is to hold of a stack, as the docker CLI would ask for it.

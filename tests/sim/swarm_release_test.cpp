@@ -73,6 +73,34 @@ class SwarmRelease : public ::testing::Test {
   SwarmStep step{fake.socket()};
 };
 
+// Round trips and an Engine's work are what a deploy costs where nothing is to be done.
+TEST_F(SwarmRelease, ADeployThatChangesNothingSendsEightRequests) {
+  const std::string stack = service("web") + service("api") + service("db");
+  ASSERT_EQ(deploy(stack).code, 0);
+  fake.set_answer([&](const FakeEngine::Request& request) -> std::optional<FakeEngine::Answer> {
+    if (request.path != "/tasks") return std::nullopt;
+    std::string tasks;
+    for (const auto& [name, one] : fake.objects("services")) {
+      tasks += fmt::format(
+          "{}{{\"ID\":\"t-{}\",\"ServiceID\":\"{}\",\"Slot\":1,\"DesiredState\":\"running\","
+          "\"Status\":{{\"State\":\"running\"}}}}",
+          tasks.empty() ? "" : ",", name, one.text_of("ID"));
+    }
+    return FakeEngine::Answer{200, "[" + tasks + "]"};
+  });
+  const std::size_t before = fake.requests().size();
+  step.folder().write("secret", "x");
+  step.write("services:\n" + stack + "networks: {front: {}}\nsecrets: {s: {file: secret}}\n");
+  const auto again = step.run("deploy", {"--resolve-image", "never"});
+  ASSERT_EQ(again.code, 0) << again.out << again.err;
+  EXPECT_EQ(again.outputs.at("outcome"), "unchanged") << again.out;
+  std::string sent;
+  const auto all = fake.requests();
+  for (std::size_t i = before; i < all.size(); ++i)
+    sent += all[i].method + " " + all[i].path + "\n";
+  EXPECT_EQ(all.size() - before, 8U) << sent;
+}
+
 TEST_F(SwarmRelease, EachDeployIsKeptAndCanBeGoneBackTo) {
   const auto first = deploy(service("web") + service("old"), {"--commit", sha_a});
   ASSERT_EQ(first.code, 0) << first.out << first.err;

@@ -9,6 +9,7 @@
 #include <functional>
 #include <set>
 #include <span>
+#include <utility>
 
 #include "base/text.hpp"
 #include "net/file_descriptor.hpp"
@@ -56,6 +57,10 @@ class Run {
     for (const auto* objects : {&state.secrets, &state.configs}) {
       for (const auto& [name, object] : *objects) ids_[name] = object.id;
     }
+    constexpr double fresh_ms = 2000;
+    may_use_plans_look_ = plan.changes_nothing() && ms_since(state.look.at) < fresh_ms;
+    for (const ServicePlan& service : plan.services)
+      needs_nodes_ = needs_nodes_ || is_global(service.spec);
   }
 
   StackRun run() {
@@ -333,20 +338,38 @@ class Run {
   };
 
   Result<Look> look(const Budget& budget) {
-    std::vector<EngineRequest> requests{{.path = of_stack("/services", stack_) + "&status=true"},
-                                        {.path = of_stack("/tasks", stack_, true)}};
-    if (nodes_ == 0) requests.push_back({.path = "/nodes"});
-    auto answers = engine_.json_all(budget.at_most(answer_limit), requests);
-    for (auto& answer : answers) {
-      if (!answer) return std::move(answer).error();
+    SwarmLook now;
+    if (std::exchange(may_use_plans_look_, false)) {
+      now = state_.look;
+    } else {
+      std::vector<EngineRequest> requests{{.path = of_stack("/services", stack_) + "&status=true"},
+                                          {.path = of_stack("/tasks", stack_, true)}};
+      if (nodes_ == 0 && needs_nodes_) requests.push_back({.path = "/nodes"});
+      auto answers = engine_.json_all(budget.at_most(answer_limit), requests);
+      for (auto& answer : answers) {
+        if (!answer) return std::move(answer).error();
+      }
+      now.services = *std::move(answers[0]);
+      now.tasks = *std::move(answers[1]);
+      if (answers.size() > 2) now.nodes = *std::move(answers[2]);
     }
-    if (answers.size() > 2) count_nodes(*answers[2]);
+    count_nodes(now.nodes);
     Look out;
-    out.services = *std::move(answers[0]);
-    for (Task& task : parse_tasks(*answers[1]))
-      out.tasks[task.service_id].push_back(std::move(task));
+    out.services = std::move(now.services);
+    for (Task& task : parse_tasks(now.tasks)) out.tasks[task.service_id].push_back(std::move(task));
     out.nodes = nodes_;
     return out;
+  }
+
+  // Where a service failed, for people.
+  std::string host_name(const std::string& node) {
+    if (node.empty()) return {};
+    if (host_names_.empty()) {
+      if (const auto nodes = engine_.json(budget_.at_most(answer_limit), {.path = "/nodes"}))
+        count_nodes(*nodes);
+    }
+    const auto host = host_names_.find(node);
+    return host == host_names_.end() ? std::string() : visible(host->second);
   }
 
   void count_nodes(const Json& nodes) {
@@ -448,12 +471,7 @@ class Run {
   }
 
   Error failure_of(const WatchedService& service, const ServiceHealth& health) {
-    const auto host = host_names_.find(health.node);
-    FailedService failed_one{service.name,
-                             health.reason,
-                             health.text,
-                             host == host_names_.end() ? std::string() : visible(host->second),
-                             {}};
+    FailedService failed_one{service.name, health.reason, health.text, host_name(health.node), {}};
     if (const auto log = logs_.find(health.task); log != logs_.end()) failed_one.log = log->second;
     if (failed_one.log.empty() && !logs_.empty()) failed_one.log = logs_.begin()->second;
     std::string message = fmt::format("{}: {}", service.name, health.text);
@@ -605,6 +623,9 @@ class Run {
   std::map<std::string, std::string> host_names_;
   std::set<std::string> not_well_;
   std::size_t nodes_ = 0;
+  bool needs_nodes_ = false;
+  // What was read for the plan tells how the services are, as long as nothing is written.
+  bool may_use_plans_look_ = false;
   bool is_well_without_removals_ = false;
   StackRun out_;
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/text.hpp"
 
@@ -54,6 +55,25 @@ std::set<std::string> referenced(const StackSpec& stack, const char* list, const
   return names;
 }
 
+// Whose name the stack's label need not tell of: of others, or with a name of its own.
+std::set<std::string> networks_elsewhere(const StackSpec& stack) {
+  std::set<std::string> names(stack.external_networks.begin(), stack.external_networks.end());
+  for (const StackNetwork& network : stack.networks) {
+    if (!network.name.starts_with(stack.name + "_")) names.insert(network.name);
+  }
+  return names;
+}
+
+// The same of secrets or configs; `used` are those that services refer to.
+std::set<std::string> objects_elsewhere(const StackSpec& stack, const std::vector<StackObject>& own,
+                                        std::set<std::string> used) {
+  for (const StackObject& object : own) {
+    used.erase(object.name);
+    if (!object.name.starts_with(stack.name + "_")) used.insert(object.name);
+  }
+  return used;
+}
+
 std::string named(const std::string& path, const std::set<std::string>& names) {
   std::vector<std::pair<std::string, std::string>> terms;
   for (const std::string& name : names) terms.emplace_back("name", name);
@@ -102,6 +122,11 @@ std::set<std::string> images_to_resolve(const StackSpec& stack) {
 
 }  // namespace
 
+bool is_global(const Json& spec) {
+  const Json* mode = spec.find("Mode");
+  return mode != nullptr && (mode->find("Global") != nullptr || mode->find("GlobalJob") != nullptr);
+}
+
 std::string of_stack(const std::string& path, const std::string& stack, bool up_to_date) {
   std::vector<std::pair<std::string, std::string>> terms{
       {"label", fmt::format("{}={}", stack_label, stack)}};
@@ -136,23 +161,36 @@ Result<SwarmState> read_swarm_state(const Budget& whole, Engine& engine, const S
                                     ResolveImages resolve, const RegistryLogins& logins) {
   const Budget budget = whole.at_most(answer_limit);
   std::vector<EngineRequest> requests;
-  for (const char* path : {"/services", "/networks", "/secrets", "/configs"}) {
-    requests.push_back({.path = of_stack(path, stack.name)});
+  const auto ask = [&](std::string path) {
+    requests.push_back({.path = std::move(path)});
+    return requests.size() - 1;
+  };
+  const std::size_t services = ask(of_stack("/services", stack.name) + "&status=true");
+  const std::size_t tasks = ask(of_stack("/tasks", stack.name, true));
+  const std::size_t history = ask("/configs?" + history_filter(stack.name));
+  const bool needs_nodes = std::any_of(stack.services.begin(), stack.services.end(),
+                                       [](const auto& one) { return is_global(one.spec); });
+  const std::size_t nodes = needs_nodes ? ask("/nodes") : requests.size();
+
+  SwarmState state;
+  struct Objects {
+    std::map<std::string, SwarmObject>* into;
+    const char* path;
+    std::set<std::string> elsewhere;  // names that the stack's label need not find
+    std::size_t own = 0;
+    std::size_t named = 0;
+  };
+  std::array<Objects, 3> kinds{
+      Objects{&state.networks, "/networks", networks_elsewhere(stack)},
+      Objects{&state.secrets, "/secrets",
+              objects_elsewhere(stack, stack.secrets, referenced(stack, "Secrets", "SecretName"))},
+      Objects{&state.configs, "/configs",
+              objects_elsewhere(stack, stack.configs, referenced(stack, "Configs", "ConfigName"))}};
+  for (Objects& kind : kinds) {
+    kind.own = ask(of_stack(kind.path, stack.name));
+    if (!kind.elsewhere.empty()) kind.named = ask(named(kind.path, kind.elsewhere));
   }
-  requests.front().path += "&status=true";
-  std::set<std::string> networks(stack.external_networks.begin(), stack.external_networks.end());
-  for (const StackNetwork& network : stack.networks) networks.insert(network.name);
-  const std::set<std::string> secrets = referenced(stack, "Secrets", "SecretName");
-  const std::set<std::string> configs = referenced(stack, "Configs", "ConfigName");
-  const std::size_t by_name = requests.size();
-  using Named = std::pair<const char*, const std::set<std::string>*>;
-  for (const auto& [path, names] :
-       {Named{"/networks", &networks}, Named{"/secrets", &secrets}, Named{"/configs", &configs}}) {
-    // A list by no name at all would be all of them: one that cannot be stands for it.
-    requests.push_back({.path = named(path, names->empty() ? std::set<std::string>{"-"} : *names)});
-  }
-  const std::size_t of_history = requests.size();
-  requests.push_back({.path = "/configs?" + history_filter(stack.name)});
+  const std::size_t of_images = requests.size();
   std::vector<std::string> images;
   if (resolve != ResolveImages::never) {
     for (const std::string& image : images_to_resolve(stack)) {
@@ -161,21 +199,22 @@ Result<SwarmState> read_swarm_state(const Budget& whole, Engine& engine, const S
           {.path = image_path(image), .secret_registry_auth = logins.of_image(image)});
     }
   }
+
+  state.look.at = Clock::now();
   std::vector<Result<Json>> answers = engine.json_all(budget, requests);
-  const std::size_t of_images = requests.size() - images.size();
   for (std::size_t i = 0; i < of_images; ++i) {
     if (!answers[i]) return std::move(answers[i]).error().within("reading the stack");
   }
-  SwarmState state;
   state.minor_version = engine.minor_version();
-  state.services = parse_services(*answers[0]);
-  add_objects(state.networks, *answers[1]);
-  add_objects(state.secrets, *answers[2]);
-  add_objects(state.configs, *answers[3]);
-  add_objects(state.networks, *answers[by_name], &networks);
-  add_objects(state.secrets, *answers[by_name + 1], &secrets);
-  add_objects(state.configs, *answers[by_name + 2], &configs);
-  state.history = parse_history(*answers[of_history], stack.name);
+  state.services = parse_services(*answers[services]);
+  state.history = parse_history(*answers[history], stack.name);
+  for (const Objects& kind : kinds) {
+    add_objects(*kind.into, *answers[kind.own]);
+    if (!kind.elsewhere.empty()) add_objects(*kind.into, *answers[kind.named], &kind.elsewhere);
+  }
+  state.look.services = *std::move(answers[services]);
+  state.look.tasks = *std::move(answers[tasks]);
+  if (needs_nodes) state.look.nodes = *std::move(answers[nodes]);
   for (std::size_t i = 0; i < images.size(); ++i) {
     Result<Json>& answer = answers[of_images + i];
     if (!answer && answer.error().kind == ErrorKind::cancelled) return std::move(answer).error();

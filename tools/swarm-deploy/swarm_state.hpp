@@ -31,6 +31,14 @@ struct ResolvedImage {
   Json platforms;      // of a service's placement
 };
 
+// How a stack is doing, as the Engine says it. All untrusted.
+struct SwarmLook {
+  Json services;  // of /services with their status
+  Json tasks;     // of the services' current specs
+  Json nodes;     // null when they were not asked for
+  Clock::time_point at{};
+};
+
 // What a swarm holds of one stack, and what else the stack refers to. By name.
 struct SwarmState {
   std::map<std::string, SwarmService> services;
@@ -39,7 +47,8 @@ struct SwarmState {
   std::map<std::string, SwarmObject> configs;
   std::map<std::string, Result<ResolvedImage>> images;  // by full reference, what was asked for
   StackHistory history;                                 // of its releases
-  int minor_version = 0;                                // of the API
+  SwarmLook look;
+  int minor_version = 0;  // of the API
 };
 
 enum class ResolveImages : std::uint8_t { always, changed, never };
@@ -49,6 +58,8 @@ enum class ResolveImages : std::uint8_t { always, changed, never };
                                                   const StackSpec& stack, ResolveImages resolve,
                                                   const RegistryLogins& logins = {});
 
+// Whether it runs a task on each node, or on each that its constraints allow.
+[[nodiscard]] bool is_global(const Json& spec);
 // "/services?filters=...", of the stack.
 [[nodiscard]] std::string of_stack(const std::string& path, const std::string& stack,
                                    bool up_to_date = false);

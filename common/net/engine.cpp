@@ -27,6 +27,7 @@ constexpr std::size_t longest_message = 500;
 constexpr std::string_view unix_scheme = "unix://";
 constexpr std::string_view tcp_scheme = "tcp://";
 constexpr std::uint16_t tls_port = 2376;
+constexpr int not_managing = 503;  // no manager, or one whose swarm has no leader
 
 // "1.41" as 41.
 std::optional<int> minor_of(std::string_view version) {
@@ -109,7 +110,7 @@ Result<EngineEndpoint> parse_engine_endpoint(const std::string& text,
 Result<std::unique_ptr<Engine>> Engine::connect(const Budget& budget, EngineEndpoint endpoint) {
   PCA_CHECK(check_socket(endpoint));
   std::unique_ptr<Engine> engine(new Engine({std::move(endpoint)}));
-  PCA_CHECK(engine->ping(budget));
+  PCA_TRY(engine->minor_version_, engine->ping(budget, 0));
   return engine;
 }
 
@@ -121,43 +122,51 @@ Result<std::unique_ptr<Engine>> Engine::connect_manager(
   for (std::size_t i = 0; i < engine->endpoints_.size(); ++i) {
     const EngineEndpoint& endpoint = engine->endpoints_[i];
     engine->current_ = i;
-    auto reached = check_socket(endpoint);
     const Budget one = budget.at_most(endpoint.connect_limit);
-    if (reached) reached = engine->ping(one);
-    if (reached) reached = engine->check_manager(one);
+    const auto reached = [&]() -> Result<> {
+      PCA_CHECK(check_socket(endpoint));
+      PCA_TRY(engine->minor_version_, engine->ping(one, i));
+      return engine->check_manager(one);
+    }();
     if (reached) return engine;
-    Error error = std::move(reached).error();
+    Error error = reached.error();
     if (error.kind == ErrorKind::cancelled) return error;
     if (say && engine->endpoints_.size() > 1) say(error.message);
-    if (problem) error.message = fmt::format("{}; {}", problem->message, error.message);
+    if (problem) {
+      // Somebody who is not whom he should be is worse than somebody who is away.
+      if (problem->kind == ErrorKind::permission) std::swap(error.kind, problem->kind);
+      error.message = fmt::format("{}; {}", problem->message, error.message);
+    }
     problem = std::move(error);
   }
   if (problem) return *std::move(problem);
   return tool_bug("no Engine to connect to");
 }
 
-Result<> Engine::ping(const Budget& budget) {
+Result<int> Engine::ping(const Budget& budget, std::size_t endpoint) {
   const EngineRequest request{.method = "HEAD", .path = "/_ping", .answer_limit = 4096};
-  PCA_TRY(const HttpResponse response, send_to(budget, current(), request, request.path));
+  PCA_TRY(const HttpResponse response, exchange(budget, endpoint, request, request.path));
+  const std::string& name = endpoints_[endpoint].name;
   const std::string said = response.header("api-version");
   const auto minor = minor_of(said);
   if (response.status / 100 != 2 || !minor) {
     return failed(
         fmt::format("{} answered /_ping with {} and no version of the API: it is no Docker "
                     "Engine, or it is not well",
-                    visible(name()), response.status),
+                    visible(name), response.status),
         "Check the input engine.");
   }
   if (*minor < oldest_minor) {
     return failed(
         fmt::format("the Engine at {} speaks version {} of the API, and 1.{} is the oldest "
                     "that is known here",
-                    visible(name()), visible(said), oldest_minor),
+                    visible(name), visible(said), oldest_minor),
         "Update Docker to 19.03 or later.");
   }
-  minor_version_ = std::min(*minor, newest_minor);
-  version_ = fmt::format("1.{}", minor_version_);
-  return {};
+  const int spoken = std::min(*minor, newest_minor);
+  const std::lock_guard lock(mutex_);
+  versions_[endpoint] = spoken;
+  return spoken;
 }
 
 std::size_t Engine::current() const {
@@ -192,31 +201,47 @@ void Engine::give_back(Connection connection) {
   idle_.push_back(std::move(connection));
 }
 
-Result<HttpResponse> Engine::send(const Budget& budget, const EngineRequest& request,
-                                  const std::string& path) {
+Result<HttpResponse> Engine::send(const Budget& budget, const EngineRequest& request) {
   const std::size_t first = current();
   const std::size_t all = endpoints_.size();
   const bool may_repeat = request.method == "GET" && all > 1;
   // One that does not answer must leave time for another.
-  auto answer =
-      send_to(may_repeat ? budget.at_most(budget.left() / 2) : budget, first, request, path);
-  if (answer || answer.error().kind != ErrorKind::unreachable) return answer;
+  const Budget one = may_repeat ? budget.at_most(budget.left() / 2) : budget;
+  auto answer = send_to(one, first, request);
+  const bool is_away = answer ? may_repeat && answer->status == not_managing
+                              : answer.error().kind == ErrorKind::unreachable;
+  if (!is_away) return answer;
   for (std::size_t step = 1; step < all; ++step) {
     const std::size_t next = (first + step) % all;
     if (!may_repeat) {
       move_on(first, next);
       return answer;
     }
-    auto other = send_to(budget, next, request, path);
-    if (!other || other->status == 503) continue;  // 503: no manager, or one without a leader
+    auto other = send_to(budget, next, request);
+    if (!other || other->status == not_managing) continue;
     move_on(first, next);
     return other;
   }
   return answer;
 }
 
+// In the version that this one knows.
 Result<HttpResponse> Engine::send_to(const Budget& budget, std::size_t endpoint,
-                                     const EngineRequest& request, const std::string& path) {
+                                     const EngineRequest& request) {
+  int version = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = versions_.find(endpoint);
+    if (known != versions_.end()) version = known->second;
+  }
+  if (version == 0) {
+    PCA_TRY(version, ping(budget, endpoint));
+  }
+  return exchange(budget, endpoint, request, fmt::format("/v1.{}{}", version, request.path));
+}
+
+Result<HttpResponse> Engine::exchange(const Budget& budget, std::size_t endpoint,
+                                      const EngineRequest& request, const std::string& path) {
   const EngineEndpoint& to = endpoints_[endpoint];
   HttpRequest http;
   http.method = request.method;
@@ -249,7 +274,7 @@ Result<HttpResponse> Engine::send_to(const Budget& budget, std::size_t endpoint,
 }
 
 Result<EngineAnswer> Engine::ask(const Budget& budget, const EngineRequest& request) {
-  PCA_TRY(HttpResponse response, send(budget, request, "/v" + version_ + request.path));
+  PCA_TRY(HttpResponse response, send(budget, request));
   return EngineAnswer{response.status, std::move(response.body)};
 }
 

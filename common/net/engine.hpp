@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -85,8 +86,8 @@ class Engine {
   // Asks whether this Engine manages a swarm that has a leader. The error says what it is instead.
   [[nodiscard]] Result<> check_manager(const Budget& budget);
 
-  [[nodiscard]] const std::string& version() const { return version_; }  // "1.41"
-  [[nodiscard]] int minor_version() const { return minor_version_; }     // 41
+  // Of the one that was connected to: 41 for "1.41".
+  [[nodiscard]] int minor_version() const { return minor_version_; }
   // Of the one that is asked now.
   [[nodiscard]] std::string name() const;
 
@@ -98,20 +99,22 @@ class Engine {
   };
 
   explicit Engine(std::vector<EngineEndpoint> endpoints) : endpoints_(std::move(endpoints)) {}
-  [[nodiscard]] Result<> ping(const Budget& budget);
-  [[nodiscard]] Result<HttpResponse> send(const Budget& budget, const EngineRequest& request,
-                                          const std::string& path);
+  [[nodiscard]] Result<int> ping(const Budget& budget, std::size_t endpoint);  // its version
+  [[nodiscard]] Result<HttpResponse> send(const Budget& budget, const EngineRequest& request);
   [[nodiscard]] Result<HttpResponse> send_to(const Budget& budget, std::size_t endpoint,
-                                             const EngineRequest& request, const std::string& path);
+                                             const EngineRequest& request);
+  [[nodiscard]] Result<HttpResponse> exchange(const Budget& budget, std::size_t endpoint,
+                                              const EngineRequest& request,
+                                              const std::string& path);
   [[nodiscard]] std::size_t current() const;
   void move_on(std::size_t from, std::size_t to);
   Connection take(std::size_t endpoint);
   void give_back(Connection connection);
 
   const std::vector<EngineEndpoint> endpoints_;  // not empty
-  std::string version_;
   int minor_version_ = 0;
   mutable std::mutex mutex_;
+  std::map<std::size_t, int> versions_;  // of those that were asked, by their place
   std::size_t current_ = 0;
   std::vector<Connection> idle_;
 };

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <mutex>
 
 #include "base/build_info.hpp"
@@ -16,6 +17,7 @@ namespace {
 // (MaxSessions).
 constexpr std::size_t most_commands = 4;
 constexpr std::size_t most_channels = 8;
+constexpr Milliseconds glance{50};  // how often a waiting one looks whether it is cancelled
 
 std::vector<SshTarget> targets_of(const EngineEndpoint& endpoint) {
   if (endpoint.unix_socket.empty()) {
@@ -37,24 +39,25 @@ class Way {
         observer_(std::move(observer)) {}
 
   Result<FileDescriptor> dial(const Budget& budget) {
-    const std::lock_guard lock(mutex_);
+    // Whoever connects may take longer than this one has.
+    std::unique_lock lock(mutex_, std::defer_lock);
+    while (!lock.try_lock_for(glance)) PCA_CHECK(budget.check("waiting for the SSH connection"));
     if (dialer_ == nullptr || dialer_->is_lost()) {
       PCA_TRY(auto session, connect_ssh(budget, *settings_, host_, observer_));
       PCA_TRY(dialer_, SshDialer::open(budget, std::move(session), targets_));
+      is_by_command_ = dialer_->target().kind == SshTarget::Kind::command;
     }
     return dialer_->dial();
   }
 
-  [[nodiscard]] std::size_t most_connections() {
-    const std::lock_guard lock(mutex_);
-    const bool by_command =
-        dialer_ != nullptr && dialer_->target().kind == SshTarget::Kind::command;
-    return by_command ? most_commands : most_channels;
+  [[nodiscard]] std::size_t most_connections() const {
+    return is_by_command_ ? most_commands : most_channels;
   }
 
+  // Empty also while somebody connects.
   [[nodiscard]] std::string last_words() {
-    const std::lock_guard lock(mutex_);
-    return dialer_ == nullptr ? std::string() : dialer_->last_words();
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    return lock && dialer_ != nullptr ? dialer_->last_words() : std::string();
   }
 
  private:
@@ -62,7 +65,8 @@ class Way {
   const std::shared_ptr<const ConnectionSettings> settings_;
   const HostAddress host_;
   const ConnectObserver observer_;
-  std::mutex mutex_;
+  std::timed_mutex mutex_;
+  std::atomic<bool> is_by_command_ = false;
   std::unique_ptr<SshDialer> dialer_;
 };
 

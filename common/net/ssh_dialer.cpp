@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <functional>
 #include <utility>
 
 #include "base/system_error.hpp"
@@ -56,8 +57,9 @@ class SshDialer::Link {
   Link(LocalSocket socket, std::unique_ptr<SshChannel> channel)
       : socket_(std::move(socket)), channel_(std::move(channel)) {}
 
-  // Moves what goes now. An Error ends this link only.
-  Result<bool> step() {
+  // Moves what goes now. An Error ends this link only. `at_end` comes before the socket's end
+  // shows.
+  Result<bool> step(const std::function<void(const std::string&)>& at_end) {
     if (!channel_->is_open()) {
       PCA_CHECK(channel_->read({}));  // says why when the host could not connect
       if (!channel_->is_open()) return false;
@@ -70,7 +72,8 @@ class SshDialer::Link {
     PCA_TRY(const bool down,
             down_.step([this](std::span<char> into) { return channel_->read(into); },
                        [this](std::span<const char> from) { return socket_.write(from); },
-                       [this]() -> Result<bool> {
+                       [&]() -> Result<bool> {
+                         if (!words_.empty()) at_end(words_);
                          socket_.end_writing();
                          return true;
                        }));
@@ -209,9 +212,8 @@ bool SshDialer::begin_links() {
 Result<bool> SshDialer::step_links() {
   bool moved = false;
   for (auto at = links_.begin(); at != links_.end();) {
-    const auto stepped = at->step();
-    if (!stepped) remember(stepped.error().message);
-    if (stepped && at->is_done() && !at->words().empty()) remember(at->words());
+    const auto stepped = at->step([this](const std::string& words) { remember(words); });
+    if (!stepped) remember(at->words().empty() ? stepped.error().message : at->words());
     moved = moved || !stepped || *stepped;
     at = !stepped || at->is_done() ? links_.erase(at) : std::next(at);
   }

@@ -50,12 +50,11 @@ TEST(EngineEndpointTest, IsATcpAddress) {
 }
 
 TEST(EngineTest, SpeaksTheNewestVersionThatBothKnow) {
-  for (const auto& [theirs, spoken] :
-       {std::pair{"1.40", "1.40"}, {"1.41", "1.41"}, {"1.99", "1.47"}}) {
+  for (const auto& [theirs, spoken] : {std::pair{"1.40", 40}, {"1.41", 41}, {"1.99", 47}}) {
     const FakeEngine fake(theirs);
     const auto engine = connect_to(fake);
     ASSERT_TRUE(engine) << engine.error().message;
-    EXPECT_EQ((*engine)->version(), spoken);
+    EXPECT_EQ((*engine)->minor_version(), spoken);
   }
   const FakeEngine old("1.24");
   const auto refused = connect_to(old);
@@ -177,6 +176,24 @@ TEST(EngineTest, AQuestionGoesToAnotherManagerAtOnce) {
   first.reset();
   const auto answer = (*engine)->json(patient(), {.path = "/services"});
   EXPECT_TRUE(answer) << answer.error().message;
+}
+
+TEST(EngineTest, EachManagerIsAskedInItsOwnVersion) {
+  FakeEngine first("1.45");
+  FakeEngine second("1.41");
+  const auto engine =
+      Engine::connect_manager(patient(), {*parse_engine_endpoint("unix://" + first.socket()),
+                                          *parse_engine_endpoint("unix://" + second.socket())});
+  ASSERT_TRUE(engine) << engine.error().message;
+  // It has lost its leader, or is no manager any more.
+  first.set_answer([](const FakeEngine::Request& request) -> std::optional<FakeEngine::Answer> {
+    if (request.path != "/services") return std::nullopt;
+    return FakeEngine::Answer{503, R"({"message":"This node is not a swarm manager."})"};
+  });
+  EXPECT_TRUE((*engine)->json(patient(), {.path = "/services"}));
+  EXPECT_EQ((*engine)->name(), second.socket());
+  ASSERT_GE(second.requests().size(), 2U);
+  EXPECT_EQ(second.requests().front().path, "/_ping");
 }
 
 TEST(EngineTest, TakesTheFirstManagerThatIsWell) {

@@ -134,7 +134,8 @@ Json merge_service(Json earlier, const Json& later) {
 
 Json merge_compose(Json earlier, const Json& later) {
   if (const Json* services = later.find("services")) {
-    Json merged = *earlier.find("services");
+    // A file that is no map has none; that is told.
+    Json merged = earlier.find("services") == nullptr ? Json::object() : *earlier.find("services");
     for (const auto& [name, service] : *services->as_object()) {
       const Json* old = merged.find(name);
       merged.set(name, old == nullptr ? service : merge_service(*old, service));

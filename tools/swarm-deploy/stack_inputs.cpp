@@ -17,6 +17,8 @@ namespace {
 constexpr Milliseconds reading_limit{30'000};
 constexpr std::uint64_t file_limit = 1024ULL * 1024;
 constexpr std::size_t most_files = 50;
+constexpr std::size_t largest_shown_secret =
+    std::size_t{16} * 1024;  // larger ones are no passwords
 
 bool is_variable_name(std::string_view name) {
   return !name.empty() && (name.front() < '0' || name.front() > '9') &&
@@ -65,6 +67,7 @@ class StackInputs {
                                  reader(),
                                  {profiles.begin(), profiles.end()}};
     Compose compose = read_compose_files(files, sources);
+    protect_secrets(compose);
     tell(compose.problems);
     return compose;
   }
@@ -73,7 +76,6 @@ class StackInputs {
     const Compose read = compose();
     const std::string name = stack_name(read);
     if (!bad_.empty()) return {};
-    protect_secrets(read);
     ConvertedStack converted =
         convert_stack(name, read, reader(), variables_, inputs_.flag("rotate"));
     tell(converted.problems);
@@ -95,13 +97,18 @@ class StackInputs {
     return name;
   }
 
-  // What a variable gives to a secret is never shown, wherever else it stands.
+  // What a secret holds is never shown, wherever else it stands: in a file that is printed, or in
+  // the log of a service that tells its password.
   void protect_secrets(const Compose& read) {
     const Json* secrets = read.config.find("secrets");
-    if (secrets == nullptr) return;
+    if (secrets == nullptr || secrets->as_object() == nullptr) return;
     for (const auto& [key, secret] : *secrets->as_object()) {
-      const auto found = variables_.find(secret.text_of("environment"));
-      if (found != variables_.end()) (void)context_.redactor.protect(found->second);
+      const auto variable = variables_.find(secret.text_of("environment"));
+      if (variable != variables_.end()) (void)context_.redactor.protect(variable->second);
+      const std::string file = secret.text_of("file");
+      auto content = file.empty() ? Result<std::string>(std::string()) : reader()(file);
+      if (content && !content->empty() && content->size() <= largest_shown_secret)
+        (void)context_.redactor.protect(*std::move(content));
     }
   }
 

@@ -105,6 +105,7 @@ Json changed_at(const Json& value, std::span<const std::string_view> path, const
 }
 
 Json without(const Json& map, std::string_view key) {
+  if (map.as_object() == nullptr) return map;
   Json::Object members = *map.as_object();
   std::erase_if(members, [&](const auto& member) { return member.first == key; });
   return members;
@@ -246,6 +247,11 @@ class Planning {
     }
   }
 
+  // Without a digest of its content in its name.
+  [[nodiscard]] static bool is_unnumbered(const StackObject& object) {
+    return !object.is_rotated && !object.body.text_of("Data").empty();
+  }
+
   void plan_objects(const std::vector<StackObject>& wanted,
                     const std::map<std::string, SwarmObject>& there, const char* kind,
                     std::vector<StackObject>& to_make) {
@@ -262,6 +268,12 @@ class Planning {
         plan_.mistakes.push_back(
             fmt::format("the config {} exists with another content, and a swarm cannot change it: "
                         "give it another name, or let rotate name it",
+                        object.name));
+      }
+      if (kind == std::string_view("secret") && is_unnumbered(object)) {
+        plan_.warnings.push_back(
+            fmt::format("the secret {} stays as it is: a swarm tells nobody whether its content is "
+                        "another. Leave its name to rotate, so that a new content is deployed",
                         object.name));
       }
     }
@@ -305,6 +317,7 @@ class Planning {
       const std::array<std::string_view, 3> path{"TaskTemplate", "ContainerSpec", kind.list};
       spec = changed_at(spec, path, [&](const Json& references) {
         Json out = Json::array();
+        if (references.as_array() == nullptr) return out;
         for (Json reference : *references.as_array()) {
           const std::string name = reference.text_of(kind.name_key);
           const auto known = there.find(name);

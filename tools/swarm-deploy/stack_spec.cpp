@@ -209,7 +209,7 @@ class Conversion {
     }
     task.set("ForceUpdate", 0);
     spec.set("TaskTemplate", std::move(task));
-    spec.set("Mode", mode(deploy));
+    spec.set("Mode", mode(key, deploy));
     for (const auto& [from, to] : {std::pair{"update_config", "UpdateConfig"},
                                    std::pair{"rollback_config", "RollbackConfig"}}) {
       if (const Json* update = deploy.find(from)) spec.set(to, update_config(*update));
@@ -590,10 +590,15 @@ class Conversion {
     return list;
   }
 
-  static Json mode(const Json& deploy) {
+  Json mode(const std::string& key, const Json& deploy) {
     const std::string name = deploy.text_of("mode");
     Json counts = Json::object();
     const Json* replicas = deploy.find("replicas");
+    if (replicas != nullptr && name.starts_with("global")) {
+      mistake({"services", key, "deploy", "mode"},
+              fmt::format("services.{}.deploy: mode {} goes with no replicas", key, name),
+              "Remove one of them.");
+    }
     if (name == "replicated-job") {
       if (replicas != nullptr)
         counts.set("MaxConcurrent", *replicas).set("TotalCompletions", *replicas);
@@ -708,10 +713,14 @@ class Conversion {
                   content.error().hint);
           continue;
         }
-        if (content->size() > largest_object) {
+        if (content->empty()) {
+          mistake({section, key}, fmt::format("{}.{}: it is empty", section, key),
+                  "A swarm takes no empty one: look at where its content comes from.");
+        }
+        if (content->size() >= largest_object) {
           mistake({section, key},
-                  fmt::format("{}.{}: it holds {}, more than the {} that a swarm takes", section,
-                              key, rounded_size(content->size()), format_size(largest_object)),
+                  fmt::format("{}.{}: it holds {}, and a swarm takes less than {}", section, key,
+                              rounded_size(content->size()), format_size(largest_object)),
                   "Put large data into the image or a volume.");
         }
         put(body, "Data", base64_of(*content));
@@ -735,7 +744,7 @@ class Conversion {
                             longest_object_name),
                 "Shorten it or the stack's name.");
       }
-      into.push_back({name, std::move(body)});
+      into.push_back({name, std::move(body), rotated_.contains({section, key})});
     }
   }
 

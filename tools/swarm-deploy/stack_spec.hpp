@@ -16,7 +16,8 @@ inline constexpr const char* image_label = "com.docker.stack.image";
 // A config or secret to be made.
 struct StackObject {
   std::string name;
-  Json body;  // for POST /configs/create and /secrets/create
+  Json body;                // for POST /configs/create and /secrets/create
+  bool is_rotated = false;  // its name ends with a digest of its content
 };
 // A network to be made.
 struct StackNetwork {

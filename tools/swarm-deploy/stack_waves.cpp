@@ -42,8 +42,7 @@ class Ordering {
               name, fmt::format("it is of wave {} and depends on {}, which is of wave {}",
                                 order.wave, visible(other), found->second.wave));
         } else if (found->second.wave == order.wave) {
-          before.insert(other);
-          followers_[other].push_back(name);
+          if (before.insert(other).second) followers_[other].push_back(name);
         }
       }
       if (before.empty()) ready_.push_back(name);

@@ -24,6 +24,16 @@ TEST(StackWavesTest, AServiceComesAfterAllThatItDependsOn) {
             (Of{{"alone", 0}, {"api", 2}, {"cache", 0}, {"db", 0}, {"migrate", 1}, {"web", 3}}));
 }
 
+// Twice in a list, as two files over each other make it.
+TEST(StackWavesTest, ALongChainOfDependenciesThatStandTwiceIsQuick) {
+  std::map<std::string, WaveOrder> services{{"s100", {}}};
+  for (int i = 101; i < 160; ++i) {
+    const std::string before = "s" + std::to_string(i - 1);
+    services["s" + std::to_string(i)] = {0, {before, before}};
+  }
+  EXPECT_EQ(make_waves(services).of.at("s159"), 59U);
+}
+
 TEST(StackWavesTest, NumbersOrderWhatDependsOnNothing) {
   const Waves waves =
       make_waves({{"a", {}}, {"b", {10, {}}}, {"c", {10, {"a", "b"}}}, {"d", {-5, {}}}});

@@ -101,6 +101,34 @@ TEST_F(SwarmRelease, ADeployThatChangesNothingSendsEightRequests) {
   EXPECT_EQ(all.size() - before, 8U) << sent;
 }
 
+TEST_F(SwarmRelease, WhatOthersMadeUnderTheSameNameIsNeitherUsedNorRemoved) {
+  const Budget budget = Budget::of(Milliseconds{20'000});
+  const auto engine = Engine::connect(budget, *parse_engine_endpoint("unix://" + fake.socket()));
+  ASSERT_TRUE(engine);
+  const EngineRequest theirs{.method = "POST",
+                             .path = "/secrets/create",
+                             .body = R"({"Name":"shop_s","Labels":{},"Data":"dGhlaXJz"})"};
+  ASSERT_TRUE((*engine)->json(budget, theirs));
+  const auto refused = deploy(service("web"), {"--rotate=false"});
+  EXPECT_EQ(refused.code, 3) << refused.out << refused.err;
+  EXPECT_NE(refused.err.find("shop_s could not be created"), std::string::npos) << refused.err;
+  EXPECT_TRUE(fake.objects("secrets").contains("shop_s"));
+  EXPECT_TRUE(fake.objects("services").empty());
+  EXPECT_TRUE(fake.objects("networks").empty());
+}
+
+TEST_F(SwarmRelease, TheReleaseThatWasGoneBackToKeepsTheHoldWhenItIsDeployedAgain) {
+  ASSERT_EQ(deploy(service("web"), {"--commit", sha_a}).code, 0);
+  ASSERT_EQ(deploy(service("web", "v2"), {"--commit", sha_b}).code, 0);
+  ASSERT_EQ(rollback().code, 0);
+  // The same commit, and something to write.
+  const auto again = deploy(service("web") + service("more"), {"--commit", sha_a});
+  EXPECT_EQ(again.code, 0) << again.out << again.err;
+  const auto refused = deploy(service("web", "v2"), {"--commit", sha_b});
+  EXPECT_EQ(refused.code, 7) << refused.out << refused.err;
+  EXPECT_EQ(refused.outputs.at("outcome"), "held");
+}
+
 TEST_F(SwarmRelease, EachDeployIsKeptAndCanBeGoneBackTo) {
   const auto first = deploy(service("web") + service("old"), {"--commit", sha_a});
   ASSERT_EQ(first.code, 0) << first.out << first.err;

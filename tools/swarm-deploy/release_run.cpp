@@ -18,6 +18,7 @@ namespace {
 
 constexpr Milliseconds record_limit{30'000};
 constexpr Milliseconds cancelled_limit{1000};  // what is left of a cancelled step's 7 s
+constexpr double fresh_ms = 2000;              // a plan older than that is made again
 constexpr std::size_t time_size = 16;          // of "20261124T093000Z"
 
 UtcTime this_second() { return std::chrono::floor<std::chrono::seconds>(utc_now()); }
@@ -37,17 +38,22 @@ class Releasing {
     choose_name();
     if (is_held()) return held();
     if (!needs_lock()) return unchanged();
+    const auto asked = Clock::now();
     auto lock =
         StackLock::take(Budget::of(inputs_.lock_wait + record_limit, context_.stop), engine_,
                         context_.reporter, inputs_.stack, owner(), inputs_.lock_wait);
     if (!lock) return ended("failed", lock.error());
-    PCA_CHECK(prepare_again());
+    PCA_CHECK(prepare_again(ms_since(asked) > fresh_ms));
     choose_name();
     if (is_held()) return held();
     if (!needs_lock()) return unchanged();
     if (auto begun = begin(); !begun) return ended("failed", begun.error());
     StackRun done = execute(**lock);
-    finish(done);
+    if (const auto held = (*lock)->check(); held) {
+      finish(done);
+    } else if (done.outcome != "unknown") {
+      lose(done, held.error());
+    }
     if (const auto released = (*lock)->release(farewell()); !released) {
       warn(fmt::format("the lock of {} is left, and expires within a minute: {}", inputs_.stack,
                        released.error().message));
@@ -68,9 +74,11 @@ class Releasing {
   }
 
   // Until the lock was ours somebody else may have written.
-  Result<> prepare_again() {
+  Result<> prepare_again(bool has_waited) {
     PCA_TRY(StackHistory now, read_history(budget(), engine_, inputs_.stack));
-    if (now.is_like(history_)) {
+    const bool is_like = now.is_like(history_);
+    if (is_like && has_waited) return prepare();  // rm leaves no history
+    if (is_like) {
       history_ = std::move(now);
       return {};
     }
@@ -86,12 +94,15 @@ class Releasing {
 
   [[nodiscard]] bool is_held() const {
     if (is_rollback_ || !history_.hold) return false;
-    const StackRelease* current = history_.find(history_.current);
-    if (current != nullptr && !current->commit.empty() && current->commit == inputs_.from.commit)
-      return false;
+    if (is_current_commit()) return false;
     std::vector<std::string> commits;
     for (const StackRelease& release : history_.releases) commits.push_back(release.commit);
     return hold_refuses(*history_.hold, commits, inputs_.from);
+  }
+
+  [[nodiscard]] bool is_current_commit() const {
+    const StackRelease* current = history_.find(history_.current);
+    return current != nullptr && !current->commit.empty() && current->commit == inputs_.from.commit;
   }
 
   Result<ReleaseRun> held() {
@@ -148,6 +159,9 @@ class Releasing {
     }
     check_size();
     unfinished_before_ = history_.unfinished;
+    // What is newer than the held commit ends the hold; the current one, deployed again, does not,
+    // and neither is one ended that came meanwhile.
+    if (!is_rollback_ && history_.hold && !is_current_commit()) ended_hold_ = history_.hold->dump();
     PCA_CHECK(change_state(limit, engine_, inputs_.stack, history_, [&](StackHistory& history) {
       if (!baseline_.empty()) history.current = baseline_;
       if (history.unfinished.empty()) history.unfinished = release_;
@@ -203,6 +217,13 @@ class Releasing {
                         prepared_.state, rules);
   }
 
+  // Somebody else has the lock now, and may have written since.
+  void lose(StackRun& done, const Error& error) {
+    done.outcome = "unknown";
+    done.error = outcome_unknown(error.message + ". Nothing is recorded of this run",
+                                 "Look at what the other run makes of the stack.");
+  }
+
   // A stack that is well stays so whatever becomes of its history.
   void finish(StackRun& done) {
     if (done.outcome == "unchanged") done.outcome = "deployed";  // somebody else's half is whole
@@ -233,7 +254,7 @@ class Releasing {
     PCA_CHECK(change_state(limit, engine_, inputs_.stack, history_, [&](StackHistory& history) {
       history.current = release_;
       history.unfinished.clear();
-      history.hold.reset();  // what is newer than the held commit ends the hold
+      if (history.hold && history.hold->dump() == ended_hold_) history.hold.reset();
     }));
     remove_old(limit);
     return {};
@@ -334,6 +355,7 @@ class Releasing {
   std::string previous_;
   std::string baseline_;
   std::string unfinished_before_;
+  std::string ended_hold_;
   UtcTime started_;
 };
 

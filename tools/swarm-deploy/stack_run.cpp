@@ -141,13 +141,20 @@ class Run {
     const auto there = engine_.json(
         budget, {.path = fmt::format("/{}/{}", made.kind, percent_encoded(made.name))});
     const auto asked = parse_json(request.body);
-    if (!there || !asked) return false;
+    if (!there || !asked || !is_of_stack(*there)) return false;
     const Json* spec = there->find("Spec");
     if (made.kind == "services" && (spec == nullptr || !is_alike(*spec, *asked))) return false;
     made.id = there->text_of(made.kind == "networks" ? "Id" : "ID");
     ids_[made.name] = made.id;
     made_.push_back(made);
     return true;
+  }
+
+  // What somebody else made under the same name is neither used nor removed.
+  [[nodiscard]] bool is_of_stack(const Json& there) const {
+    const Json* spec = there.find("Spec");  // a network has none
+    const Json* labels = spec == nullptr ? there.find("Labels") : spec->find("Labels");
+    return labels != nullptr && labels->text_of(stack_label) == stack_;
   }
 
   [[nodiscard]] bool is_alike(const Json& there, const Json& asked) const {
@@ -271,6 +278,10 @@ class Run {
 
   Result<SwarmService> read_service(const Budget& budget, const std::string& id) {
     PCA_TRY(const Json json, engine_.json(budget, {.path = "/services/" + percent_encoded(id)}));
+    return parse_service(json);
+  }
+
+  static Result<SwarmService> parse_service(const Json& json) {
     Json list = Json::array();
     list.push(json);
     const auto parsed = parse_services(list);
@@ -520,7 +531,9 @@ class Run {
     out_.outcome = "rolled-back";
     out_.has_written = false;
     error.message += ". The stack is as it was before";
-    if (!is_cancelled) error.kind = ErrorKind::rolled_back;
+    if (!is_cancelled) {
+      error.kind = budget_.is_cancelled() ? ErrorKind::cancelled : ErrorKind::rolled_back;
+    }
     out_.error = std::move(error);
   }
 
@@ -529,11 +542,17 @@ class Run {
     const auto note = [&](const Result<>& result) {
       if (!result && !first) first = result.error();
     };
-    for (const ServicePlan* service : updated_) note(restore(budget, *service));
+    note(restore_all(budget));
     // Services first: the rest is in use until they are gone.
     note(remove_made(budget, true));
-    if (is_waited_for && !first) note(wait_until_restored(budget));
-    const auto removed = remove_made(budget, false);
+    if (is_waited_for && !first) {
+      // A cancel ends the wait: all that matters is written by now.
+      const auto well = wait_until_restored(Budget(budget.deadline(), budget_.stop()));
+      is_waited_for = well || well.error().kind != ErrorKind::cancelled;
+      if (is_waited_for) note(well);
+    }
+    const auto removed =
+        remove_made(is_waited_for ? budget : budget.at_most(cancelled_limit), false);
     if (is_waited_for || removed) {
       note(removed);
     } else {
@@ -545,15 +564,54 @@ class Run {
     return {};
   }
 
+  // All at once, as they were written: a cancelled step has little time.
+  Result<> restore_all(const Budget& budget) {
+    std::vector<EngineRequest> reads;
+    for (const ServicePlan* service : updated_)
+      reads.push_back({.path = "/services/" + percent_encoded(service->before.id)});
+    const auto there = engine_.json_all(budget.at_most(answer_limit), reads);
+    std::vector<EngineRequest> writes;
+    std::vector<const ServicePlan*> written;
+    std::vector<const ServicePlan*> others;
+    for (std::size_t i = 0; i < there.size(); ++i) {
+      const ServicePlan* service = updated_[i];
+      const auto now = there[i] ? parse_service(*there[i]) : Result<SwarmService>(there[i].error());
+      if (!now) {
+        others.push_back(service);
+      } else if (now->spec.dump() != service->before.spec.dump()) {
+        writes.push_back(restoring(*service, *now));
+        written.push_back(service);
+      }
+    }
+    const auto answers = engine_.json_all(budget.at_most(answer_limit), writes);
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      if (answers[i]) {
+        reporter_.info(fmt::format("{}: its old spec is back", written[i]->name));
+      } else {
+        others.push_back(written[i]);
+      }
+    }
+    std::optional<Error> first;
+    for (const ServicePlan* service : others) {
+      const auto restored = restore(budget, *service);
+      if (!restored && !first) first = restored.error();
+    }
+    if (first) return *std::move(first);
+    return {};
+  }
+
+  static EngineRequest restoring(const ServicePlan& service, const SwarmService& now) {
+    return {.method = "POST",
+            .path = update_path(now.id, now.version, true),
+            .body = service.before.spec.dump()};
+  }
+
   // Safe to do twice: a service that is as it was is not written.
   Result<> restore(const Budget& budget, const ServicePlan& service) {
     for (int tries = 0; tries < most_tries; ++tries) {
       PCA_TRY(const auto now, read_service(budget.at_most(answer_limit), service.before.id));
       if (now.spec.dump() == service.before.spec.dump()) return {};
-      const auto answer = engine_.json(budget.at_most(answer_limit),
-                                       {.method = "POST",
-                                        .path = update_path(now.id, now.version, true),
-                                        .body = service.before.spec.dump()});
+      const auto answer = engine_.json(budget.at_most(answer_limit), restoring(service, now));
       if (answer) {
         reporter_.info(fmt::format("{}: its old spec is back", service.name));
         return {};
@@ -567,13 +625,22 @@ class Run {
   Result<> remove_made(const Budget& budget, bool services) {
     std::optional<Error> first;
     Milliseconds wait = first_pause;
+    std::vector<EngineRequest> requests;
     for (const Made& made : made_) {
       if ((made.kind == "services") != services) continue;
+      auto id = made.id.empty() ? id_of(budget, made) : Result<std::string>(made.id);
+      if (!id) {
+        if (!first) first = std::move(id).error().within("removing " + made.name);
+      } else if (!id->empty()) {
+        requests.push_back(
+            {.method = "DELETE", .path = fmt::format("/{}/{}", made.kind, percent_encoded(*id))});
+      }
+    }
+    const auto answers = engine_.ask_all(budget.at_most(answer_limit), requests);
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      if (answers[i] && (answers[i]->is_good() || answers[i]->status == 404)) continue;
       while (true) {
-        const EngineRequest request{
-            .method = "DELETE",
-            .path = fmt::format("/{}/{}", made.kind,
-                                percent_encoded(made.id.empty() ? made.name : made.id))};
+        const EngineRequest& request = requests[i];
         const auto answer = engine_.ask(budget.at_most(answer_limit), request);
         if (answer && (answer->is_good() || answer->status == 404)) break;
         const bool is_in_use = answer && answer->body.find("in use") != std::string::npos;
@@ -582,12 +649,24 @@ class Run {
           continue;
         }
         Error error = answer ? engine_error(request, *answer) : answer.error();
-        if (!first) first = std::move(error).within("removing " + made.name);
+        if (!first) first = std::move(error).within("removing what was made");
         break;
       }
     }
     if (first) return *std::move(first);
     return {};
+  }
+
+  // Of what may have been made although no answer came; empty when it was not, or is another's.
+  Result<std::string> id_of(const Budget& budget, const Made& made) {
+    const EngineRequest request{.path =
+                                    fmt::format("/{}/{}", made.kind, percent_encoded(made.name))};
+    PCA_TRY(const EngineAnswer answer, engine_.ask(budget.at_most(answer_limit), request));
+    if (answer.status == 404) return std::string();
+    if (!answer.is_good()) return engine_error(request, answer);
+    PCA_TRY(const Json there, parse_json(answer.body));
+    if (!is_of_stack(there)) return std::string();
+    return there.text_of(made.kind == "networks" ? "Id" : "ID");
   }
 
   Result<> wait_until_restored(const Budget& budget) {

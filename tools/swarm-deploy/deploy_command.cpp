@@ -22,19 +22,6 @@ struct SwarmInputs {
   RegistryLogins registries;
 };
 
-RegistryLogins read_registries(ToolContext& context, Inputs& inputs, BadInputs& bad) {
-  const Secret given = inputs.take_secret("registry-auth");
-  auto logins = RegistryLogins::parse(given.expose(), context.redactor);
-  if (logins) {
-    for (const std::string& warning : logins->warnings()) {
-      context.reporter.warning(Warning{"Registries", warning});
-    }
-    return *std::move(logins);
-  }
-  bad.add("registry-auth", logins.error());
-  return {};
-}
-
 SwarmInputs read_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   SwarmInputs out;
   out.engines = read_engine_inputs(context, inputs, bad);

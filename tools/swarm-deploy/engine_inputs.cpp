@@ -165,4 +165,26 @@ Result<std::unique_ptr<Engine>> connect_manager(ToolContext& context, const Mana
   return connect_manager(Budget::of(limit, context.stop), context, inputs.engines);
 }
 
+Option registry_option() {
+  return {.name = "registry-auth",
+          .type = OptionType::secret,
+          .help =
+              "Credentials of registries, one a line: REGISTRY USER PASSWORD. They serve to look "
+              "up digests, and the swarm keeps them with the services whose images are there",
+          .group = "Images"};
+}
+
+RegistryLogins read_registries(ToolContext& context, Inputs& inputs, BadInputs& bad) {
+  const Secret given = inputs.take_secret("registry-auth");
+  auto logins = RegistryLogins::parse(given.expose(), context.redactor);
+  if (logins) {
+    for (const std::string& warning : logins->warnings()) {
+      context.reporter.warning(Warning{"Registries", warning});
+    }
+    return *std::move(logins);
+  }
+  bad.add("registry-auth", logins.error());
+  return {};
+}
+
 }  // namespace pca::swarm_deploy

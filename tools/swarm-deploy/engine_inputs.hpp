@@ -7,6 +7,7 @@
 #include "cli/connection_inputs.hpp"
 #include "cli/tool_main.hpp"
 #include "net/engine.hpp"
+#include "swarm-deploy/registry_logins.hpp"
 
 namespace pca::swarm_deploy {
 
@@ -21,6 +22,10 @@ namespace pca::swarm_deploy {
 // The first of them that manages a swarm; the log hears of the others.
 [[nodiscard]] Result<std::unique_ptr<Engine>> connect_manager(
     const Budget& budget, ToolContext& context, const std::vector<EngineEndpoint>& engines);
+
+[[nodiscard]] Option registry_option();
+// Warnings about them go to the log.
+[[nodiscard]] RegistryLogins read_registries(ToolContext& context, Inputs& inputs, BadInputs& bad);
 
 // What commands that read no compose files are told.
 struct ManagerInputs {

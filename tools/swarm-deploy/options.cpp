@@ -89,12 +89,7 @@ std::vector<Option> image_options() {
                "changed, or never",
        .choices = {"always", "changed", "never"},
        .group = "Images"},
-      {.name = "registry-auth",
-       .type = OptionType::secret,
-       .help =
-           "Credentials of registries, one a line: REGISTRY USER PASSWORD. They serve to look up "
-           "digests, and the swarm keeps them with the services whose images are there",
-       .group = "Images"},
+      registry_option(),
       {.name = "require-digest",
        .type = OptionType::boolean,
        .default_value = "true",
@@ -105,7 +100,7 @@ std::vector<Option> image_options() {
        .type = OptionType::boolean,
        .default_value = "false",
        .help = "Remove services of the stack that the files no longer have, after all others are "
-               "well",
+               "well (written, where nothing is waited for)",
        .group = "Stack"},
   };
 }
@@ -239,6 +234,7 @@ CommandSpec rollback_command() {
                            .group = "Release"},
                           reason_option()},
                          engine_options(),
+                         {registry_option()},
                          release_options()}),
       .outputs = run_outputs(false),
       .examples = {{"To the release before", "swarm-deploy rollback --stack shop"},

@@ -11,7 +11,7 @@ namespace pca::swarm_deploy {
 namespace {
 
 Result<PreparedRelease> prepare(const Budget& budget, Engine& engine, const std::string& stack,
-                                const std::string& to) {
+                                const std::string& to, const RegistryLogins& registries) {
   PCA_TRY(const StackHistory history, read_history(budget, engine, stack));
   PCA_TRY(const StackRelease target, rollback_target(history, stack, to));
   const auto parts = unpack(target.data);
@@ -23,8 +23,9 @@ Result<PreparedRelease> prepare(const Budget& budget, Engine& engine, const std:
   const StackSpec wanted = spec_of(stack, *parts);
   PreparedRelease out;
   PCA_TRY(out.state, read_swarm_state(budget, engine, wanted, ResolveImages::never));
-  out.plan = make_plan(wanted, out.state,
-                       {.resolve = ResolveImages::never, .prune = true, .is_rollback = true});
+  out.plan =
+      make_plan(wanted, out.state,
+                {.resolve = ResolveImages::never, .prune = true, .is_rollback = true}, registries);
   out.networks = wanted.networks;
   out.target = target.id;
   return out;
@@ -38,6 +39,7 @@ Result<int> run_rollback(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   ReleaseInputs release = read_release_inputs(context, inputs);
   release.reason = inputs.text("reason");
   release.sets_hold = inputs.text("hold") == "auto";
+  const RegistryLogins registries = read_registries(context, inputs, bad);
   const std::string& to = inputs.text("to");
   if (!to.empty() && !is_release_id(to)) {
     bad.add("to", fmt::format("{} is no name of a release", shown(to)),
@@ -46,7 +48,7 @@ Result<int> run_rollback(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   if (!bad.empty()) return bad.to_error();
   PCA_TRY(const auto engine, connect_manager(context, given));
   PCA_TRY(const ReleaseRun done, run_release(context, *engine, release, [&](const Budget& budget) {
-            return prepare(budget, *engine, given.stack, to);
+            return prepare(budget, *engine, given.stack, to, registries);
           }));
   return tell_release(context, release, done, start);
 }

@@ -67,7 +67,7 @@ class StackInputs {
                                  reader(),
                                  {profiles.begin(), profiles.end()}};
     Compose compose = read_compose_files(files, sources);
-    protect_secrets(compose);
+    protect_variables_of_secrets(compose);
     tell(compose.problems);
     return compose;
   }
@@ -76,6 +76,7 @@ class StackInputs {
     const Compose read = compose();
     const std::string name = stack_name(read);
     if (!bad_.empty()) return {};
+    protect_files_of_secrets(read);
     ConvertedStack converted =
         convert_stack(name, read, reader(), variables_, inputs_.flag("rotate"));
     tell(converted.problems);
@@ -99,17 +100,27 @@ class StackInputs {
 
   // What a secret holds is never shown, wherever else it stands: in a file that is printed, or in
   // the log of a service that tells its password.
-  void protect_secrets(const Compose& read) {
-    const Json* secrets = read.config.find("secrets");
-    if (secrets == nullptr || secrets->as_object() == nullptr) return;
-    for (const auto& [key, secret] : *secrets->as_object()) {
+  void protect_variables_of_secrets(const Compose& read) {
+    for_each_secret(read, [&](const Json& secret) {
       const auto variable = variables_.find(secret.text_of("environment"));
       if (variable != variables_.end()) (void)context_.redactor.protect(variable->second);
+    });
+  }
+
+  // Not for what only prints the files, which say no more than their paths.
+  void protect_files_of_secrets(const Compose& read) {
+    for_each_secret(read, [&](const Json& secret) {
       const std::string file = secret.text_of("file");
       auto content = file.empty() ? Result<std::string>(std::string()) : reader()(file);
       if (content && !content->empty() && content->size() <= largest_shown_secret)
         (void)context_.redactor.protect(*std::move(content));
-    }
+    });
+  }
+
+  static void for_each_secret(const Compose& read, const std::function<void(const Json&)>& action) {
+    const Json* secrets = read.config.find("secrets");
+    if (secrets == nullptr || secrets->as_object() == nullptr) return;
+    for (const auto& [key, secret] : *secrets->as_object()) action(secret);
   }
 
   [[nodiscard]] ReadFile reader() const {

@@ -82,10 +82,10 @@ Result<Doom> read_doom(const Budget& budget, Engine& engine, const std::string& 
   const StackHistory history = parse_history(*answers[4], stack);
   for (const StackRelease& release : history.releases) doom.records.push_back(release.config);
   if (!history.config.empty()) doom.records.push_back(history.config);
+  std::set<std::string> own;
+  for (const Doomed& one : doom.all) own.insert(one.id);
   for (const auto& [name, service] : parse_services(*answers[5])) {
-    const bool is_own = std::any_of(doom.all.begin(), doom.all.end(),
-                                    [&](const Doomed& one) { return one.id == service.id; });
-    if (is_own) continue;
+    if (own.contains(service.id)) continue;
     const std::set<std::string> used = used_by(service.spec);
     for (const Doomed& one : doom.all) {
       if (used.contains(one.id) || used.contains(one.name))

@@ -4,7 +4,8 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <new>
+#include <stdexcept>
 #include <vector>
 
 namespace pca {
@@ -18,14 +19,17 @@ const std::uint8_t* bytes_of(std::string_view text) {
   return reinterpret_cast<const std::uint8_t*>(text.data());
 }
 
+// libcrypto fails here only when it cannot allocate; a wrong digest must never look like a right
+// one.
+void demand(int done) {
+  if (done != 1) throw std::bad_alloc();
+}
+
 }  // namespace
 
 Sha256 sha256(std::string_view data) {
   Sha256 out{};
-  // Fails only when libcrypto cannot allocate; a wrong digest must never look like a right one.
-  if (EVP_Digest(data.data(), data.size(), out.data(), nullptr, EVP_sha256(), nullptr) != 1) {
-    std::abort();
-  }
+  demand(EVP_Digest(data.data(), data.size(), out.data(), nullptr, EVP_sha256(), nullptr));
   return out;
 }
 
@@ -33,9 +37,7 @@ namespace {
 
 EVP_MD_CTX* context_of(void* context) { return static_cast<EVP_MD_CTX*>(context); }
 
-void start(void* context) {
-  if (EVP_DigestInit_ex(context_of(context), EVP_sha256(), nullptr) != 1) std::abort();
-}
+void start(void* context) { demand(EVP_DigestInit_ex(context_of(context), EVP_sha256(), nullptr)); }
 
 }  // namespace
 
@@ -44,21 +46,19 @@ Sha256Stream::Sha256Stream() : context_(EVP_MD_CTX_new()) { start(context_); }
 Sha256Stream::~Sha256Stream() { EVP_MD_CTX_free(context_of(context_)); }
 
 void Sha256Stream::feed(std::string_view data) {
-  if (EVP_DigestUpdate(context_of(context_), data.data(), data.size()) != 1) std::abort();
+  demand(EVP_DigestUpdate(context_of(context_), data.data(), data.size()));
 }
 
 Sha256 Sha256Stream::finish() {
   Sha256 out{};
-  if (EVP_DigestFinal_ex(context_of(context_), out.data(), nullptr) != 1) std::abort();
+  demand(EVP_DigestFinal_ex(context_of(context_), out.data(), nullptr));
   start(context_);
   return out;
 }
 
 Sha1 sha1(std::string_view data) {
   Sha1 out{};
-  if (EVP_Digest(data.data(), data.size(), out.data(), nullptr, EVP_sha1(), nullptr) != 1) {
-    std::abort();
-  }
+  demand(EVP_Digest(data.data(), data.size(), out.data(), nullptr, EVP_sha1(), nullptr));
   return out;
 }
 
@@ -117,7 +117,9 @@ Result<std::string> base64_decode(std::string_view text) {
 
 void fill_random(std::span<std::uint8_t> out) {
   // Without entropy there is no safe token or mask, and no way to go on.
-  if (RAND_bytes(out.data(), static_cast<int>(out.size())) != 1) std::abort();
+  if (RAND_bytes(out.data(), static_cast<int>(out.size())) != 1) {
+    throw std::runtime_error("this machine gives no random bytes");
+  }
 }
 
 std::string random_hex(std::size_t bytes) {

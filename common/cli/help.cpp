@@ -270,12 +270,9 @@ std::string help_text(const ToolSpec& tool, const std::string& command) {
   return found == nullptr ? tool_help(tool) : command_help(tool, *found);
 }
 
-std::string version_text(const ToolSpec& tool, const Foundation& foundation) {
-  std::string out = fmt::format("{} {}\n", tool.name, project_version());
-  for (const Foundation::Library& library : foundation.libraries) {
-    out += fmt::format("{} {}\n", library.name, library.revision);
-  }
-  return out;
+std::string version_text(const ToolSpec& tool) {
+  return fmt::format("{} {}\nlibcurl {}\nlibssh2 {}\nOpenSSL {}\n", tool.name, project_version(),
+                     curl_revision(), libssh2_revision(), openssl_revision());
 }
 
 Json help_json(const ToolSpec& tool) {

@@ -3,7 +3,6 @@
 #include <string>
 
 #include "base/json.hpp"
-#include "cli/foundation.hpp"
 #include "cli/options.hpp"
 
 namespace pca {
@@ -15,7 +14,7 @@ namespace pca {
 // documents.
 [[nodiscard]] Json help_json(const ToolSpec& tool);
 // The tool's version, then one line a library it was built from.
-[[nodiscard]] std::string version_text(const ToolSpec& tool, const Foundation& foundation);
+[[nodiscard]] std::string version_text(const ToolSpec& tool);
 // The README's tables, between marker comments: inputs (name, default, meaning), outputs, exit
 // codes.
 [[nodiscard]] std::string readme_input_table(const CommandSpec& command);

@@ -14,6 +14,7 @@
 #include "cli/exit_codes.hpp"
 #include "cli/help.hpp"
 #include "cli/signals.hpp"
+#include "net/tls.hpp"
 
 namespace pca {
 
@@ -47,14 +48,14 @@ int code_without_stdout(int code, int error, StdoutUse use) {
   return is_result && code == 0 ? exit_code_for(ErrorKind::failed) : code;
 }
 
-std::string answer(const ToolSpec& tool, const CommandLine& line, const Foundation& foundation) {
+std::string answer(const ToolSpec& tool, const CommandLine& line) {
   switch (line.kind) {
     case CommandLine::Kind::help:
       return help_text(tool, line.command);
     case CommandLine::Kind::help_json:
       return help_json(tool).dump_pretty() + "\n";
     case CommandLine::Kind::version:
-      return version_text(tool, foundation);
+      return version_text(tool);
     case CommandLine::Kind::run:
       break;
   }
@@ -162,8 +163,7 @@ int live(const ToolSpec& tool, const CommandLine& line, BadInputs& bad, const Ru
 
 }  // namespace
 
-int tool_main(int argc, char** argv, const ToolSpec& tool, const RunCommand& run,
-              const Foundation& foundation) {
+int tool_main(int argc, char** argv, const ToolSpec& tool, const RunCommand& run) {
   std::set_terminate(end_as_bug);
   try {
     open_missing_standard_streams();
@@ -171,11 +171,11 @@ int tool_main(int argc, char** argv, const ToolSpec& tool, const RunCommand& run
     BadInputs bad;
     const CommandLine line = parse_command_line(tool, arguments, bad);
     if (line.kind != CommandLine::Kind::run) {
-      const int error = write_all(STDOUT_FILENO, answer(tool, line, foundation));
+      const int error = write_all(STDOUT_FILENO, answer(tool, line));
       const bool is_told = error == 0 || error == EPIPE;
       return is_told ? 0 : code_without_stdout(0, error, StdoutUse::result);
     }
-    foundation.prepare();
+    early_init();
     return live(tool, line, bad, run);
   } catch (const std::exception& error) {
     // No Reporter is there; such a text comes from a library and holds no input.

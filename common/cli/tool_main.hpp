@@ -3,7 +3,6 @@
 #include <functional>
 #include <stop_token>
 
-#include "cli/foundation.hpp"
 #include "cli/inputs.hpp"
 #include "cli/options.hpp"
 #include "cli/signals.hpp"
@@ -26,12 +25,11 @@ struct ToolContext {
 // once.
 using RunCommand = std::function<Result<int>(ToolContext&, Inputs, BadInputs& bad)>;
 
-// The whole life of a tool's process: its foundation, signals, inputs (--help and --version
-// included), run, report the error, exit code. The only place that decides how the process ends; an
-// exception that reaches it is exit 70. An Error of kind cancelled after signal n is exit 128 + n.
-// Secrets are taken out of the process's own environment before the command runs, so no child
-// inherits them.
-int tool_main(int argc, char** argv, const ToolSpec& tool, const RunCommand& run,
-              const Foundation& foundation = network_foundation());
+// The whole life of a tool's process: early_init(), signals, inputs (--help and
+// --version included), run, report the error, exit code. The only place that decides how the
+// process ends; an exception that reaches it is exit 70. An Error of kind cancelled after signal n
+// is exit 128 + n. Secrets are taken out of the process's own environment before the command runs,
+// so no child inherits them.
+int tool_main(int argc, char** argv, const ToolSpec& tool, const RunCommand& run);
 
 }  // namespace pca

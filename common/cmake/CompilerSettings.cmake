@@ -30,5 +30,6 @@ if(PCA_FUZZ)
 endif()
 if(PCA_STATIC)
   # The linker warns of getaddrinfo, dlopen and the like, which keep_host_modules_out() makes harmless.
-  add_link_options(-Wl,--no-warnings -static -Wl,--gc-sections -Wl,--build-id=sha1 $<$<CONFIG:Release>:-s>)
+  add_link_options(-Wl,--no-warnings -static -Wl,--gc-sections -Wl,--build-id=sha1 $<$<CONFIG:Release>:-s>
+                   "-Wl,-T,${CMAKE_CURRENT_LIST_DIR}/static_link.ld")
 endif()

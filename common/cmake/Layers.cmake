@@ -9,9 +9,11 @@ function(pca_layer name)
   pca_prefer_size(${name})
 endfunction()
 
-# Every job downloads what we add in size; few of our files cost time (pca_prefer_speed).
+# Every job downloads what we add in size; few of our files cost time (pca_prefer_speed). GCC's -fipa-sra
+# gives each file copies of its own of what templates make (most of fmt), which no linker finds to be one.
 function(pca_prefer_size library)
-  target_compile_options(${library} PRIVATE $<$<CONFIG:Release>:-Os>)
+  target_compile_options(${library} PRIVATE $<$<CONFIG:Release>:-Os>
+    $<$<AND:$<CONFIG:Release>,$<CXX_COMPILER_ID:GNU>>:-fno-ipa-sra>)
 endfunction()
 
 # pca_prefer_speed(FILES...): those of this folder's sources through which all bytes go.

@@ -29,10 +29,10 @@ packages_of() { # set
   demo) echo openssh-server openssh-client ;;
   test) # clang for the sanitizers, the rest as peers and hosts of the end-to-end tests
     echo clang libclang-rt-dev clang-format file binutils openssh-server openssh-client rsync \
-      curl wget gcc git nodejs node-js-yaml openssl iproute2 nftables dnsmasq-base util-linux procps sudo nginx-light \
-      busybox zsh mksh tcsh fish debootstrap docker.io $(npm_package)
+      curl jq wget gcc git nodejs shellcheck openssl iproute2 nftables dnsmasq-base util-linux procps sudo nginx-light \
+      busybox zsh mksh tcsh fish debootstrap docker.io strace python3-proxmoxer python3-requests $(npm_package)
     ;;
-  bench) echo libbenchmark-dev openssh-server openssh-client rsync time ;;
+  bench) echo libbenchmark-dev openssh-server openssh-client rsync time gh ;;
   full) echo clang-tidy g++-aarch64-linux-gnu qemu-user-static libssl-dev:arm64 zlib1g-dev:arm64 \
     libutf8proc-dev:arm64 ;;
   *) fail "unknown set of packages: $1" "The sets are build, demo, test, bench and full." ;;
@@ -43,32 +43,30 @@ is_installed() { # package
   dpkg-query --show --showformat '${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^.i'
 }
 
-# The tests start an nginx of their own; Debian would start another one that listens.
-keep_nginx_off() {
-  [ ! -d /run/systemd/system ] || "${as_root[@]}" systemctl mask nginx.service
-}
-
-# The tests start Engines of their own; Debian would start another one, as root and for good.
-keep_docker_off() {
+# Debian starts what it installs, and nobody who tries the demo or runs the tests has asked for a server that listens:
+# the tests start their own. Uses as_root of install_packages.
+keep_off() { # package, program, unit...
+  local package=$1 program=$2
+  shift 2
   if [ -d /run/systemd/system ]; then
-    echo "docker.io is needed for its dockerd program only: its service is masked, so that nothing"
-    echo "listens ('systemctl unmask docker.service docker.socket containerd.service' undoes it)."
-    "${as_root[@]}" systemctl mask docker.service docker.socket containerd.service
-  elif [ ! -e /usr/sbin/policy-rc.d ]; then
-    # Debian's own way to install a service without starting it; only for this once.
-    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee /usr/sbin/policy-rc.d >/dev/null
-    "${as_root[@]}" chmod +x /usr/sbin/policy-rc.d
-    trap '"${as_root[@]}" rm -f /usr/sbin/policy-rc.d' EXIT
+    echo "$package is needed for its $program program only: its service is masked, so that nothing"
+    echo "listens ('systemctl unmask $*' undoes it)."
+    "${as_root[@]}" systemctl mask "$@"
+  elif forbid_starts; then
+    echo "$package is needed for its $program program only: no service is started while it is installed"
+    echo "(/usr/sbin/policy-rc.d says so, and is removed again)."
   fi
 }
 
-# A newcomer who tries the demo has not asked for a listening SSH server.
-keep_sshd_off() {
-  if [ -d /run/systemd/system ]; then
-    echo "openssh-server is needed for its sshd program only: its service is masked, so that nothing"
-    echo "listens ('systemctl unmask ssh' undoes it)."
-    "${as_root[@]}" systemctl mask ssh.service ssh.socket
-  fi
+# Debian's own way to install a service without starting it, only for this once. False where the machine has a
+# policy of its own.
+forbid_starts() {
+  [ -z "$starts_forbidden" ] || return 0
+  [ ! -e /usr/sbin/policy-rc.d ] || return 1
+  trap "${as_root[*]} rm -f /usr/sbin/policy-rc.d" EXIT
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee /usr/sbin/policy-rc.d >/dev/null
+  "${as_root[@]}" chmod +x /usr/sbin/policy-rc.d
+  starts_forbidden=yes
 }
 
 # Debian's package of yaml-cpp cannot be installed beside that of another architecture: only its library is taken.
@@ -115,7 +113,7 @@ unpack_registry() {
 install_packages() { # set...
   command -v apt-get >/dev/null || fail "there is no apt-get on this machine" \
     "Build on Debian 12 or 13, or install by hand what $0 names and use the CMake presets."
-  local as_root=() set package missing=()
+  local as_root=() set package missing=() starts_forbidden=
   [ "$(id -u)" = 0 ] || as_root=(sudo)
   if [[ " $* " == *" full "* ]] && ! dpkg --print-foreign-architectures | grep -q '^arm64$'; then
     say "Adding the architecture arm64 to dpkg, for the libraries of the cross build"
@@ -134,9 +132,9 @@ install_packages() { # set...
   [ ${#as_root[@]} -eq 0 ] || command -v sudo >/dev/null || fail "packages are missing, and there is neither root nor sudo: ${missing[*]}" \
     "Install them as root, then run this again."
   say "Installing Debian packages that are missing: ${missing[*]}"
-  [[ " ${missing[*]} " != *" openssh-server "* ]] || keep_sshd_off
-  [[ " ${missing[*]} " != *" nginx-light "* ]] || keep_nginx_off
-  [[ " ${missing[*]} " != *" docker.io "* ]] || keep_docker_off
+  [[ " ${missing[*]} " != *" openssh-server "* ]] || keep_off openssh-server sshd ssh.service ssh.socket
+  [[ " ${missing[*]} " != *" nginx-light "* ]] || keep_off nginx-light nginx nginx.service
+  [[ " ${missing[*]} " != *" docker.io "* ]] || keep_off docker.io dockerd docker.service docker.socket containerd.service
   "${as_root[@]}" apt-get update -qq
   # Stay inside this release, also where a newer one is listed: its libraries would be linked in.
   local release

@@ -42,29 +42,33 @@ class EdgeStream : public ByteStream {
   }
 
   // A bare FIN, a reset and a TLS stream that is cut all mean that the edge is done; SSH above
-  // knows whether it was too early.
+  // knows whether it was too early. Anything else is no end: what came may not be all.
   Result<Read> read(std::span<char> into) override {
     std::size_t got = 0;
-    switch (curl_easy_recv(curl_.get(), into.data(), into.size(), &got)) {
+    const CURLcode code = curl_easy_recv(curl_.get(), into.data(), into.size(), &got);
+    switch (code) {
       case CURLE_AGAIN:
         return Read{};
       case CURLE_OK:
         return Read{got, got == 0};
       default:
-        return Read{0, true};
+        if (curl_.is_end(code)) return Read{0, true};
+        return curl_.explain(code, peer_);
     }
   }
 
   // After a 0 the same bytes have to come again: OpenSSL may have them encrypted already.
   Result<std::size_t> write(std::span<const char> from) override {
     std::size_t sent = 0;
-    switch (curl_easy_send(curl_.get(), from.data(), from.size(), &sent)) {
+    const CURLcode code = curl_easy_send(curl_.get(), from.data(), from.size(), &sent);
+    switch (code) {
       case CURLE_AGAIN:
         return std::size_t{0};
       case CURLE_OK:
         return sent;
       default:
-        return unreachable(fmt::format("{} cut the connection", peer_),
+        if (!curl_.is_end(code)) return curl_.explain(code, peer_);
+        return unreachable(fmt::format("{} cut the connection: {}", peer_, curl_.detail()),
                            "The tunnel or its target has ended it.")
             .as_transient();
     }

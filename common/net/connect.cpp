@@ -33,6 +33,40 @@ std::string_view type_of(std::string_view method) {
   return method.starts_with("rsa-sha2-") ? "ssh-rsa" : method;
 }
 
+// What opening a channel through a jump host failed with, as if this end had connected: that the
+// server could not connect, lost the connection or took too long may pass, what it forbids stays
+// forbidden.
+Error as_connecting(Error error) {
+  if (error.kind == ErrorKind::failed && error.message.ends_with("prohibited)")) {
+    error.kind = ErrorKind::permission;
+  } else if (error.kind == ErrorKind::failed) {
+    error.kind = ErrorKind::unreachable;
+    error.transient = !error.message.ends_with("(unknown channel type)");
+  } else if (error.kind == ErrorKind::unreachable) {
+    error.transient = true;
+  }
+  return error;
+}
+
+// What is left of the time for one try at one hop, from the moment the hop before is passed.
+class HopTime {
+ public:
+  explicit HopTime(Milliseconds limit) : left_(limit) {}
+  // For the next thing to be done at this hop; the time is counted until it is told to be done.
+  Budget start(const Budget& budget) {
+    started_ = Clock::now();
+    return budget.at_most(left_);
+  }
+  void stop() {
+    const auto used = std::chrono::ceil<Milliseconds>(Clock::now() - started_);
+    left_ = std::max(left_ - used, Milliseconds{0});
+  }
+
+ private:
+  Milliseconds left_;
+  Clock::time_point started_;
+};
+
 // One try of going the whole way.
 class Way {
  public:
@@ -46,12 +80,16 @@ class Way {
   }
 
   Result<std::unique_ptr<SshSession>> log_in() { return log_in(hops_.size() - 1); }
-  Result<std::unique_ptr<ByteStream>> stream() { return stream_to(hops_.size() - 1); }
+  Result<std::unique_ptr<ByteStream>> stream() {
+    HopTime time(settings_.connect_timeout);
+    return stream_to(hops_.size() - 1, time);
+  }
   // With no pins and a strict policy the session refuses every key, before it would log in: that
   // refusal is the expected end.
   Result<SshFacts> host_key(const std::string& methods) {
     const HostAddress& address = *hops_.back().address;
-    PCA_TRY(auto stream, stream());
+    HopTime time(settings_.connect_timeout);
+    PCA_TRY(auto stream, stream_to(hops_.size() - 1, time));
     const HostKeyPins no_pins;
     SshLogin nobody;
     nobody.host = address.name;
@@ -59,8 +97,7 @@ class Way {
     nobody.host_key_methods = methods;
     nobody.pins = &no_pins;
     SshFacts facts;
-    auto session = SshSession::open(budget_.at_most(settings_.connect_timeout), std::move(stream),
-                                    nobody, &facts);
+    auto session = SshSession::open(time.start(budget_), std::move(stream), nobody, &facts);
     if (session) return tool_bug("a session without pins trusted a host key");
     if (facts.host_key.blob.empty()) return std::move(session).error();
     tell_login(address, facts);
@@ -75,23 +112,24 @@ class Way {
   };
 
   // The SSH port of hop number `index`, by way of all before it.
-  Result<std::unique_ptr<ByteStream>> stream_to(std::size_t index) {
+  Result<std::unique_ptr<ByteStream>> stream_to(std::size_t index, HopTime& time) {
     const HostAddress& address = *hops_[index].address;
-    if (index > 0) return through(index - 1, address);
-    if (settings_.via == Via::access) return by_access(address);
+    if (index > 0) return through(index - 1, address, time);
+    if (settings_.via == Via::access) return by_access(address, time);
     TcpFacts facts;
-    PCA_TRY(auto stream, connect_tcp(budget_.at_most(settings_.connect_timeout), address.name,
-                                     address.port, resolve_host, &facts));
+    PCA_TRY(auto stream,
+            connect_tcp(time.start(budget_), address.name, address.port, resolve_host, &facts));
+    time.stop();
     if (facts.dns_ms > 0) tell("dns", address.name, facts.dns_ms);
     tell("tcp", stream->peer(), facts.connect_ms);
     return stream;
   }
 
-  Result<std::unique_ptr<ByteStream>> by_access(const HostAddress& address) {
+  Result<std::unique_ptr<ByteStream>> by_access(const HostAddress& address, HopTime& time) {
     AccessFacts facts;
     const AccessSettings access = for_host(settings_.access, address.name);
-    PCA_TRY(auto stream,
-            connect_access(budget_.at_most(settings_.connect_timeout), access, &facts));
+    PCA_TRY(auto stream, connect_access(time.start(budget_), access, &facts));
+    time.stop();
     const std::string proxy = facts.proxy.empty() ? "" : " through the proxy " + facts.proxy;
     tell("dns", facts.proxy.empty() ? access.hostname : facts.proxy, facts.dns_ms);
     tell("tcp", stream->peer() + proxy, facts.connect_ms);
@@ -100,20 +138,13 @@ class Way {
     return stream;
   }
 
-  Result<std::unique_ptr<ByteStream>> through(std::size_t jump, const HostAddress& address) {
+  Result<std::unique_ptr<ByteStream>> through(std::size_t jump, const HostAddress& address,
+                                              HopTime& time) {
     PCA_TRY(auto session, log_in(jump));
     const Clock::time_point start = Clock::now();
-    auto channel =
-        session->open_tcp(budget_.at_most(settings_.connect_timeout), address.name, address.port);
-    if (!channel) {
-      Error error = std::move(channel).error();
-      // The jump host could not connect: for whoever waits at this end that is what it is here.
-      if (error.kind == ErrorKind::failed) {
-        error.kind = ErrorKind::unreachable;
-        error.transient = true;
-      }
-      return error;
-    }
+    auto channel = session->open_tcp(time.start(budget_), address.name, address.port);
+    time.stop();
+    if (!channel) return as_connecting(std::move(channel).error());
     const std::string peer = HostAddress{{}, address.name, address.port}.text();
     tell("tcp", fmt::format("{} through {}", peer, hops_[jump].address->text()), ms_since(start));
     return channel_stream(std::move(session), *std::move(channel), peer);
@@ -124,13 +155,14 @@ class Way {
     std::vector<std::string> shown;  // types of host keys that the server has shown
     std::optional<Error> first_mismatch;
     std::string methods;
+    HopTime time(settings_.connect_timeout);
     while (true) {
-      PCA_TRY(auto stream, stream_to(index));
+      PCA_TRY(auto stream, stream_to(index, time));
       SshFacts facts;
       SshLogin login = login_for(index);
       login.host_key_methods = methods;
-      auto session = SshSession::open(budget_.at_most(settings_.connect_timeout), std::move(stream),
-                                      login, &facts);
+      auto session = SshSession::open(time.start(budget_), std::move(stream), login, &facts);
+      time.stop();
       tell_login(address, facts);
       if (observer_.facts != nullptr && index + 1 == hops_.size()) *observer_.facts = facts;
       if (session) return session;
@@ -209,6 +241,11 @@ class Way {
   std::vector<Hop> hops_;
 };
 
+// Of one try, and of all hops that it goes by.
+Milliseconds try_limit(const ConnectionSettings& settings) {
+  return settings.connect_timeout * (static_cast<int>(settings.jumps.size()) + 1);
+}
+
 Result<> check_pins(const ConnectionSettings& settings, const HostAddress& host) {
   for (const ConnectionSettings::Hop& jump : settings.jumps) {
     PCA_CHECK(settings.pins.check_host(jump.address.name, jump.address.port));
@@ -224,7 +261,8 @@ Result<T> connect(const Budget& budget, const ConnectionSettings& settings, cons
   auto result = retry<T>(
       budget, settings.retry,
       [&](int) {
-        Way way(budget, settings, host, observer);
+        const Budget one_try = budget.at_most(try_limit(settings));
+        Way way(one_try, settings, host, observer);
         return go(way);
       },
       observer.on_retry);
@@ -263,9 +301,7 @@ Result<std::unique_ptr<ByteStream>> stream_by_session(const Budget& budget,
 }  // namespace
 
 Milliseconds connect_limit(const ConnectionSettings& settings) {
-  const auto hops = static_cast<int>(settings.jumps.size()) + 1;
-  const Milliseconds one_try = settings.connect_timeout * hops + settings.retry.longest;
-  return one_try * settings.retry.tries;
+  return (try_limit(settings) + settings.retry.longest) * settings.retry.tries;
 }
 
 Result<std::unique_ptr<SshSession>> connect_ssh(const Budget& budget,

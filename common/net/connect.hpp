@@ -35,7 +35,7 @@ struct ConnectionSettings {
   std::string agent_socket;
   HostKeyPins pins;  // for hosts and hops alike, looked up by name
   HostKeyPolicy policy = HostKeyPolicy::strict;
-  Milliseconds connect_timeout{15000};  // each try
+  Milliseconds connect_timeout{15000};  // of a try at one hop, from the first packet to the login
   RetryPolicy retry;
   std::string session_folder;  // where open sessions are looked for; empty = nowhere
 };

@@ -1,6 +1,7 @@
 #include "net/curl_handle.hpp"
 
 #include <fmt/format.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -64,6 +65,8 @@ void CurlHandle::detach() {
 void CurlHandle::reset() {
   detach();
   open_ = nullptr;
+  fingerprints_.clear();
+  check_ = Check::chain;
   curl_easy_reset(easy_);
   set(CURLOPT_ERRORBUFFER, error_text_.data());
   set(CURLOPT_NOSIGNAL, 1L);
@@ -114,7 +117,7 @@ Result<> CurlHandle::trust(const std::string& ca_file) {
         fmt::format("the CA file \"{}\" cannot be read: {}", visible(ca_file), errno_text(errno)),
         "Check the path; it names a PEM file with CA certificates.");
   }
-  TrustStore store{ca_file, {}};
+  TrustStore store{ca_file, {}, {}};
   if (ca_file.empty()) {
     PCA_TRY(store, find_trust_store());
   }
@@ -137,9 +140,59 @@ void CurlHandle::trust_text(const std::string& ca, const std::string& name) {
   set(CURLOPT_CAINFO_BLOB, &blob);
 }
 
+void CurlHandle::trust_fingerprints(std::vector<std::string> fingerprints) {
+  fingerprints_ = std::move(fingerprints);
+  set(CURLOPT_SSL_VERIFYHOST, 0L);
+  look_at_certificate(Check::fingerprint);
+}
+
+void CurlHandle::trust_anybody() {
+  set(CURLOPT_SSL_VERIFYHOST, 0L);
+  look_at_certificate(Check::nothing);
+}
+
+void CurlHandle::note_fingerprint() { look_at_certificate(Check::chain); }
+
+void CurlHandle::look_at_certificate(Check check) {
+  check_ = check;
+  set(CURLOPT_SSL_CTX_FUNCTION, &CurlHandle::prepare_tls);
+  set(CURLOPT_SSL_CTX_DATA, static_cast<void*>(this));
+}
+
+CURLcode CurlHandle::prepare_tls(CURL* /*easy*/, void* context, void* self) {
+  SSL_CTX_set_cert_verify_callback(static_cast<SSL_CTX*>(context), &CurlHandle::verify_certificate,
+                                   self);
+  return CURLE_OK;
+}
+
+// In place of OpenSSL's own look at the chain: 1 = it is good.
+int CurlHandle::verify_certificate(x509_store_ctx_st* store, void* self) {
+  auto& handle = *static_cast<CurlHandle*>(self);
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned size = 0;
+  X509* const leaf = X509_STORE_CTX_get0_cert(store);
+  handle.seen_fingerprint_.clear();
+  if (leaf != nullptr && X509_digest(leaf, EVP_sha256(), digest.data(), &size) == 1) {
+    for (unsigned i = 0; i < size; ++i) {
+      handle.seen_fingerprint_ += fmt::format("{}{:02X}", i == 0 ? "" : ":", digest[i]);
+    }
+  }
+  if (handle.check_ == Check::chain) return X509_verify_cert(store);
+  const auto& known = handle.fingerprints_;
+  const bool is_good =
+      handle.check_ == Check::nothing ||
+      (!handle.seen_fingerprint_.empty() &&
+       std::find(known.begin(), known.end(), handle.seen_fingerprint_) != known.end());
+  X509_STORE_CTX_set_error(store, is_good ? X509_V_OK : X509_V_ERR_CERT_UNTRUSTED);
+  return is_good ? 1 : 0;
+}
+
+bool CurlHandle::was_reused() const { return number(CURLINFO_NUM_CONNECTS) == 0; }
+
 Result<CURLcode> CurlHandle::perform(const Budget& budget, const std::string& peer) {
   detach();
   error_text_[0] = '\0';
+  seen_fingerprint_.clear();
   // The budget's own error is better than libcurl's, so it has to come first.
   const auto beyond = budget.left() + Milliseconds{1000};
   set(CURLOPT_CONNECTTIMEOUT_MS,
@@ -213,6 +266,16 @@ std::string CurlHandle::detail() const {
   return visible(cut_utf8(text, longest_detail));
 }
 
+bool CurlHandle::is_end(CURLcode code) const {
+  if (code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR && code != CURLE_GOT_NOTHING) {
+    return false;
+  }
+  // "error:0A000126:SSL routines::unexpected eof while reading" is a FIN without a word of TLS.
+  const std::string_view text(error_text_.data());
+  return text.find("SSL routines:") == std::string_view::npos ||
+         text.find("unexpected eof") != std::string_view::npos;
+}
+
 Error CurlHandle::explain(CURLcode code, const std::string& peer) const {
   const std::string through = proxy();
   if (const long status = number(CURLINFO_HTTP_CONNECTCODE); status != 0 && status / 100 != 2) {
@@ -251,6 +314,12 @@ Error CurlHandle::explain(CURLcode code, const std::string& peer) const {
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
       if (is_about_our_certificate()) return explain_our_certificate(peer);
+      if (!is_end(code)) {
+        return unreachable(
+                   fmt::format("the TLS connection to {} broke: {}", peer, detail()),
+                   "Something on the way may meddle with what is sent: a proxy, a firewall.")
+            .as_transient();
+      }
       return unreachable(fmt::format("{} cut the connection: {}", peer, detail()),
                          "Check that TLS is spoken on this port and that no proxy or firewall on "
                          "the way objects.")
@@ -268,6 +337,14 @@ Error CurlHandle::explain(CURLcode code, const std::string& peer) const {
 }
 
 Error CurlHandle::explain_certificate(const std::string& peer) const {
+  if (check_ == Check::fingerprint) {
+    return permission_denied(
+        fmt::format("the certificate of {} is not one of those that are trusted: its SHA-256 "
+                    "fingerprint is {}",
+                    peer, seen_fingerprint_),
+        "Compare it with the server's own word; when the certificate was renewed, give the new "
+        "fingerprint.");
+  }
   const long verified = number(CURLINFO_SSL_VERIFYRESULT);
   // OpenSSL was content, or not even asked: it is libcurl that says no, as to a wrong name.
   const bool is_signed = verified == X509_V_OK || verified == X509_V_ERR_UNSPECIFIED;

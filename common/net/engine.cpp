@@ -14,6 +14,7 @@
 #include "base/build_info.hpp"
 #include "base/system_error.hpp"
 #include "base/text.hpp"
+#include "base/utc_time.hpp"
 #include "net/host_address.hpp"
 
 namespace pca {
@@ -27,6 +28,7 @@ constexpr std::size_t longest_message = 500;
 constexpr std::string_view unix_scheme = "unix://";
 constexpr std::string_view tcp_scheme = "tcp://";
 constexpr std::uint16_t tls_port = 2376;
+constexpr const char* leader_cure = "Bring back its managers until more than half of them run.";
 constexpr int not_managing = 503;  // no manager, or one whose swarm has no leader
 
 // "1.41" as 41.
@@ -75,6 +77,51 @@ Result<EngineEndpoint> parse_tcp(const std::string& text, std::shared_ptr<const 
   endpoint.tls = std::move(tls);
   endpoint.make_transport = plain_transport;
   return endpoint;
+}
+
+// Empty where it is in none.
+std::string swarm_id_of(const Json& info) {
+  const Json* swarm = info.find("Swarm");
+  const Json* cluster = swarm == nullptr ? nullptr : swarm->find("Cluster");
+  return cluster == nullptr ? std::string() : cluster->text_of("ID");
+}
+
+// Whether the Engine of this name manages a swarm that has a leader.
+Result<> check_managing(const Json& info, const std::string& name) {
+  const Json* swarm = info.find("Swarm");
+  const std::string state = swarm == nullptr ? std::string() : swarm->text_of("LocalNodeState");
+  if (state != "active") {
+    return failed(fmt::format("the Engine at {} is in no swarm (its state is {})", visible(name),
+                              state.empty() ? "unknown" : visible(state)),
+                  "Name a manager of the swarm as the input engine.");
+  }
+  const bool* controls = swarm->find("ControlAvailable") == nullptr
+                             ? nullptr
+                             : swarm->find("ControlAvailable")->as_bool();
+  const std::string problem = swarm->text_of("Error");
+  if (controls == nullptr || !*controls) {
+    return failed(fmt::format("the Engine at {} is no manager of its swarm{}{}", visible(name),
+                              problem.empty() ? "" : ": ", visible(problem)),
+                  "Name a manager as the input engine; docker node ls on one lists them.");
+  }
+  if (!problem.empty()) {
+    return unreachable(fmt::format("the swarm of {} cannot be managed now: {}", visible(name),
+                                   visible(problem)),
+                       leader_cure)
+        .as_transient();
+  }
+  return {};
+}
+
+Result<Json> json_of(const EngineRequest& request, Result<EngineAnswer> answer) {
+  if (!answer) return std::move(answer).error();
+  if (!answer->is_good()) return engine_error(request, *answer);
+  if (trim(answer->body).empty()) return Json();
+  const JsonLimits limits{.bytes = request.answer_limit, .depth = 64, .values = 4'000'000};
+  auto json = parse_json(answer->body, limits);
+  if (json) return json;
+  return failed(fmt::format("the Engine's answer to {} cannot be read: {}", describe(request),
+                            json.error().message));
 }
 
 }  // namespace
@@ -218,9 +265,20 @@ Result<HttpResponse> Engine::send(const Budget& budget, const EngineRequest& req
       return answer;
     }
     auto other = send_to(budget, next, request);
-    if (!other || other->status == not_managing) continue;
-    move_on(first, next);
-    return other;
+    if (other && other->status != not_managing) {
+      move_on(first, next);
+      return other;
+    }
+    // What one that runs says of the swarm tells more than that another is away.
+    if (!answer && other) {
+      answer = std::move(other);
+    } else if (!answer) {
+      Error both = answer.error();
+      both.message += "; " + other.error().message;
+      if (other.error().hint == leader_cure) both.hint = leader_cure;
+      both.transient = both.transient || other.error().transient;
+      answer = std::move(both);
+    }
   }
   return answer;
 }
@@ -236,8 +294,26 @@ Result<HttpResponse> Engine::send_to(const Budget& budget, std::size_t endpoint,
   }
   if (version == 0) {
     PCA_TRY(version, ping(budget, endpoint));
+    if (auto same = check_swarm(budget, endpoint, version); !same) {
+      const std::lock_guard lock(mutex_);
+      versions_.erase(endpoint);
+      return std::move(same).error();
+    }
   }
   return exchange(budget, endpoint, request, fmt::format("/v1.{}{}", version, request.path));
+}
+
+// Another swarm's manager answers as well, and knows nothing of this one.
+Result<> Engine::check_swarm(const Budget& budget, std::size_t endpoint, int version) {
+  const EngineRequest request{.path = "/info"};
+  PCA_TRY(HttpResponse response,
+          exchange(budget, endpoint, request, fmt::format("/v1.{}/info", version)));
+  PCA_TRY(const Json info,
+          json_of(request, EngineAnswer{response.status, std::move(response.body)}));
+  PCA_CHECK(check_managing(info, endpoints_[endpoint].name));  // without a leader it names no swarm
+  if (swarm_id_of(info) == swarm_id_) return {};
+  return unreachable(fmt::format("{} manages another swarm", visible(endpoints_[endpoint].name)),
+                     "Name managers of one swarm only.");
 }
 
 Result<HttpResponse> Engine::exchange(const Budget& budget, std::size_t endpoint,
@@ -250,6 +326,7 @@ Result<HttpResponse> Engine::exchange(const Budget& budget, std::size_t endpoint
   if (to.is_here) http.unix_socket = to.unix_socket;
   http.tls = to.tls.get();
   http.response_limit = request.answer_limit;
+  http.sink = request.sink;
   http.body = request.body;
   if (!request.body.empty()) http.headers.emplace_back("Content-Type", "application/json");
   if (!request.registry_auth.empty())
@@ -259,7 +336,7 @@ Result<HttpResponse> Engine::exchange(const Budget& budget, std::size_t endpoint
   }
   Connection connection = take(endpoint);
   auto response = connection.transport->send(budget, http);
-  give_back(std::move(connection));
+  if (!request.sink) give_back(std::move(connection));  // else it is cut
   if (response) return response;
   Error error = std::move(response).error();
   if (error.kind == ErrorKind::unreachable && error.hint.starts_with("Check")) {
@@ -288,13 +365,23 @@ std::vector<Result<EngineAnswer>> Engine::ask_all(const Budget& budget,
     }
   };
   const auto& most = endpoints_[current()].most_connections;
-  const std::size_t at_once =
-      std::min({requests.size(), most_at_once, most ? most() : requests.size()});
+  const std::size_t bearable =
+      most ? most() - std::min(most() - 1, followed_.load()) : most_at_once;
+  const std::size_t at_once = std::min({requests.size(), most_at_once, bearable});
   std::vector<std::jthread> helpers;
   for (std::size_t i = 1; i < at_once; ++i) helpers.emplace_back(work);
   work();
   helpers.clear();  // joins
   return answers;
+}
+
+Result<> Engine::follow(const Budget& budget, const EngineRequest& request) {
+  ++followed_;
+  auto response = send_to(budget, current(), request);
+  --followed_;
+  if (!response) return std::move(response).error();
+  const EngineAnswer answer{response->status, std::move(response->body)};
+  return answer.is_good() ? Result<>() : engine_error(request, answer);
 }
 
 Error engine_error(const EngineRequest& request, const EngineAnswer& answer) {
@@ -304,24 +391,14 @@ Error engine_error(const EngineRequest& request, const EngineAnswer& answer) {
   if (answer.status == 409 || answer.body.find("update out of sequence") != std::string::npos) {
     return conflict(text, "Somebody else changes the same thing: look who, then run it again.");
   }
-  if (answer.status == 503) return failed(text).as_transient();
+  if (answer.status == not_managing) return failed(text).as_transient();
+  // The second is how it begins: for 20 s a manager waits for the one that is gone.
+  for (const char* leaderless : {"does not have a leader", "DeadlineExceeded"}) {
+    if (answer.body.find(leaderless) != std::string::npos)
+      return unreachable(text, leader_cure).as_transient();
+  }
   return failed(text);
 }
-
-namespace {
-
-Result<Json> json_of(const EngineRequest& request, Result<EngineAnswer> answer) {
-  if (!answer) return std::move(answer).error();
-  if (!answer->is_good()) return engine_error(request, *answer);
-  if (trim(answer->body).empty()) return Json();
-  const JsonLimits limits{.bytes = request.answer_limit, .depth = 64, .values = 4'000'000};
-  auto json = parse_json(answer->body, limits);
-  if (json) return json;
-  return failed(fmt::format("the Engine's answer to {} cannot be read: {}", describe(request),
-                            json.error().message));
-}
-
-}  // namespace
 
 Result<Json> Engine::json(const Budget& budget, const EngineRequest& request) {
   return json_of(request, ask(budget, request));
@@ -339,43 +416,9 @@ std::vector<Result<Json>> Engine::json_all(const Budget& budget,
 
 Result<> Engine::check_manager(const Budget& budget) {
   PCA_TRY(const Json info, json(budget, {.path = "/info"}));
-  const Json* swarm = info.find("Swarm");
-  const std::string state = swarm == nullptr ? std::string() : swarm->text_of("LocalNodeState");
-  if (state != "active") {
-    return failed(fmt::format("the Engine at {} is in no swarm (its state is {})", visible(name()),
-                              state.empty() ? "unknown" : visible(state)),
-                  "Name a manager of the swarm as the input engine.");
-  }
-  const bool* controls = swarm->find("ControlAvailable") == nullptr
-                             ? nullptr
-                             : swarm->find("ControlAvailable")->as_bool();
-  const std::string problem = swarm->text_of("Error");
-  if (controls == nullptr || !*controls) {
-    return failed(fmt::format("the Engine at {} is no manager of its swarm{}{}", visible(name()),
-                              problem.empty() ? "" : ": ", visible(problem)),
-                  "Name a manager as the input engine; docker node ls on one lists them.");
-  }
-  if (!problem.empty()) {
-    return unreachable(fmt::format("the swarm of {} cannot be managed now: {}", visible(name()),
-                                   visible(problem)),
-                       "Bring back its managers until more than half of them run.")
-        .as_transient();
-  }
-  return {};
-}
-
-std::string percent_encoded(std::string_view text) {
-  constexpr std::string_view plain =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-  std::string out;
-  for (const char c : text) {
-    if (plain.find(c) != std::string_view::npos) {
-      out += c;
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return out;
+  if (std::string id = swarm_id_of(info); !id.empty()) swarm_id_ = std::move(id);
+  if (const auto now = parse_utc(info.text_of("SystemTime"))) clock_offset_ = *now - utc_now();
+  return check_managing(info, name());
 }
 
 std::string engine_filter(std::span<const std::pair<std::string, std::string>> terms) {

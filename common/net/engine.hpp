@@ -1,16 +1,19 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/budget.hpp"
 #include "base/json.hpp"
+#include "base/percent.hpp"
 #include "base/secret.hpp"
 #include "net/http.hpp"
 #include "net/tls.hpp"
@@ -25,6 +28,7 @@ struct EngineRequest {
   std::string registry_auth = {};                // X-Registry-Auth of nobody in particular
   const Secret* secret_registry_auth = nullptr;  // the same with credentials, borrowed
   std::size_t answer_limit = std::size_t{32} * 1024 * 1024;
+  HttpSink sink = {};  // of follow()
 };
 
 struct EngineAnswer {
@@ -83,8 +87,16 @@ class Engine {
   [[nodiscard]] std::vector<Result<Json>> json_all(const Budget& budget,
                                                    std::span<const EngineRequest> requests);
 
+  // Asks for what has no end, as events: request.sink gets a good answer as it arrives, until it
+  // wants no more. Only the Engine that is asked now, which is not asked again when it ends; takes
+  // one of the connections that the way to it bears. Errors: those of json().
+  [[nodiscard]] Result<> follow(const Budget& budget, const EngineRequest& request);
+
   // Asks whether this Engine manages a swarm that has a leader. The error says what it is instead.
   [[nodiscard]] Result<> check_manager(const Budget& budget);
+
+  // How much the swarm's clock was ahead of ours when check_manager() asked; nothing before.
+  [[nodiscard]] std::optional<Milliseconds> clock_offset() const { return clock_offset_; }
 
   // Of the one that was connected to: 41 for "1.41".
   [[nodiscard]] int minor_version() const { return minor_version_; }
@@ -103,6 +115,7 @@ class Engine {
   [[nodiscard]] Result<HttpResponse> send(const Budget& budget, const EngineRequest& request);
   [[nodiscard]] Result<HttpResponse> send_to(const Budget& budget, std::size_t endpoint,
                                              const EngineRequest& request);
+  [[nodiscard]] Result<> check_swarm(const Budget& budget, std::size_t endpoint, int version);
   [[nodiscard]] Result<HttpResponse> exchange(const Budget& budget, std::size_t endpoint,
                                               const EngineRequest& request,
                                               const std::string& path);
@@ -113,6 +126,9 @@ class Engine {
 
   const std::vector<EngineEndpoint> endpoints_;  // not empty
   int minor_version_ = 0;
+  std::atomic<std::size_t> followed_ = 0;  // answers that have no end
+  std::string swarm_id_;                   // of the one that check_manager() found well
+  std::optional<Milliseconds> clock_offset_;
   mutable std::mutex mutex_;
   std::map<std::size_t, int> versions_;  // of those that were asked, by their place
   std::size_t current_ = 0;
@@ -124,7 +140,5 @@ class Engine {
 
 // "filters=..." of a query; {"label": {"a=b": true}}, percent-encoded, for {{"label", "a=b"}}.
 [[nodiscard]] std::string engine_filter(std::span<const std::pair<std::string, std::string>> terms);
-// For a name in a path or a query.
-[[nodiscard]] std::string percent_encoded(std::string_view text);
 
 }  // namespace pca

@@ -60,6 +60,8 @@ class GitHubApi {
                                            const Json& body, const Find& find);
 
   [[nodiscard]] int attempts() const { return attempts_; }  // requests sent so far
+  // Until when a rate limit lasts; the past where there is none.
+  [[nodiscard]] Clock::time_point rests_until() const { return caller_.rests_until(); }
   // Of the last answer; 0 where none came.
   [[nodiscard]] int last_status() const { return last_status_; }
   [[nodiscard]] Milliseconds longest_call() const { return settings_.longest_call(); }

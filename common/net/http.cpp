@@ -59,6 +59,9 @@ struct Answer {
   std::size_t body_limit = 0;
   std::size_t header_bytes = 0;
   std::string over_limit;  // what was too long, or empty
+  const HttpSink* sink = nullptr;
+  bool is_good = false;    // its status
+  bool is_enough = false;  // as the sink says
 
   static std::size_t on_header(char* data, std::size_t /*one*/, std::size_t size, void* self) {
     return static_cast<Answer*>(self)->add_header({data, size}) ? size : CURL_WRITEFUNC_ERROR;
@@ -74,7 +77,14 @@ struct Answer {
       return false;
     }
     // The final answer's headers replace those of a 100 or 103.
-    if (line.starts_with("HTTP/")) response.headers.clear();
+    if (line.starts_with("HTTP/")) {
+      response.headers.clear();
+      is_good = line.find(" 2") == line.find(' ');
+      // "HTTP/1.1 500 VM is locked (backup)"
+      const std::size_t code = line.find(' ');
+      const std::size_t space = code == std::string_view::npos ? code : line.find(' ', code + 1);
+      response.reason = space == std::string_view::npos ? "" : trim(line.substr(space));
+    }
     const std::size_t colon = line.find(':');
     if (colon != std::string_view::npos && !line.starts_with("HTTP/")) {
       response.headers.emplace_back(to_lower(trim(line.substr(0, colon))),
@@ -83,12 +93,44 @@ struct Answer {
     return true;
   }
   bool add_body(std::string_view part) {
+    if (is_good && *sink) {
+      is_enough = !(*sink)(part);
+      return !is_enough;
+    }
     if (part.size() > body_limit - response.body.size()) {
       over_limit = "the body is longer than " + format_size(body_limit);
       return false;
     }
     response.body.append(part);
     return true;
+  }
+};
+
+// What libcurl's callbacks take a body from.
+struct SourceReader {
+  const HttpBodySource* source = nullptr;
+  std::optional<Error> error;
+
+  static std::size_t on_read(char* into, std::size_t /*one*/, std::size_t size, void* self) {
+    auto& reader = *static_cast<SourceReader*>(self);
+    auto got = reader.source->read({into, size});
+    if (got) return *got;
+    reader.error = std::move(got).error();
+    return CURL_READFUNC_ABORT;
+  }
+};
+
+// Lets one request of a transfer go out, where it may be sent only once: libcurl itself repeats
+// what met a connection that had ended, whatever its method.
+struct Sendings {
+  int most = 0;  // 0 = any number
+  int begun = 0;
+
+  static int on_request(void* self, char* /*to*/, char* /*from*/, int /*port*/, int /*local*/) {
+    auto& sendings = *static_cast<Sendings*>(self);
+    ++sendings.begun;
+    return sendings.most != 0 && sendings.begun > sendings.most ? CURL_PREREQFUNC_ABORT
+                                                                : CURL_PREREQFUNC_OK;
   }
 };
 
@@ -184,7 +226,8 @@ class CurlTransport : public HttpTransport {
   Result<HttpResponse> send(const Budget& budget, const HttpRequest& request) override {
     if (!curl_.is_open()) return failed("libcurl cannot be started: out of memory");
     PCA_CHECK(check_request(request));
-    Hop hop{request.method, request.url, !request.body.empty(), true};
+    Hop hop{request.method, request.url, !request.body.empty() || request.body_source != nullptr,
+            true};
     double total_ms = 0;
     for (int redirects = 0;; ++redirects) {
       PCA_TRY(HttpResponse response, send_one(budget, request, hop));
@@ -210,10 +253,16 @@ class CurlTransport : public HttpTransport {
     const std::string what = describe(hop.method, hop.url);
     Answer answer;
     answer.body_limit = request.response_limit;
+    answer.sink = &request.sink;
     HeaderList headers;
+    SourceReader reader{request.body_source, {}};
+    Sendings sendings{request.is_sent_once ? 1 : 0};
     curl_.reset();
     add_headers(headers, request, hop);
     PCA_CHECK(prepare(request, hop, headers, answer));
+    if (hop.has_body && request.body_source != nullptr) take_from(reader, hop);
+    curl_.set(CURLOPT_PREREQFUNCTION, &Sendings::on_request);
+    curl_.set(CURLOPT_PREREQDATA, static_cast<void*>(&sendings));
     std::optional<Error> not_dialled;
     if (dialer_.dial) {
       curl_.connect_with([&] {
@@ -225,7 +274,17 @@ class CurlTransport : public HttpTransport {
     }
     auto code = curl_.perform(budget, dialer_.dial ? dialer_.peer : peer_of(request, hop));
     curl_.set(CURLOPT_HTTPHEADER, nullptr);  // its lines go away here
+    if (request.trace != nullptr) {
+      *request.trace = {sendings.begun > 0, curl_.was_reused() || sendings.begun > 1,
+                        answer.header_bytes != 0, curl_.seen_fingerprint()};
+    }
     if (!code && not_dialled) return *std::move(not_dialled);
+    if (reader.error) return *std::move(reader.error);
+    if (!code && sendings.most != 0 && sendings.begun > sendings.most) {
+      return unreachable(what + ": the connection ended before an answer came",
+                         "It may have been done all the same.")
+          .as_transient();
+    }
     if (!code) {
       Error error = std::move(code).error();
       error.message = what + ": " + error.message;
@@ -234,7 +293,8 @@ class CurlTransport : public HttpTransport {
     if (!answer.over_limit.empty()) {
       return failed(fmt::format("{}: {}", what, answer.over_limit));
     }
-    if (*code != CURLE_OK) return failed(what + ": the answer could not be stored");
+    if (*code != CURLE_OK && !answer.is_enough)
+      return failed(what + ": the answer could not be stored");
     long status = 0;
     curl_easy_getinfo(curl_.get(), CURLINFO_RESPONSE_CODE, &status);
     answer.response.status = static_cast<int>(status);
@@ -246,9 +306,20 @@ class CurlTransport : public HttpTransport {
     if (hop.has_secrets) {
       for (const auto& [name, value] : request.secret_headers) list.add(name, value->expose());
     }
+    if (request.as_http_1_0) list.add("Connection", "keep-alive");
     list.leave_out("Expect");  // costs a round trip
     // libcurl takes every body for a form.
     if (!has_header(request, "Content-Type")) list.leave_out("Content-Type");
+  }
+
+  // The size is known, so nothing is sent in chunks.
+  void take_from(SourceReader& reader, const Hop& hop) {
+    curl_.set(CURLOPT_POSTFIELDS, static_cast<const char*>(nullptr));
+    curl_.set(CURLOPT_POST, 1L);
+    curl_.set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(reader.source->size));
+    curl_.set(CURLOPT_READFUNCTION, &SourceReader::on_read);
+    curl_.set(CURLOPT_READDATA, static_cast<void*>(&reader));
+    curl_.set(CURLOPT_CUSTOMREQUEST, hop.method.c_str());
   }
 
   Result<> prepare(const HttpRequest& request, const Hop& hop, const HeaderList& headers,
@@ -276,6 +347,9 @@ class CurlTransport : public HttpTransport {
       curl_.set(CURLOPT_POSTFIELDS, "");
     }
     if (hop.method != "HEAD") curl_.set(CURLOPT_CUSTOMREQUEST, hop.method.c_str());
+    if (request.as_http_1_0) {
+      curl_.set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_0));
+    }
     return {};
   }
 
@@ -283,6 +357,15 @@ class CurlTransport : public HttpTransport {
   // still reach a local socket.
   Result<> trust_for(const HttpRequest& request, const Hop& hop) {
     if (url_scheme(hop.url) == "http") return {};
+    if (request.tls != nullptr && !request.tls->fingerprints.empty()) {
+      curl_.trust_fingerprints(request.tls->fingerprints);
+      return {};
+    }
+    if (request.tls != nullptr && request.tls->trusts_anybody) {
+      curl_.trust_anybody();
+      return {};
+    }
+    if (request.trace != nullptr) curl_.note_fingerprint();
     if (request.tls != nullptr) return use(*request.tls);
     return curl_.trust(request.ca_file);
   }

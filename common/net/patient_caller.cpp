@@ -24,6 +24,16 @@ std::optional<std::int64_t> number_of(const HttpResponse& response, std::string_
   return number ? std::optional(*number) : std::nullopt;
 }
 
+Error rate_limited(const HttpResponse& response, const std::string& what, Milliseconds pause,
+                   const std::string& wait_input) {
+  const std::string said = message_of(response);
+  return unreachable(fmt::format("{} met a rate limit{}{}", what, said.empty() ? "" : ": ", said),
+                     fmt::format("It ends in {}. Try again then{}.", format_duration(pause),
+                                 wait_input.empty() ? "" : ", or raise " + wait_input));
+}
+
+}  // namespace
+
 // RFC 9110, section 5.6.7: the one form that servers send. The C locale's names.
 std::optional<std::int64_t> date_of(const HttpResponse& response) {
   std::tm time{};
@@ -32,15 +42,6 @@ std::optional<std::int64_t> date_of(const HttpResponse& response) {
   if (end == nullptr || *end != '\0') return std::nullopt;
   return ::timegm(&time);
 }
-
-Error rate_limited(const HttpResponse& response, const std::string& what, Milliseconds pause) {
-  const std::string said = message_of(response);
-  return unreachable(
-      fmt::format("{} met a rate limit{}{}", what, said.empty() ? "" : ": ", said),
-      fmt::format("It ends in {}. Try again then, or raise max-wait.", format_duration(pause)));
-}
-
-}  // namespace
 
 std::string what_of(const HttpRequest& request) {
   const std::string_view url = request.url;
@@ -60,7 +61,8 @@ std::string message_of(const HttpResponse& response) {
     for (const Json& error : *errors->as_array()) {
       const Json* detail = error.find("message");
       if (detail == nullptr) detail = error.find("field");
-      if (detail != nullptr && detail->as_string() != nullptr) text += ": " + *detail->as_string();
+      if (detail == nullptr || detail->as_string() == nullptr) continue;
+      text += (text.empty() ? "" : ": ") + *detail->as_string();
     }
   }
   return visible(cut_utf8(to_valid_utf8(text), longest_message));
@@ -111,10 +113,11 @@ Result<HttpResponse> PatientCaller::run(const Budget& budget, const Call& call) 
     if (is_success || (response && response->status == 304)) return response;
     if (response && is_rate_limited(*response)) {
       const Milliseconds pause = rate_limit_pause(*response, vague_limits_++);
-      Error error = rate_limited(*response, call.what, pause);
+      Error error = rate_limited(*response, call.what, pause, patience_.wait_input);
       waited_ += pause;
       if (retry >= patience_.retries || waited_ > patience_.most_waiting ||
           pause >= budget.left()) {
+        rests_until_ = Clock::now() + pause;
         return error;
       }
       PCA_CHECK(wait(budget, pause, error));

@@ -82,7 +82,7 @@ Result<SessionRequest> decode_request(std::string_view payload) {
     return conflict("the session was opened by another version of this tool",
                     "Use one version of it in a job.");
   }
-  const auto kind = checked(reader.byte(), Kind::attach, Kind::end);
+  const auto kind = checked(reader.byte(), Kind::attach, Kind::subsystem);
   const auto identity = reader.string();
   const auto text = reader.string();
   const auto port = reader.number();

@@ -27,7 +27,7 @@ enum class SessionFrameType : std::uint8_t {
   signal = 6,      // to the holder: a signal's name for what runs
   exit = 7,        // from the holder: SshChannel::Exit
   error = 8,       // from the holder: Error; nothing follows
-  incoming = 9,    // from the holder: a connection has come to a port listened on
+  incoming = 9,    // from the holder: a connection has come to a place listened on
 };
 
 struct SessionFrame {
@@ -66,16 +66,17 @@ class SessionFrameReader {
 // The first frame of a connection. `version` comes first in every version of this protocol.
 struct SessionRequest {
   enum class Kind : std::uint8_t {
-    attach = 1,  // nothing but being told when the SSH session is lost
-    exec = 2,    // text: the command
-    tcp = 3,     // text: the host, port
-    unix = 4,    // text: the path
-    listen = 5,  // text: the address, port; opened gives the port
-    accept = 6,  // port: one listened on; takes a connection that incoming told of
-    status = 7,  // opened gives JSON
-    end = 8,     // the session is to end
+    attach = 1,     // nothing but being told when the SSH session is lost
+    exec = 2,       // text: the command
+    tcp = 3,        // text: the host, port
+    unix = 4,       // text: the path
+    listen = 5,     // text: the address or path, port; opened gives the port
+    accept = 6,     // text, port: a place listened on; takes a connection that incoming told of
+    status = 7,     // opened gives JSON
+    end = 8,        // the session is to end
+    subsystem = 9,  // text: its name
   };
-  static constexpr std::uint32_t current_version = 1;
+  static constexpr std::uint32_t current_version = 2;
 
   std::uint32_t version = current_version;
   Kind kind = Kind::attach;

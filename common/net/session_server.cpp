@@ -25,8 +25,8 @@ constexpr const char* doing = "holding the session";
 
 }  // namespace
 
-// One connection to the session's socket: a channel, a port listened on, or a question. Owns the
-// socket and the channel.
+// One connection to the session's socket: a channel, a place that the host listens on, or a
+// question. Owns the socket and the channel.
 class SessionGuest {
  public:
   explicit SessionGuest(FileDescriptor socket) : socket_(std::move(socket)) {}
@@ -39,8 +39,8 @@ class SessionGuest {
   [[nodiscard]] bool has_channel() const { return channel_ != nullptr; }
   [[nodiscard]] bool runs_command() const { return is_command_ && stage_ == Stage::open; }
   [[nodiscard]] bool ran_command() const { return is_command_ && is_gone(); }
-  // Once, when it ends, however it ends: the port that was listened on for it; 0: none.
-  [[nodiscard]] std::uint16_t give_up_port();
+  // Once, when it ends, however it ends: the place that was listened on for it.
+  [[nodiscard]] std::optional<ListeningPlace> give_up_place();
   [[nodiscard]] PollHandle poll_handle();
 
  private:
@@ -61,8 +61,8 @@ class SessionGuest {
   Stage stage_ = Stage::asking;
   Clock::time_point ask_by_ = Clock::now() + asking_limit;
   std::unique_ptr<SshChannel> channel_;
-  std::uint16_t port_ = 0;  // listened on for it
-  std::size_t taken_ = 0;   // of the data frame at the front
+  std::optional<ListeningPlace> place_;  // listened on for it
+  std::size_t taken_ = 0;                // of the data frame at the front
   bool is_command_ = false;
   bool ignores_input_ = false;
   bool end_told_ = false;
@@ -82,7 +82,7 @@ Result<bool> SessionGuest::step_stage(SessionServer& server) {
     case Stage::asking:
       return take_request(server);
     case Stage::waiting:
-      if (port_ == 0) return wait_for_end();
+      if (!place_) return wait_for_end();
       return accept_there(server);
     case Stage::opening:
       return step_opening(server);
@@ -137,6 +137,10 @@ Result<> SessionGuest::begin(SessionServer& server, const SessionRequest& reques
       channel_ = session.begin_exec(request.text);
       is_command_ = true;
       break;
+    case Kind::subsystem:
+      channel_ = session.begin_subsystem(request.text);
+      is_command_ = true;
+      break;
     case Kind::tcp:
       channel_ = session.begin_tcp(request.text, request.port);
       break;
@@ -144,12 +148,12 @@ Result<> SessionGuest::begin(SessionServer& server, const SessionRequest& reques
       channel_ = session.begin_unix(request.text);
       break;
     case Kind::accept:
-      channel_ = server.take_accepted(request.port);
-      if (channel_ == nullptr) return failed("no connection waits at that port");
+      channel_ = server.take_accepted({request.text, request.port});
+      if (channel_ == nullptr) return failed("no connection waits there");
       break;
     case Kind::listen: {
-      PCA_TRY(port_, session.listen_tcp(Budget::of(goodbye_limit), request.text, request.port));
-      answer(std::to_string(port_), Stage::waiting);
+      PCA_TRY(place_, session.listen(Budget::of(goodbye_limit), {request.text, request.port}));
+      answer(std::to_string(place_->port), Stage::waiting);
       return {};
     }
     case Kind::attach:
@@ -179,9 +183,9 @@ Result<bool> SessionGuest::wait_for_end() {
 Result<bool> SessionGuest::accept_there(SessionServer& server) {
   bool moved = false;
   while (server.session_ != nullptr && !socket_.is_congested()) {
-    PCA_TRY(auto channel, server.session_->accept(port_));
+    PCA_TRY(auto channel, server.session_->accept(*place_));
     if (channel == nullptr) break;
-    server.accepted_[port_].push_back(std::move(channel));
+    server.accepted_[*place_].push_back(std::move(channel));
     socket_.send(SessionFrameType::incoming);
     moved = true;
   }
@@ -286,9 +290,9 @@ void SessionGuest::end_with(const Error& error) {
   stage_ = Stage::gone;
 }
 
-std::uint16_t SessionGuest::give_up_port() {
+std::optional<ListeningPlace> SessionGuest::give_up_place() {
   const bool has_ended = stage_ == Stage::leaving || stage_ == Stage::gone;
-  return has_ended ? std::exchange(port_, 0) : std::uint16_t{0};
+  return has_ended ? std::exchange(place_, std::nullopt) : std::nullopt;
 }
 
 PollHandle SessionGuest::poll_handle() {
@@ -404,7 +408,7 @@ bool SessionServer::step_guests() {
   for (auto guest = guests_.begin(); guest != guests_.end();) {
     const auto stepped = guest->step(*this);
     if (!stepped) guest->end_with(stepped.error());
-    stop_listening(guest->give_up_port());
+    stop_listening(guest->give_up_place());
     moved = moved || !stepped || *stepped;
     if (guest->ran_command()) freed_until_ = Clock::now() + freeing_limit;
     guest = guest->is_gone() ? guests_.erase(guest) : std::next(guest);
@@ -421,22 +425,22 @@ bool SessionServer::expects_room() const {
 void SessionServer::lose_guests(const Error& error) {
   for (SessionGuest& guest : guests_) {
     if (!guest.is_gone()) guest.end_with(error);
-    stop_listening(guest.give_up_port());
+    stop_listening(guest.give_up_place());
   }
 }
 
-std::unique_ptr<SshChannel> SessionServer::take_accepted(std::uint16_t port) {
-  auto& waiting = accepted_[port];
+std::unique_ptr<SshChannel> SessionServer::take_accepted(const ListeningPlace& place) {
+  auto& waiting = accepted_[place];
   if (waiting.empty()) return nullptr;
   auto channel = std::move(waiting.front());
   waiting.pop_front();
   return channel;
 }
 
-void SessionServer::stop_listening(std::uint16_t port) {
-  if (port == 0) return;
-  accepted_.erase(port);
-  if (session_ != nullptr) session_->stop_listening(port);
+void SessionServer::stop_listening(const std::optional<ListeningPlace>& place) {
+  if (!place) return;
+  accepted_.erase(*place);
+  if (session_ != nullptr) session_->stop_listening(*place);
 }
 
 std::string SessionServer::status() const {

@@ -5,6 +5,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "net/session_identity.hpp"
@@ -53,8 +54,8 @@ class SessionServer {
   [[nodiscard]] bool expects_room() const;
   void lose_guests(const Error& error);
   void say(const std::string& text) const;
-  [[nodiscard]] std::unique_ptr<SshChannel> take_accepted(std::uint16_t port);
-  void stop_listening(std::uint16_t port);
+  [[nodiscard]] std::unique_ptr<SshChannel> take_accepted(const ListeningPlace& place);
+  void stop_listening(const std::optional<ListeningPlace>& place);
   [[nodiscard]] std::string status() const;
 
   friend class SessionGuest;
@@ -64,7 +65,7 @@ class SessionServer {
   std::string name_;  // of the socket
   Settings settings_;
   std::unique_ptr<SshSession> session_;  // null while it connects again
-  std::map<std::uint16_t, std::deque<std::unique_ptr<SshChannel>>> accepted_;  // by port
+  std::map<ListeningPlace, std::deque<std::unique_ptr<SshChannel>>> accepted_;
   std::list<SessionGuest> guests_;
   Clock::time_point began_ = Clock::now();
   Clock::time_point next_try_{};

@@ -88,13 +88,15 @@ class SharedSession : public SshSession {
                                                 const std::string& path) override {
     return opened(budget, unix_socket(path));
   }
+  Result<std::unique_ptr<SshChannel>> open_subsystem(const Budget& budget,
+                                                     const std::string& name) override;
   std::unique_ptr<SshChannel> begin_exec(const std::string& command) override;
+  std::unique_ptr<SshChannel> begin_subsystem(const std::string& name) override;
   std::unique_ptr<SshChannel> begin_tcp(const std::string& host, std::uint16_t port) override;
   std::unique_ptr<SshChannel> begin_unix(const std::string& path) override;
-  Result<std::uint16_t> listen_tcp(const Budget& budget, const std::string& address,
-                                   std::uint16_t port) override;
-  Result<std::unique_ptr<SshChannel>> accept(std::uint16_t listening_port) override;
-  void stop_listening(std::uint16_t listening_port) override { listeners_.erase(listening_port); }
+  Result<ListeningPlace> listen(const Budget& budget, const ListeningPlace& place) override;
+  Result<std::unique_ptr<SshChannel>> accept(const ListeningPlace& place) override;
+  void stop_listening(const ListeningPlace& place) override { listeners_.erase(place); }
   Result<std::vector<short>> wait(const Budget& budget, std::span<const PollHandle> others,
                                   Clock::time_point wake_at, const std::string& doing) override;
   Result<> close(const Budget&) override { return {}; }  // it is not ours to close
@@ -123,7 +125,7 @@ class SharedSession : public SshSession {
   SessionSocket presence_;
   FileDescriptor poll_;
   std::vector<SharedChannel*> channels_;  // those that live
-  std::map<std::uint16_t, SessionSocket> listeners_;
+  std::map<ListeningPlace, SessionSocket> listeners_;
   bool has_news_ = false;
 };
 
@@ -351,23 +353,38 @@ std::unique_ptr<SharedChannel> SharedSession::unix_socket(const std::string& pat
 
 Result<std::unique_ptr<SshChannel>> SharedSession::exec(const Budget& budget,
                                                         const std::string& command) {
-  return retry<std::unique_ptr<SshChannel>>(
+  std::optional<Error> refusal;
+  auto channel = retry<std::unique_ptr<SshChannel>>(
       budget, turn,
       [&](int) {
         return opened(budget,
                       begin({.kind = Kind::exec, .text = command}, "a channel for a command"));
       },
-      [this](const Error&, int next_try, Milliseconds) {
+      [&](const Error& problem, int next_try, Milliseconds) {
+        refusal = problem;
         if (next_try != 2 || !say_) return;
         say_(
             fmt::format("waiting for another command on the open session to end: {} runs no more "
                         "at once (MaxSessions)",
                         host_));
       });
+  // The last try may have had no time for its answer; why there were so many says more.
+  if (!channel && refusal && channel.error().kind == ErrorKind::unreachable && budget.is_over()) {
+    return *std::move(refusal);
+  }
+  return channel;
+}
+
+Result<std::unique_ptr<SshChannel>> SharedSession::open_subsystem(const Budget& budget,
+                                                                  const std::string& name) {
+  return opened(budget, begin({.kind = Kind::subsystem, .text = name}, "the subsystem " + name));
 }
 
 std::unique_ptr<SshChannel> SharedSession::begin_exec(const std::string& command) {
   return begin({.kind = Kind::exec, .text = command}, "a channel for a command");
+}
+std::unique_ptr<SshChannel> SharedSession::begin_subsystem(const std::string& name) {
+  return begin({.kind = Kind::subsystem, .text = name}, "the subsystem " + name);
 }
 std::unique_ptr<SshChannel> SharedSession::begin_tcp(const std::string& host, std::uint16_t port) {
   return tcp(host, port);
@@ -387,20 +404,20 @@ Result<std::unique_ptr<SshChannel>> SharedSession::opened(const Budget& budget,
   }
 }
 
-Result<std::uint16_t> SharedSession::listen_tcp(const Budget& budget, const std::string& address,
-                                                std::uint16_t port) {
-  SessionRequest request{.kind = Kind::listen, .identity = name_, .text = address, .port = port};
+Result<ListeningPlace> SharedSession::listen(const Budget& budget, const ListeningPlace& place) {
+  SessionRequest request{
+      .kind = Kind::listen, .identity = name_, .text = place.address, .port = place.port};
   PCA_TRY(Answer answer, ask(budget, folder_, name_, request));
-  PCA_TRY(const std::int64_t number, parse_integer(answer.text, 1, 65535));
-  const auto listening = static_cast<std::uint16_t>(number);
+  PCA_TRY(const std::int64_t port, parse_integer(answer.text, place.is_unix() ? 0 : 1, 65535));
+  ListeningPlace chosen{place.address, static_cast<std::uint16_t>(port)};
   watch(answer.socket, 0, true);
-  listeners_.insert_or_assign(listening, std::move(answer.socket));
-  return listening;
+  listeners_.insert_or_assign(chosen, std::move(answer.socket));
+  return chosen;
 }
 
-Result<std::unique_ptr<SshChannel>> SharedSession::accept(std::uint16_t listening_port) {
-  const auto listener = listeners_.find(listening_port);
-  if (listener == listeners_.end()) return tool_bug("accept() on a port nobody listens on");
+Result<std::unique_ptr<SshChannel>> SharedSession::accept(const ListeningPlace& place) {
+  const auto listener = listeners_.find(place);
+  if (listener == listeners_.end()) return tool_bug("accept() where nobody listens");
   SessionSocket& socket = listener->second;
   PCA_TRY(const auto frame, socket.front());
   if (!frame) {
@@ -412,8 +429,8 @@ Result<std::unique_ptr<SshChannel>> SharedSession::accept(std::uint16_t listenin
     return failed("an open session sends what it may not");
   socket.pop();
   return std::unique_ptr<SshChannel>(
-      begin({.kind = Kind::accept, .port = listening_port},
-            fmt::format("a connection from port {}", listening_port)));
+      begin({.kind = Kind::accept, .text = place.address, .port = place.port},
+            "a connection from " + place.text()));
 }
 
 void SharedSession::receive_all() {

@@ -46,9 +46,10 @@ int signal_number(std::string_view name) {
 struct ChannelRequest {
   std::string type;     // "session", "direct-tcpip", ...
   std::string message;  // what goes with the type
-  std::string command;  // of a session
+  std::string command;  // of a session; or a subsystem's name
   std::string what;     // for messages: "a connection to 10.0.0.5:5432"
   unsigned window = stream_window;
+  std::string start = "exec";  // what the command is to the server, or "subsystem"
 };
 
 // What a channel has of its own. It lives in the session, because closing takes longer than the
@@ -94,13 +95,15 @@ class Session : public SshSession {
                                                std::uint16_t port) override;
   Result<std::unique_ptr<SshChannel>> open_unix(const Budget& budget,
                                                 const std::string& path) override;
+  Result<std::unique_ptr<SshChannel>> open_subsystem(const Budget& budget,
+                                                     const std::string& name) override;
   std::unique_ptr<SshChannel> begin_exec(const std::string& command) override;
+  std::unique_ptr<SshChannel> begin_subsystem(const std::string& name) override;
   std::unique_ptr<SshChannel> begin_tcp(const std::string& host, std::uint16_t port) override;
   std::unique_ptr<SshChannel> begin_unix(const std::string& path) override;
-  Result<std::uint16_t> listen_tcp(const Budget& budget, const std::string& address,
-                                   std::uint16_t port) override;
-  Result<std::unique_ptr<SshChannel>> accept(std::uint16_t listening_port) override;
-  void stop_listening(std::uint16_t listening_port) override;
+  Result<ListeningPlace> listen(const Budget& budget, const ListeningPlace& place) override;
+  Result<std::unique_ptr<SshChannel>> accept(const ListeningPlace& place) override;
+  void stop_listening(const ListeningPlace& place) override;
   Result<std::vector<short>> wait(const Budget& budget, std::span<const PollHandle> others,
                                   Clock::time_point wake_at, const std::string& doing) override;
   Result<> close(const Budget& budget) override { return transport_.close(budget); }
@@ -130,7 +133,7 @@ class Session : public SshSession {
   SshTransport transport_;
   std::list<ChannelState> channels_;
   ChannelState* asking_ = nullptr;  // libssh2 sends one request at a time
-  std::map<std::uint16_t, LIBSSH2_LISTENER*> listeners_;
+  std::map<ListeningPlace, LIBSSH2_LISTENER*> listeners_;
   std::vector<LIBSSH2_LISTENER*> unwanted_;  // listeners on their way out
   Milliseconds keepalive_;
   int keepalive_limit_;
@@ -367,14 +370,19 @@ Error Session::refusal(const ChannelState& channel) const {
 
 void Session::start_command(ChannelState& channel) {
   const std::string& command = channel.request.command;
-  const int code = libssh2_channel_process_startup(channel.raw, "exec", 4, command.data(),
-                                                   static_cast<unsigned>(command.size()));
+  const std::string& start = channel.request.start;
+  const int code = libssh2_channel_process_startup(
+      channel.raw, start.data(), static_cast<unsigned>(start.size()), command.data(),
+      static_cast<unsigned>(command.size()));
   transport_.flush();
   if (code == 0) {
     channel.stage = ChannelState::Stage::open;
   } else if (code == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED) {
-    channel.fail(failed(transport_.peer() + " refused to run a command",
-                        "Check the user's shell and ForceCommand in sshd_config."));
+    channel.fail(start == "exec" ? failed(transport_.peer() + " refused to run a command",
+                                          "Check the user's shell and ForceCommand in sshd_config.")
+                                 : failed(fmt::format("{} refused to start its subsystem {}",
+                                                      transport_.peer(), command),
+                                          "Check the Subsystem lines in sshd_config."));
   } else if (code != LIBSSH2_ERROR_EAGAIN) {
     channel.fail(transport_.problem(code, "starting the command"));
   }
@@ -432,9 +440,21 @@ ChannelRequest command_request(const std::string& command) {
   return {"session", {}, command, "a channel for a command", command_window};
 }
 
+ChannelRequest subsystem_request(const std::string& name) {
+  ChannelRequest request = command_request(name);
+  request.what = "the subsystem " + name;
+  request.start = "subsystem";
+  return request;
+}
+
 Result<std::unique_ptr<SshChannel>> Session::exec(const Budget& budget,
                                                   const std::string& command) {
   return opened(budget, add(command_request(command)));
+}
+
+Result<std::unique_ptr<SshChannel>> Session::open_subsystem(const Budget& budget,
+                                                            const std::string& name) {
+  return opened(budget, add(subsystem_request(name)));
 }
 
 Result<std::unique_ptr<SshChannel>> Session::open_tcp(const Budget& budget, const std::string& host,
@@ -451,6 +471,10 @@ std::unique_ptr<SshChannel> Session::begin_exec(const std::string& command) {
   return add(command_request(command));
 }
 
+std::unique_ptr<SshChannel> Session::begin_subsystem(const std::string& name) {
+  return add(subsystem_request(name));
+}
+
 std::unique_ptr<SshChannel> Session::begin_tcp(const std::string& host, std::uint16_t port) {
   return add(tcp_request(host, port));
 }
@@ -459,9 +483,12 @@ std::unique_ptr<SshChannel> Session::begin_unix(const std::string& path) {
   return add(unix_request(path));
 }
 
-Result<std::uint16_t> Session::listen_tcp(const Budget& budget, const std::string& address,
-                                          std::uint16_t port) {
-  const std::string where = fmt::format("{}:{}", visible(address), port);
+Result<ListeningPlace> Session::listen(const Budget& budget, const ListeningPlace& place) {
+  const std::string where = place.text();
+  if (listeners_.contains(place)) {
+    return failed("this connection listens on " + where + " already",
+                  "End the forward that does, or use another place.");
+  }
   if (asked_at_ != Clock::time_point{}) {
     return failed("cannot ask for listening on " + where + " on a connection that was idle",
                   "Ask before anything else on a new connection.");
@@ -470,24 +497,29 @@ Result<std::uint16_t> Session::listen_tcp(const Budget& budget, const std::strin
   LIBSSH2_LISTENER* listener = nullptr;
   const std::string doing = "asking for listening on " + where;
   PCA_TRY(const int code, transport_.complete(budget, doing, [&] {
-    listener = libssh2_channel_forward_listen_ex(transport_.raw(), address.c_str(), port, &bound,
-                                                 longest_accept_queue);
+    listener = libssh2_channel_forward_listen_ex(transport_.raw(), place.address.c_str(),
+                                                 place.port, &bound, longest_accept_queue);
     return listener == nullptr ? transport_.last_code() : 0;
   }));
   if (code == LIBSSH2_ERROR_REQUEST_DENIED) {
-    return failed(fmt::format("{} refused to listen on {}", transport_.peer(), where),
-                  "The port may be taken; check AllowTcpForwarding, PermitListen and GatewayPorts "
-                  "in sshd_config.");
+    return failed(
+        fmt::format("{} refused to listen on {}", transport_.peer(), where),
+        place.is_unix()
+            ? "The file may be there already (remove it), or its folder is not this user's; check "
+              "AllowStreamLocalForwarding and StreamLocalBindUnlink in sshd_config."
+            : "The port may be taken; check AllowTcpForwarding, PermitListen and GatewayPorts in "
+              "sshd_config.");
   }
   if (code < 0) return transport_.problem(code, doing);
-  const auto chosen = static_cast<std::uint16_t>(port == 0 ? bound : port);
+  ListeningPlace chosen = place;
+  if (!place.is_unix() && place.port == 0) chosen.port = static_cast<std::uint16_t>(bound);
   listeners_[chosen] = listener;
   return chosen;
 }
 
-Result<std::unique_ptr<SshChannel>> Session::accept(std::uint16_t listening_port) {
-  const auto listener = listeners_.find(listening_port);
-  if (listener == listeners_.end()) return tool_bug("accept() on a port nobody listens on");
+Result<std::unique_ptr<SshChannel>> Session::accept(const ListeningPlace& place) {
+  const auto listener = listeners_.find(place);
+  if (listener == listeners_.end()) return tool_bug("accept() where nobody listens");
   LIBSSH2_CHANNEL* raw = libssh2_channel_forward_accept(listener->second);
   transport_.flush();
   if (raw == nullptr) {
@@ -495,15 +527,15 @@ Result<std::unique_ptr<SshChannel>> Session::accept(std::uint16_t listening_port
     return std::unique_ptr<SshChannel>();
   }
   ChannelState& state = channels_.emplace_back();
-  state.request.what = fmt::format("a connection from port {}", listening_port);
+  state.request.what = "a connection from " + place.text();
   state.stage = ChannelState::Stage::open;
   state.raw = raw;
   libssh2_channel_handle_extended_data2(raw, LIBSSH2_CHANNEL_EXTENDED_DATA_IGNORE);
   return std::unique_ptr<SshChannel>(std::make_unique<Channel>(*this, state));
 }
 
-void Session::stop_listening(std::uint16_t listening_port) {
-  const auto listener = listeners_.find(listening_port);
+void Session::stop_listening(const ListeningPlace& place) {
+  const auto listener = listeners_.find(place);
   if (listener == listeners_.end()) return;
   unwanted_.push_back(listener->second);
   listeners_.erase(listener);
@@ -604,6 +636,10 @@ class ChannelStream : public ByteStream {
 };
 
 }  // namespace
+
+std::string ListeningPlace::text() const {
+  return is_unix() ? visible(address) : fmt::format("{}:{}", visible(address), port);
+}
 
 Result<std::unique_ptr<SshSession>> SshSession::open(const Budget& budget,
                                                      std::unique_ptr<ByteStream> stream,

@@ -48,6 +48,15 @@ struct SshFacts {
 
 class SshChannel;
 
+// Where a server listens for us: an address and a port (0: it chooses), or a unix socket.
+struct ListeningPlace {
+  std::string address = {};  // empty is all of them; a path begins with a slash
+  std::uint16_t port = 0;
+  [[nodiscard]] bool is_unix() const { return address.starts_with('/'); }
+  [[nodiscard]] std::string text() const;  // "127.0.0.1:8080", "/run/app.sock"
+  auto operator<=>(const ListeningPlace&) const = default;
+};
+
 // One SSH connection and everything on it, driven by one thread: channels, keepalive, forwards.
 // Owns its ByteStream. Not thread safe.
 //
@@ -75,21 +84,25 @@ class SshSession {
                                                        std::uint16_t port) = 0;
   virtual Result<std::unique_ptr<SshChannel>> open_unix(const Budget& budget,
                                                         const std::string& path) = 0;
+  // A subsystem, "sftp" (RFC 4254 section 6.5), on a new channel; as exec() otherwise.
+  virtual Result<std::unique_ptr<SshChannel>> open_subsystem(const Budget& budget,
+                                                             const std::string& name) = 0;
   // The same without waiting, for a loop that serves other channels too: until is_open() the
   // channel takes and gives nothing; when the server cannot connect, read() and write() fail. The
   // server is asked for one channel at a time, so one that is slow to connect delays later ones.
   virtual std::unique_ptr<SshChannel> begin_exec(const std::string& command) = 0;
+  virtual std::unique_ptr<SshChannel> begin_subsystem(const std::string& name) = 0;
   virtual std::unique_ptr<SshChannel> begin_tcp(const std::string& host, std::uint16_t port) = 0;
   virtual std::unique_ptr<SshChannel> begin_unix(const std::string& path) = 0;
 
-  // Asks the server to listen; gives the port it chose. To be called before the session has been
-  // silent for a keepalive: afterwards libssh2 cannot tell the two answers apart, and this fails.
-  // accept() gives the next connection, or nullptr when there is none now.
-  virtual Result<std::uint16_t> listen_tcp(const Budget& budget, const std::string& address,
-                                           std::uint16_t port) = 0;
-  virtual Result<std::unique_ptr<SshChannel>> accept(std::uint16_t listening_port) = 0;
-  // Tells the server that this port is wanted no more; channels that came by it stay.
-  virtual void stop_listening(std::uint16_t listening_port) = 0;
+  // Asks the server to listen (RFC 4254 section 7.1; for a path OpenSSH's
+  // streamlocal-forward@openssh.com); gives the place with the port it chose. To be called before
+  // the session has been silent for a keepalive: afterwards libssh2 cannot tell the two answers
+  // apart, and this fails. accept() gives the next connection, or nullptr when there is none now.
+  virtual Result<ListeningPlace> listen(const Budget& budget, const ListeningPlace& place) = 0;
+  virtual Result<std::unique_ptr<SshChannel>> accept(const ListeningPlace& place) = 0;
+  // Tells the server that it is wanted no more; channels that came by it stay.
+  virtual void stop_listening(const ListeningPlace& place) = 0;
 
   // Waits until the connection or one of `others` needs attention, at most until `wake_at`. Sends
   // keepalives when due. Gives the poll() revents of `others`. Errors: cancelled, unreachable

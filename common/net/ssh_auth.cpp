@@ -120,7 +120,10 @@ class Authentication {
     PCA_TRY(const auto identities, agent.identities(budget_));
     std::size_t count = 0;
     for (const SshAgent::Identity& identity : identities) {
-      if (++count > most_agent_keys) break;
+      if (++count > most_agent_keys) {
+        untried_keys_ = identities.size() - most_agent_keys;
+        break;
+      }
       PCA_TRY(const bool done, attempt(fmt::format("agent key {}", visible(identity.comment)), [&] {
                 return agent.log_in(budget_, transport_, login_.user, identity);
               }));
@@ -186,6 +189,16 @@ class Authentication {
     std::string message = fmt::format("{} refused the login of {} (tried: {})", transport_.peer(),
                                       visible(login_.user), join(tried_, ", "));
     if (!offered_.empty()) message += fmt::format("; it takes {}", join(offered_, ", "));
+    if (untried_keys_ > 0) {
+      message += fmt::format("; {} more of the agent's keys {} not tried", untried_keys_,
+                             untried_keys_ == 1 ? "was" : "were");
+      return permission_denied(
+          std::move(message),
+          fmt::format("Use an agent that holds only the right key, add that one first, or give it "
+                      "as the input key: no more than {} of an agent's keys are tried, because "
+                      "sshd hangs up after 6 failures.",
+                      most_agent_keys));
+    }
     return permission_denied(std::move(message),
                              "Check user and key, and that the public key is in the user's "
                              "~/.ssh/authorized_keys on the host.");
@@ -203,6 +216,7 @@ class Authentication {
   std::string doing_;
   std::vector<std::string> tried_;
   std::string last_tried_;
+  std::size_t untried_keys_ = 0;  // of the agent
   std::vector<std::string> offered_;
 };
 

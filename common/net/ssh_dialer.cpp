@@ -12,14 +12,16 @@
 
 #include "base/system_error.hpp"
 #include "base/text.hpp"
-#include "net/flow.hpp"
-#include "net/local_socket.hpp"
+#include "net/channel_flows.hpp"
 
 namespace pca {
 
 namespace {
 
 constexpr const char* doing = "passing data on to the host";
+// Opened while the first one is used, because whoever dials once soon dials as often as HTTP asks
+// in parallel: a round trip less. A command would be a process each.
+constexpr std::size_t spare_channels = 6;
 constexpr std::size_t most_words = 500;  // of what a command prints about itself
 constexpr Milliseconds farewell{1000};
 constexpr Milliseconds longest_life = std::chrono::hours(24 * 7);
@@ -65,28 +67,16 @@ class SshDialer::Link {
       if (!channel_->is_open()) return false;
     }
     PCA_TRY(const bool said, read_words());
-    PCA_TRY(const bool up,
-            up_.step([this](std::span<char> into) { return socket_.read(into); },
-                     [this](std::span<const char> from) { return channel_->write(from); },
-                     [this] { return channel_->send_eof(); }));
-    PCA_TRY(const bool down,
-            down_.step([this](std::span<char> into) { return channel_->read(into); },
-                       [this](std::span<const char> from) { return socket_.write(from); },
-                       [&]() -> Result<bool> {
-                         if (!words_.empty()) at_end(words_);
-                         socket_.end_writing();
-                         return true;
-                       }));
-    return said || up || down;
+    PCA_TRY(const bool moved, flows_.step(socket_, *channel_, [&] {
+      if (!words_.empty()) at_end(words_);
+    }));
+    return said || moved;
   }
 
   // Nobody is left to answer once the host has ended, or to be answered once the socket is closed.
-  [[nodiscard]] bool is_done() const { return down_.is_done() || up_.is_done(); }
+  [[nodiscard]] bool is_done() const { return flows_.down.is_done() || flows_.up.is_done(); }
   [[nodiscard]] PollHandle poll_handle() const {
-    short events = 0;
-    if (channel_->is_open() && up_.wants_source()) events |= POLLIN;
-    if (channel_->is_open() && down_.wants_sink()) events |= POLLOUT;
-    // A closed socket that nothing is wanted of would wake poll() again and again.
+    const short events = channel_->is_open() ? flows_.socket_events() : short{0};
     return {events == 0 ? -1 : socket_.fd(), events};
   }
   [[nodiscard]] const std::string& words() const { return words_; }
@@ -103,8 +93,7 @@ class SshDialer::Link {
 
   LocalSocket socket_;
   std::unique_ptr<SshChannel> channel_;
-  Flow up_;    // socket to host
-  Flow down_;  // host to socket
+  ChannelFlows flows_;
   std::string words_;
 };
 
@@ -131,9 +120,12 @@ SshDialer::SshDialer(std::unique_ptr<SshSession> session, SshTarget target,
                      std::unique_ptr<SshChannel> first)
     : session_(std::move(session)),
       target_(std::move(target)),
-      first_(std::move(first)),
-      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      thread_([this](const std::stop_token& stop) { serve(stop); }) {}
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  ready_.push_back(std::move(first));
+  const std::size_t spare = target_.kind == SshTarget::Kind::command ? 0 : spare_channels;
+  for (std::size_t i = 0; i < spare; ++i) ready_.push_back(begin_channel(*session_, target_));
+  thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
+}
 
 SshDialer::~SshDialer() = default;
 
@@ -176,7 +168,7 @@ void SshDialer::serve(const std::stop_token& stop) {
     asked_.clear();
   }
   links_.clear();  // their channels must not outlive the session
-  first_.reset();
+  ready_.clear();
   (void)session_->close(Budget::of(farewell));
   session_.reset();
 }
@@ -203,8 +195,9 @@ bool SshDialer::begin_links() {
     asked.swap(asked_);
   }
   for (FileDescriptor& socket : asked) {
-    auto channel = first_ ? std::move(first_) : begin_channel(*session_, target_);
-    links_.emplace_back(LocalSocket(std::move(socket)), std::move(channel));
+    if (ready_.empty()) ready_.push_back(begin_channel(*session_, target_));
+    links_.emplace_back(LocalSocket(std::move(socket)), std::move(ready_.front()));
+    ready_.pop_front();
   }
   return !asked.empty();
 }

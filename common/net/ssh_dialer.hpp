@@ -59,7 +59,7 @@ class SshDialer {
 
   std::unique_ptr<SshSession> session_;  // of the thread, as are the links
   const SshTarget target_;
-  std::unique_ptr<SshChannel> first_;  // open, waits for the first socket
+  std::deque<std::unique_ptr<SshChannel>> ready_;  // wait for sockets; the first is open
   std::list<Link> links_;
   FileDescriptor wake_;
 

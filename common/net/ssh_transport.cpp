@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "base/text.hpp"
 
@@ -63,7 +64,7 @@ SshTransport::SshTransport(std::unique_ptr<ByteStream> stream)
     : stream_(std::move(stream)), last_received_(Clock::now()) {
   raw_ = libssh2_session_init_ex(SshCallbacks::allocate, SshCallbacks::release,
                                  SshCallbacks::reallocate, this);
-  if (raw_ == nullptr) std::abort();  // out of memory at the very start
+  if (raw_ == nullptr) throw std::bad_alloc();
   const auto set = [this](int which, auto callback) {
     libssh2_session_callback_set2(raw_, which, reinterpret_cast<libssh2_cb_generic*>(callback));
   };

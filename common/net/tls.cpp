@@ -76,6 +76,29 @@ int no_passphrase(char* /*into*/, int /*size*/, int /*writes*/, void* /*more*/) 
 
 }  // namespace
 
+Result<std::string> parse_fingerprint(std::string_view text) {
+  constexpr std::size_t digits = 64;
+  const std::string_view given = text;
+  text = trim(text);
+  if (equals_ignoring_case(text.substr(0, 7), "sha256:")) text.remove_prefix(7);
+  std::string hex;
+  for (const char c : to_upper(text)) {
+    if (c != ':') hex += c;
+  }
+  const bool is_hex = hex.find_first_not_of("0123456789ABCDEF") == std::string::npos;
+  if (!is_hex || hex.size() != digits) {
+    return bad_input(fmt::format("{} is no SHA-256 fingerprint of a certificate", shown(given)),
+                     "Write 64 hexadecimal digits, with or without colons, as `openssl x509 -noout "
+                     "-fingerprint -sha256` prints them.");
+  }
+  std::string out;
+  for (std::size_t i = 0; i < hex.size(); i += 2) {
+    if (i != 0) out += ':';
+    out += hex.substr(i, 2);
+  }
+  return out;
+}
+
 Result<> check_ca(const TlsSettings& settings) {
   if (settings.ca.empty() || certificate_in(settings.ca)) return {};
   return bad_input("holds no PEM certificate",
@@ -107,8 +130,12 @@ Result<> check_key(const TlsSettings& settings) {
 }
 
 std::string TrustStore::describe() const {
-  if (file.empty() || directory.empty()) return file + directory;
-  return fmt::format("{} and {}", file, directory);
+  std::string text = file.empty() || directory.empty() ? file + directory
+                                                       : fmt::format("{} and {}", file, directory);
+  if (!unread.empty()) {
+    text += fmt::format(" (without \"{}\" of SSL_CERT_DIR, which cannot be read)", unread);
+  }
+  return text;
 }
 
 Result<TrustStore> find_trust_store(const std::string& root) {
@@ -117,18 +144,20 @@ Result<TrustStore> find_trust_store(const std::string& root) {
     const std::string file = environment_variable(name);
     if (file.empty()) continue;
     if (!is_readable(file)) return names_nothing_readable(name, file);
-    return TrustStore{file, has_entries(directory) ? directory : ""};
+    // As OpenSSL and curl have it, a place that is missing harms nobody whom the other one serves.
+    if (!has_entries(directory)) return TrustStore{file, {}, directory};
+    return TrustStore{file, directory, {}};
   }
   if (!directory.empty()) {
     if (!has_entries(directory)) return names_nothing_readable("SSL_CERT_DIR", directory);
-    return TrustStore{{}, directory};
+    return TrustStore{{}, directory, {}};
   }
   std::string tried;
   for (const char* place : usual_files) {
-    if (is_readable(root + place)) return TrustStore{root + place, {}};
+    if (is_readable(root + place)) return TrustStore{root + place, {}, {}};
     tried += fmt::format("{}, ", place);
   }
-  if (has_entries(root + usual_directory)) return TrustStore{{}, root + usual_directory};
+  if (has_entries(root + usual_directory)) return TrustStore{{}, root + usual_directory, {}};
   return permission_denied(
       fmt::format("no CA certificates found to verify TLS with (looked at {}{})", tried,
                   usual_directory),

@@ -12,9 +12,9 @@ namespace pca {
 
 // Knows every secret of this run and blanks each of its forms out of what is shown: the text and
 // each of its lines of at least 4 characters (no PEM armour), both also as base64 in its three
-// alignments (standard and URL alphabet), percent- and JSON-escaped. Shorter ones stay: blanking
-// every "1" out of a log ruins it and still tells the secret. main owns the only one; it outlives
-// whoever borrows it. Thread safe.
+// alignments (standard and URL alphabet, also broken into lines), percent- and JSON-escaped.
+// Shorter ones stay: blanking every "1" out of a log ruins it and still tells the secret. main owns
+// the only one; it outlives whoever borrows it. Thread safe.
 class Redactor {
  public:
   Redactor();

@@ -76,7 +76,7 @@ unpack() { # name version revision destination
 fetch() { # name version revision suite tarball-sum patches-sum
   local name=$1 version=$2 revision=$3 later
   prepare_apt "$4" || fail "the sources of $name $revision are out of reach: no apt-get of Debian here" \
-    "Build on Debian 12 or 13, or copy the folder $sources/$name-$revision from a machine that has it."
+    "Build on Debian 12 or 13, or copy the folder $sources from a machine that has built."
   mkdir -p "$scratch/$name"
   cd "$scratch/$name"
   if download "$name" "$revision"; then

@@ -6,7 +6,7 @@
 #include "base/result.hpp"
 #include "base/slug.hpp"
 
-namespace pca::deploy_policy {
+namespace pca {
 
 inline constexpr std::size_t longest_hostname = 253;  // without the last dot
 
@@ -31,4 +31,4 @@ struct HostnameParts {
 // How many bytes {slug} may have so that its label is a legal one.
 [[nodiscard]] std::size_t slug_room(std::string_view text, const HostnameParts& parts);
 
-}  // namespace pca::deploy_policy
+}  // namespace pca

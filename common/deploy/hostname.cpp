@@ -1,4 +1,4 @@
-#include "deploy-policy/hostname.hpp"
+#include "deploy/hostname.hpp"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 
 #include "base/text.hpp"
 
-namespace pca::deploy_policy {
+namespace pca {
 
 namespace {
 
@@ -59,8 +59,12 @@ Result<> check_hostname(std::string_view name) {
   const std::vector<std::string> labels = split(name, '.');
   if (labels.size() < 2) return bad_input(fmt::format("{} has no dot", shown(name)), cure);
   for (const std::string& label : labels) {
-    const bool is_good = !label.empty() && label.size() <= longest_label && label.front() != '-' &&
-                         label.back() != '-' &&
+    if (label.size() > longest_label) {
+      return bad_input(fmt::format("{} has {} characters between two dots, where {} fit",
+                                   shown(name), label.size(), longest_label),
+                       "Shorten that part.");
+    }
+    const bool is_good = !label.empty() && label.front() != '-' && label.back() != '-' &&
                          std::all_of(label.begin(), label.end(), is_label_character);
     if (!is_good) {
       return bad_input(fmt::format("{} is no hostname because of {}", shown(name), shown(label)),
@@ -128,4 +132,4 @@ std::size_t slug_room(std::string_view text, const HostnameParts& parts) {
   return room;
 }
 
-}  // namespace pca::deploy_policy
+}  // namespace pca

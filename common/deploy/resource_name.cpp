@@ -1,4 +1,4 @@
-#include "deploy-policy/resource_name.hpp"
+#include "deploy/resource_name.hpp"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include "base/slug.hpp"
 #include "base/text.hpp"
 
-namespace pca::deploy_policy {
+namespace pca {
 
 namespace {
 
@@ -121,6 +121,28 @@ Result<> check_slug_part(const ResourceName& name) {
   return bad_input("only a preview has a slug", "Leave it out, or use the environment preview.");
 }
 
+std::size_t longest_service(const NameRules& rules) {
+  if (rules.longest_service != 0) return rules.longest_service;
+  if (rules.components.empty()) return usual_service_name;
+  return std::max_element(
+             rules.components.begin(), rules.components.end(),
+             [](const std::string& a, const std::string& b) { return a.size() < b.size(); })
+      ->size();
+}
+
+Result<> check_length(ResourceType type, std::size_t size, const NameRules& rules) {
+  const ResourceRow& row = resource_row(type);
+  const std::size_t most = longest_name(type, rules);
+  if (size >= row.least && size <= most) return {};
+  std::string problem =
+      fmt::format("it has {} characters, and {} has {} to {}", size, row.title, row.least, most);
+  if (type == ResourceType::stack) {
+    problem += fmt::format(", as \"_\" and a service's name of {} stand behind it",
+                           longest_service(rules));
+  }
+  return bad_input(problem, "Shorten a segment.");
+}
+
 }  // namespace
 
 std::span<const ResourceRow> resource_table() { return table; }
@@ -163,14 +185,7 @@ Result<> check_name(ResourceType type, const ResourceName& name, const NameRules
   PCA_CHECK(check_rule("project", name.project, rules.project));
   PCA_CHECK(check_component(type, name, rules));
   PCA_CHECK(check_slug_part(name));
-  const ResourceRow& row = resource_row(type);
-  const std::size_t size = name.text().size();
-  if (size < row.least || size > row.most) {
-    return bad_input(fmt::format("it has {} characters, and {} has {} to {}", size, row.title,
-                                 row.least, row.most),
-                     "Shorten a segment.");
-  }
-  return {};
+  return check_length(type, name.text().size(), rules);
 }
 
 Result<ResourceName> parse_name(ResourceType type, std::string_view text, const NameRules& rules) {
@@ -216,15 +231,17 @@ std::string_view environment_segment(std::string_view environment) {
   return environment == "development" ? "dev" : "";
 }
 
-std::size_t stack_slug_room(const NameRules& rules) {
-  std::size_t longest = usual_service_name;
-  if (!rules.components.empty()) longest = 0;
-  for (const std::string& component : rules.components)
-    longest = std::max(longest, component.size());
-  const std::size_t prefix =
-      rules.customer.size() + rules.project.size() + std::string_view("--preview-").size();
-  const std::size_t taken = prefix + 1 + longest;
-  return label - std::min(taken, label);
+std::size_t longest_name(ResourceType type, const NameRules& rules) {
+  const std::size_t most = resource_row(type).most;
+  if (type != ResourceType::stack) return most;
+  return most - std::min(1 + longest_service(rules), most);
 }
 
-}  // namespace pca::deploy_policy
+std::size_t stack_slug_room(const NameRules& rules) {
+  const std::size_t most = longest_name(ResourceType::stack, rules);
+  const std::size_t prefix =
+      rules.customer.size() + rules.project.size() + std::string_view("--preview-").size();
+  return most - std::min(prefix, most);
+}
+
+}  // namespace pca

@@ -8,7 +8,7 @@
 
 #include "base/result.hpp"
 
-namespace pca::deploy_policy {
+namespace pca {
 
 // What is called {customer}-{project}-{environment}-{component}.
 enum class ResourceType : std::uint8_t { worker, pages, d1, r2, kv, queue, stack, vm };
@@ -42,17 +42,28 @@ struct NameRules {
   std::string customer = {};
   std::string project = {};
   std::vector<std::string> components = {};
+  // Bytes of the longest name of a stack's service; 0: the longest component, which is a service,
+  // or usual_service_name where nobody knows the components either.
+  std::size_t longest_service = 0;
 };
+inline constexpr std::size_t usual_service_name = 9;
+
+// Of any company, for names whose services are checked later: one letter is the least that they
+// are called.
+inline const NameRules any_company{.longest_service = 1};
+
+// The most bytes that a name may have. Swarm calls a service STACK_SERVICE, with 63 altogether.
+[[nodiscard]] std::size_t longest_name(ResourceType type, const NameRules& rules);
 
 // Lower case letters and digits, first a letter.
 [[nodiscard]] Result<> check_segment(std::string_view text);
 
 // bad_input says which part is wrong, and what to write.
 [[nodiscard]] Result<ResourceName> parse_name(ResourceType type, std::string_view text,
-                                              const NameRules& rules = {});
+                                              const NameRules& rules = any_company);
 // The same for parts that were given one by one.
 [[nodiscard]] Result<> check_name(ResourceType type, const ResourceName& name,
-                                  const NameRules& rules = {});
+                                  const NameRules& rules = any_company);
 
 // How many bytes are left behind the name: of a Worker for a preview alias, of a stack for the
 // longest name of a service, of a VM for the slug of a preview, of others to their limit.
@@ -62,9 +73,7 @@ struct NameRules {
 // it has none.
 [[nodiscard]] std::string_view environment_segment(std::string_view environment);
 
-inline constexpr std::size_t usual_service_name = 9;  // bytes, where the services are not known
-
 // How many bytes of a slug fit into a stack's name in front of its longest service's name.
 [[nodiscard]] std::size_t stack_slug_room(const NameRules& rules);
 
-}  // namespace pca::deploy_policy
+}  // namespace pca

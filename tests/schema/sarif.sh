@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # The SARIF of deploy-policy lint is valid by the schema of SARIF 2.1.0; a spoilt one is not, so the check sees.
-# Needs npm, which installs the pinned packages into a folder of the test's own.
 # usage: sarif.sh DEPLOY_POLICY
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -13,12 +12,10 @@ skip() {
 }
 fail() { echo "FAILED: $1" >&2; exit 1; }
 
-command -v node >/dev/null && command -v npm >/dev/null || skip "there is no npm"
+packages=$("$here/../npm/install.sh" 2>&1) || skip "$packages"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cp "$here/package.json" "$here/package-lock.json" "$work"
 cd "$work"
-npm ci --ignore-scripts --no-audit --no-fund --silent >npm.log 2>&1 || skip "npm cannot install the packages: $(tail -n 3 npm.log)"
 
 # A finding of every kind: with a way, in another folder, a note, a name that has to be escaped.
 mkdir -p "repo/.github/workflows" "repo/with blank/ä"
@@ -50,10 +47,10 @@ for rule in allow-reason allow-rule branch-filter edge-deploy edge-deploy-script
   secret-in-run unreadable wrangler-env-name; do
   grep -q "\[$rule\]" text || fail "no finding of $rule: $(cat text)"
 done
-node "$here/check_sarif.mjs" findings.sarif || fail "the findings are no valid SARIF"
+node "$here/check_sarif.mjs" "$packages" findings.sarif || fail "the findings are no valid SARIF"
 mkdir empty
 "$tool" lint --root empty --format sarif >none.sarif
-node "$here/check_sarif.mjs" none.sarif || fail "no findings are no valid SARIF"
+node "$here/check_sarif.mjs" "$packages" none.sarif || fail "no findings are no valid SARIF"
 sed 's/"startLine": [0-9]*/"startLine": 0/' findings.sarif >spoilt.sarif
-! node "$here/check_sarif.mjs" spoilt.sarif >/dev/null || fail "the check takes a line 0 for valid"
+! node "$here/check_sarif.mjs" "$packages" spoilt.sarif >/dev/null || fail "the check takes a line 0 for valid"
 echo "sarif: valid, with a finding of each rule"

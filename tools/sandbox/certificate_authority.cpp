@@ -96,31 +96,59 @@ std::string to_pem(EVP_PKEY* key) {
 
 }  // namespace
 
-Result<ServerCertificate> make_server_certificate(const std::vector<std::string>& names) {
-  const Key ca_key(EVP_EC_gen("P-256"));
-  const Key server_key(EVP_EC_gen("P-256"));
-  if (!ca_key || !server_key) return cannot("make a key");
+struct CertificateAuthority::Impl {
+  Key key;
+  Certificate certificate;
+};
 
-  const Certificate ca = start_certificate("private-cloud-sandbox CA", ca_key.get());
-  if (!ca || !add_extension(ca.get(), ca.get(), NID_basic_constraints, "critical,CA:TRUE") ||
-      !add_extension(ca.get(), ca.get(), NID_key_usage, "critical,keyCertSign,cRLSign") ||
-      !add_extension(ca.get(), ca.get(), NID_subject_key_identifier, "hash") ||
-      !sign(ca.get(), ca.get(), ca_key.get())) {
+Result<CertificateAuthority> CertificateAuthority::make() {
+  auto impl = std::make_shared<Impl>();
+  impl->key = Key(EVP_EC_gen("P-256"));
+  if (!impl->key) return cannot("make a key");
+  impl->certificate = start_certificate("private-cloud-sandbox CA", impl->key.get());
+  X509* const ca = impl->certificate.get();
+  if (ca == nullptr || !add_extension(ca, ca, NID_basic_constraints, "critical,CA:TRUE") ||
+      !add_extension(ca, ca, NID_key_usage, "critical,keyCertSign,cRLSign") ||
+      !add_extension(ca, ca, NID_subject_key_identifier, "hash") ||
+      !sign(ca, ca, impl->key.get())) {
     return cannot("make a CA certificate");
   }
+  CertificateAuthority made;
+  made.impl_ = std::move(impl);
+  return made;
+}
 
+Result<ServerCertificate> CertificateAuthority::issue(const std::vector<std::string>& names) const {
+  X509* const ca = impl_->certificate.get();
+  const Key server_key(EVP_EC_gen("P-256"));
+  if (!server_key) return cannot("make a key");
   const Certificate server = start_certificate("private-cloud-sandbox", server_key.get());
-  if (!server || !add_extension(server.get(), ca.get(), NID_basic_constraints, "CA:FALSE") ||
-      !add_extension(server.get(), ca.get(), NID_key_usage, "critical,digitalSignature") ||
-      !add_extension(server.get(), ca.get(), NID_ext_key_usage, "serverAuth") ||
-      !add_extension(server.get(), ca.get(), NID_authority_key_identifier, "keyid") ||
-      !add_extension(server.get(), ca.get(), NID_subject_alt_name,
-                     subject_alternative_names(names)) ||
-      !sign(server.get(), ca.get(), ca_key.get())) {
+  if (!server || !add_extension(server.get(), ca, NID_basic_constraints, "CA:FALSE") ||
+      !add_extension(server.get(), ca, NID_key_usage, "critical,digitalSignature") ||
+      !add_extension(server.get(), ca, NID_ext_key_usage, "serverAuth") ||
+      !add_extension(server.get(), ca, NID_authority_key_identifier, "keyid") ||
+      !add_extension(server.get(), ca, NID_subject_alt_name, subject_alternative_names(names)) ||
+      !sign(server.get(), ca, impl_->key.get())) {
     return cannot("make a server certificate");
   }
-  const std::string ca_pem = to_pem(ca.get());
+  const std::string ca_pem = to_pem(ca);
   return ServerCertificate{to_pem(server.get()) + ca_pem, to_pem(server_key.get()), ca_pem};
+}
+
+Result<ServerCertificate> make_server_certificate(const std::vector<std::string>& names) {
+  PCA_TRY(const CertificateAuthority authority, CertificateAuthority::make());
+  return authority.issue(names);
+}
+
+std::string fingerprint_of(const std::string& pem) {
+  const Memory memory(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const Certificate certificate(PEM_read_bio_X509(memory.get(), nullptr, nullptr, nullptr));
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  if (!certificate || X509_digest(certificate.get(), EVP_sha256(), digest, &size) != 1) return "";
+  std::string text;
+  for (unsigned i = 0; i < size; ++i) text += fmt::format("{}{:02X}", i == 0 ? "" : ":", digest[i]);
+  return text;
 }
 
 }  // namespace pca::sandbox

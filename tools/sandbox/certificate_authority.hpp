@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,5 +19,19 @@ struct ServerCertificate {
 // wildcards, or numeric addresses). EC P-256, valid from an hour ago for 30 days. Errors: failed.
 [[nodiscard]] Result<ServerCertificate> make_server_certificate(
     const std::vector<std::string>& names);
+
+// A CA that makes several certificates like that one.
+class CertificateAuthority {
+ public:
+  static Result<CertificateAuthority> make();
+  [[nodiscard]] Result<ServerCertificate> issue(const std::vector<std::string>& names) const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<const Impl> impl_;
+};
+
+// "AA:BB:..." of the first certificate in a PEM text, by SHA-256; empty where there is none.
+[[nodiscard]] std::string fingerprint_of(const std::string& pem);
 
 }  // namespace pca::sandbox

@@ -10,7 +10,14 @@
 namespace pca::sandbox {
 
 // Who may be told to let something go wrong.
-enum class FaultServer : std::uint8_t { edge = 1, github = 2, compass = 4, apis = 6, every = 7 };
+enum class FaultServer : std::uint8_t {
+  edge = 1,
+  github = 2,
+  compass = 4,
+  proxmox = 8,
+  apis = 14,
+  every = 15
+};
 
 // What can be made to go wrong, by name.
 enum class FaultKind : std::uint8_t {

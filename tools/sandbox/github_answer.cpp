@@ -40,7 +40,9 @@ std::optional<std::string> GithubQuery::find(std::string_view name) const {
   for (const std::string& pair : split(text_, '&')) {
     const std::size_t equals = pair.find('=');
     if (equals != std::string::npos && std::string_view(pair).substr(0, equals) == name) {
-      return percent_decoded(std::string_view(pair).substr(equals + 1));
+      std::string value = pair.substr(equals + 1);
+      std::replace(value.begin(), value.end(), '+', ' ');
+      return percent_decoded(value);
     }
   }
   return std::nullopt;

@@ -7,20 +7,24 @@ namespace pca::sandbox {
 
 namespace {
 
+// A rate limit that began with the first request; all meet it until it ends.
+std::optional<Answer> rate_limited(const Faults& faults, std::int64_t now, std::int64_t& reset) {
+  const Fault* limit = faults.find(FaultKind::rate_limit);
+  if (limit == nullptr) return std::nullopt;
+  if (reset == 0) reset = now + static_cast<std::int64_t>(limit->argument);
+  if (now >= reset) return std::nullopt;
+  Answer answer = github_error(403, "API rate limit exceeded for installation ID 1.");
+  answer.headers.emplace_back("X-RateLimit-Remaining", "0");
+  answer.headers.emplace_back("X-RateLimit-Reset", std::to_string(reset));
+  return answer;
+}
+
 std::optional<Answer> fault_of(const std::string& repository, const Faults& faults,
-                               const RequestHead& request, std::uint64_t requests,
-                               std::int64_t now) {
+                               const RequestHead& request, std::uint64_t requests) {
   const bool is_first = requests == 1;
   if (faults.has(FaultKind::always_500)) return github_error(500, "Server Error");
   if (faults.has(FaultKind::refuse_502_twice) && requests <= 2) {
     return Answer{502, {{"Content-Type", "text/html"}}, "<html>Unicorn!</html>"};
-  }
-  if (const Fault* limit = faults.find(FaultKind::rate_limit); limit != nullptr && is_first) {
-    Answer answer = github_error(403, "API rate limit exceeded for installation ID 1.");
-    answer.headers.emplace_back("X-RateLimit-Remaining", "0");
-    answer.headers.emplace_back("X-RateLimit-Reset",
-                                std::to_string(now + static_cast<std::int64_t>(limit->argument)));
-    return answer;
   }
   if (const Fault* limit = faults.find(FaultKind::secondary_limit); limit != nullptr && is_first) {
     Answer answer = github_error(
@@ -56,9 +60,11 @@ Api github_api(GithubWorld world) {
       .answer = [state](const RequestHead& request, std::string_view body,
                         std::int64_t now) { return Api::Said{state->answer(request, body, now)}; },
       .fault =
-          [repository](const Faults& faults, const RequestHead& request, std::uint64_t requests,
-                       std::int64_t now) {
-            return fault_of(repository, faults, request, requests, now);
+          [repository, reset = std::make_shared<std::int64_t>(0)](
+              const Faults& faults, const RequestHead& request, std::uint64_t requests,
+              std::int64_t now) {
+            auto limited = rate_limited(faults, now, *reset);
+            return limited ? limited : fault_of(repository, faults, request, requests);
           }};
 }
 

@@ -1,12 +1,11 @@
 #include "sandbox/github_checks.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <set>
 #include <utility>
 
 #include "base/text.hpp"
+#include "sandbox/github_objects.hpp"
 
 namespace pca::sandbox {
 
@@ -117,17 +116,7 @@ Answer GithubChecks::create(const Json& body, const std::string& sha, std::int64
   }
   if (auto wrong = check_body(body)) return *std::move(wrong);
   const std::int64_t id = first_id + static_cast<std::int64_t>(all_.size());
-  const std::string url =
-      fmt::format("https://api.github.com/repos/{}/check-runs/{}", repository_, id);
-  Json output = Json::object();
-  output.set("title", Json()).set("summary", Json()).set("text", Json());
-  output.set("annotations_count", 0).set("annotations_url", url + "/annotations");
-  Json run = Json::object();
-  run.set("id", id).set("node_id", fmt::format("CR_{}", id)).set("head_sha", sha).set("url", url);
-  run.set("html_url", fmt::format("https://github.com/{}/runs/{}", repository_, id));
-  run.set("status", "queued").set("conclusion", Json()).set("started_at", github_time(now));
-  run.set("completed_at", Json()).set("output", std::move(output));
-  run.set("app", Json::object().set("id", 15368).set("slug", "github-actions"));
+  Json run = github_check_run(repository_, id, sha, now);
   apply(run, body, now);
   all_.push_back(run);
   return github_answer(201, run);

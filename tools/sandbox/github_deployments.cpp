@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/text.hpp"
+#include "sandbox/github_objects.hpp"
 
 namespace pca::sandbox {
 
@@ -107,7 +108,7 @@ Answer GithubDeployments::create(const Json& body, const GithubCommit& commit, s
   json.set("sha", commit.sha).set("ref", ref).set("task", text_or(body, "task", "deploy"));
   json.set("payload", payload == nullptr ? Json::object() : *payload);
   json.set("original_environment", environment).set("environment", environment);
-  json.set("description", body.text_of("description"));
+  json.set("description", body.text_of("description")).set("creator", github_creator());
   json.set("transient_environment", flag_of(body, "transient_environment", false));
   json.set("production_environment",
            flag_of(body, "production_environment", environment == "production"));
@@ -150,6 +151,7 @@ void GithubDeployments::add_status(Deployment& deployment, const std::string& st
   Json json = Json::object();
   json.set("url", url(rest)).set("id", id).set("node_id", fmt::format("DS_{}", id));
   json.set("state", state).set("description", body.text_of("description"));
+  json.set("creator", github_creator());
   json.set("environment", deployment.json.text_of("environment"));
   json.set("target_url", body.text_of("log_url")).set("log_url", body.text_of("log_url"));
   json.set("environment_url", body.text_of("environment_url"));

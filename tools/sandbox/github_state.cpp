@@ -8,12 +8,15 @@
 
 #include "base/digest.hpp"
 #include "base/text.hpp"
+#include "sandbox/github_objects.hpp"
 
 namespace pca::sandbox {
 
 namespace {
 
 constexpr int hourly_limit = 5000;
+// Of the check runs of a file: an answer that nothing changed keeps its ETag.
+constexpr std::int64_t time_of_file_checks = 1'767'225'600;
 constexpr const char* refusal_text = "Resource not accessible by integration";
 
 std::string http_date(std::int64_t seconds) {
@@ -194,7 +197,7 @@ std::string GithubState::resolve(const std::string& ref) const {
 Answer GithubState::commit(const std::string& ref) const {
   const std::string sha = resolve(ref);
   if (sha.empty()) return github_error(422, "No commit found for SHA: " + ref);
-  return github_answer(200, Json::object().set("sha", sha));
+  return github_answer(200, github_commit(world_.repository, sha));
 }
 
 Answer GithubState::create_status(const std::string& sha, const Json& body, std::int64_t now) {
@@ -235,7 +238,7 @@ Answer GithubState::create_status(const std::string& sha, const Json& body, std:
   status.id = ++last_id_;
   status.time = now;
   all.push_back(status);
-  return github_answer(201, to_json(status, sha));
+  return github_answer(201, to_json(status, sha).set("creator", github_creator()));
 }
 
 Json GithubState::to_json(const Status& status, const std::string& sha) const {
@@ -256,7 +259,8 @@ Answer GithubState::check_runs(const std::string& ref, const GithubQuery& query)
   const Json of_file = world_.check_runs ? world_.check_runs() : Json::array();
   std::vector<Json> runs = *of_file.as_array();
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    runs[i].set("id", static_cast<std::uint64_t>(i + 1)).set("head_sha", sha);
+    runs[i] = github_check_run(world_.repository, static_cast<std::int64_t>(i + 1), sha,
+                               time_of_file_checks, runs[i]);
   }
   const std::vector<Json> written = checks_.of(sha);
   runs.insert(runs.end(), written.begin(), written.end());
@@ -296,7 +300,11 @@ Answer GithubState::combined_status(const std::string& ref, const GithubQuery& q
   for (std::size_t i = wanted.first; i < wanted.end; ++i) page.push(to_json(*latest[i], sha));
   Json out = Json::object();
   out.set("state", state).set("statuses", page).set("sha", sha);
-  return github_answer(200, out.set("total_count", static_cast<std::uint64_t>(latest.size())));
+  out.set("total_count", static_cast<std::uint64_t>(latest.size()));
+  const std::string url =
+      fmt::format("https://api.github.com/repos/{}/commits/{}", world_.repository, sha);
+  out.set("repository", github_repository(world_.repository)).set("commit_url", url);
+  return github_answer(200, out.set("url", url + "/status"));
 }
 
 }  // namespace pca::sandbox

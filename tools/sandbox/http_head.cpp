@@ -17,6 +17,7 @@ Result<std::optional<ParsedHead>> parse_request_head(std::string_view bytes) {
   }
   http::request_parser<http::empty_body> parser;
   parser.header_limit(request_head_limit);
+  parser.body_limit(boost::none);  // whoever takes the body limits it
   boost::system::error_code error;
   ParsedHead parsed;
   parsed.size = parser.put(boost::asio::buffer(bytes.data(), end + 4), error);

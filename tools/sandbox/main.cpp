@@ -12,6 +12,7 @@
 #include "sandbox/edge.hpp"
 #include "sandbox/github_api.hpp"
 #include "sandbox/options.hpp"
+#include "sandbox/proxmox_server.hpp"
 
 namespace {
 
@@ -57,6 +58,13 @@ Result<int> run_compass(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   return serve(context, inputs, *server);
 }
 
+Result<int> run_proxmox(ToolContext& context, Inputs& inputs, BadInputs& bad) {
+  ProxmoxSettings settings = read_proxmox_settings(inputs, bad);
+  if (!bad.empty()) return bad.to_error();
+  PCA_TRY(const auto server, ProxmoxServer::start(std::move(settings)));
+  return serve(context, inputs, *server);
+}
+
 Result<int> run_delay(ToolContext& context, const Inputs& inputs, BadInputs& bad) {
   const DelaySettings settings = read_delay_settings(inputs, bad);
   if (!bad.empty()) return bad.to_error();
@@ -68,11 +76,15 @@ Result<int> run_delay(ToolContext& context, const Inputs& inputs, BadInputs& bad
 int list_faults(ToolContext& context) {
   for (const auto& [title, server] :
        {std::pair("edge", FaultServer::edge), std::pair("github", FaultServer::github),
-        std::pair("compass", FaultServer::compass)}) {
+        std::pair("compass", FaultServer::compass), std::pair("proxmox", FaultServer::proxmox)}) {
     context.reporter.info(fmt::format("{}:", title));
     for (const FaultHelp& fault : fault_help(server)) {
       context.reporter.info(fmt::format("  {:<26}{}", fault.spelling, fault.meaning));
     }
+  }
+  context.reporter.info("proxmox, told while it runs by POST /sandbox/faults:");
+  for (const proxmox::FaultKindHelp& fault : proxmox::injected_fault_help()) {
+    context.reporter.info(fmt::format("  {:<26}{}", fault.name, fault.meaning));
   }
   return 0;
 }
@@ -81,6 +93,7 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (inputs.command() == "edge") return run_edge(context, inputs, bad);
   if (inputs.command() == "github") return run_github(context, inputs, bad);
   if (inputs.command() == "compass") return run_compass(context, inputs, bad);
+  if (inputs.command() == "proxmox") return run_proxmox(context, inputs, bad);
   if (inputs.command() == "delay") return run_delay(context, inputs, bad);
   return list_faults(context);
 }

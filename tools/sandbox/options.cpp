@@ -304,6 +304,74 @@ CommandSpec compass_command() {
   return command;
 }
 
+CommandSpec proxmox_command() {
+  const std::string group = "Cluster";
+  return {
+      .name = "proxmox",
+      .summary = "Serve the API of a Proxmox VE cluster, whose guests have real health ports",
+      .options = {{.name = "node-count",
+                   .type = OptionType::integer,
+                   .default_value = "3",
+                   .help = "How many nodes there are: pve1 on 127.0.0.1, pve2 on 127.0.0.2, ...",
+                   .placeholder = "NUMBER",
+                   .least = 1,
+                   .most = 32,
+                   .group = group},
+                  {.name = "release",
+                   .type = OptionType::choice,
+                   .default_value = "9.2",
+                   .help = "Release of Proxmox VE that it is",
+                   .choices = {"9.2", "8.4", "8.2"},
+                   .group = group},
+                  {.name = "clock",
+                   .type = OptionType::integer,
+                   .default_value = "1",
+                   .help =
+                       "Model time runs so many times as fast as ours: tasks, boots, locks, and "
+                       "what the server waits for",
+                   .placeholder = "TIMES",
+                   .least = 1,
+                   .most = 10'000,
+                   .group = group},
+                  {.name = "application-port",
+                   .type = OptionType::integer,
+                   .default_value = "0",
+                   .help =
+                       "Health port of the guests, each on an address of its own; 0 is any free "
+                       "one",
+                   .placeholder = "PORT",
+                   .most = 65'535,
+                   .group = group},
+                  {.name = "token",
+                   .type = OptionType::secret,
+                   .help = "A token that may everything, besides those that there are: "
+                           "USER@REALM!ID=SECRET",
+                   .group = "Token"},
+                  {.name = "port",
+                   .type = OptionType::integer,
+                   .default_value = "0",
+                   .help = "Port of every node; 0 is any free one",
+                   .placeholder = "PORT",
+                   .most = 65'535},
+                  {.name = "ca-out",
+                   .help = "Write the cluster's CA certificate to this file",
+                   .placeholder = "FILE",
+                   .group = "TLS"},
+                  {.name = "fail-task",
+                   .type = OptionType::list,
+                   .help = "Let a task fail, of a type, of a guest, and which of them (repeatable)",
+                   .placeholder = "TYPE[:GUEST[:NTH]]=TEXT",
+                   .group = "Trouble"},
+                  fault_option(),
+                  record_option("request"),
+                  die_with_parent_option()},
+      .examples = {{"A cluster in which a minute takes a second",
+                    "private-cloud-sandbox proxmox --clock 60 --ca-out ca.pem"},
+                   {"One in which the first start of guest 101 fails",
+                    "private-cloud-sandbox proxmox --fail-task 'qmstart:101:1=start failed: QEMU "
+                    "exited with code 1'"}}};
+}
+
 CommandSpec delay_command() {
   return {.name = "delay",
           .summary = "Relay TCP connections with added latency",
@@ -432,11 +500,10 @@ ToolSpec sandbox_spec() {
   ToolSpec tool;
   tool.name = "private-cloud-sandbox";
   tool.summary = "Stand-ins on loopback for what a private cloud's deployments talk to";
-  tool.commands = {edge_command(),
-                   github_command(),
-                   compass_command(),
-                   delay_command(),
-                   {.name = "faults", .summary = "List what --fault can let go wrong"}};
+  tool.commands = {
+      edge_command(),    github_command(),
+      compass_command(), proxmox_command(),
+      delay_command(),   {.name = "faults", .summary = "List what --fault can let go wrong"}};
   return tool;
 }
 
@@ -511,6 +578,61 @@ CompassWorld read_compass_world(Inputs& inputs) {
           .token = inputs.take_secret("token"),
           .components = inputs.list("component"),
           .per_minute = static_cast<int>(inputs.integer("per-minute"))};
+}
+
+namespace {
+
+// "qmstart:101:1=text".
+void read_failing_task(const std::string& item, ProxmoxSettings& settings, BadInputs& bad) {
+  const auto equals = item.find('=');
+  const auto words = split(item.substr(0, equals), ':');
+  proxmox::InjectedFault fault;
+  fault.kind = "task-fails";
+  fault.subject = words[0];
+  const auto number = [&](std::size_t place) {
+    if (words.size() <= place) return Result<std::int64_t>(0);
+    return parse_integer(words[place], 0, 999'999'999);
+  };
+  const auto guest = number(1);
+  const auto nth = number(2);
+  if (equals == std::string::npos || words[0].empty() || words.size() > 3 || !guest || !nth) {
+    bad.add("fail-task", fmt::format("{} says no task that fails", shown(item)),
+            "Write it as TYPE=TEXT, TYPE:GUEST=TEXT or TYPE:GUEST:NTH=TEXT.");
+    return;
+  }
+  fault.guest = static_cast<int>(*guest);
+  fault.nth = static_cast<int>(*nth);
+  fault.text = item.substr(equals + 1);
+  settings.injected.push_back(std::move(fault));
+}
+
+}  // namespace
+
+ProxmoxSettings read_proxmox_settings(Inputs& inputs, BadInputs& bad) {
+  ProxmoxSettings settings;
+  settings.port = static_cast<std::uint16_t>(inputs.integer("port"));
+  settings.node_count = static_cast<std::size_t>(inputs.integer("node-count"));
+  settings.version = inputs.text("release") == "9.2"   ? "9.2.11"
+                     : inputs.text("release") == "8.4" ? "8.4.14"
+                                                       : "8.2.10";
+  settings.speed = static_cast<int>(inputs.integer("clock"));
+  settings.application_port = static_cast<std::uint16_t>(inputs.integer("application-port"));
+  settings.ca_file = inputs.text("ca-out");
+  settings.record_file = inputs.text("record");
+  settings.faults = read_faults(inputs, FaultServer::proxmox, bad);
+  for (const std::string& item : inputs.list("fail-task")) read_failing_task(item, settings, bad);
+  if (const Secret token = inputs.take_secret("token"); !token.empty()) {
+    const std::string text(token.expose());
+    const auto equals = text.find('=');
+    const auto mark = text.find('!');
+    if (equals == std::string::npos || mark == std::string::npos || mark > equals ||
+        text.find('@') > mark) {
+      bad.add("token", "it is no token", "Write it as USER@REALM!ID=SECRET.");
+    } else {
+      settings.tokens.push_back({text.substr(0, equals), text.substr(equals + 1), false});
+    }
+  }
+  return settings;
 }
 
 DelaySettings read_delay_settings(const Inputs& inputs, BadInputs& bad) {

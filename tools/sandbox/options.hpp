@@ -6,6 +6,7 @@
 #include "sandbox/compass_state.hpp"
 #include "sandbox/edge_settings.hpp"
 #include "sandbox/github_state.hpp"
+#include "sandbox/proxmox_server.hpp"
 
 namespace pca::sandbox {
 
@@ -17,6 +18,8 @@ namespace pca::sandbox {
                                             BadInputs& bad);
 [[nodiscard]] GithubWorld read_github_world(Inputs& inputs, BadInputs& bad);
 [[nodiscard]] CompassWorld read_compass_world(Inputs& inputs);
+
+[[nodiscard]] ProxmoxSettings read_proxmox_settings(Inputs& inputs, BadInputs& bad);
 
 struct DelaySettings {
   LoopbackAddress listen;

@@ -24,14 +24,6 @@ Result<std::string> read_file(const char* input, const std::string& path) {
   return text.str();
 }
 
-Result<> write_file(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::trunc);
-  file << text;
-  file.flush();
-  if (!file) return failed(fmt::format("cannot write {}: {}", path, errno_text(errno)));
-  return {};
-}
-
 Result<ServerCertificate> find_certificate(const TlsSettings& settings) {
   if (settings.certificate_file.empty()) return make_server_certificate(settings.names);
   ServerCertificate certificate;
@@ -41,6 +33,14 @@ Result<ServerCertificate> find_certificate(const TlsSettings& settings) {
 }
 
 }  // namespace
+
+Result<> write_file(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::trunc);
+  file << text;
+  file.flush();
+  if (!file) return failed(fmt::format("cannot write {}: {}", path, errno_text(errno)));
+  return {};
+}
 
 Result<TlsServer> open_tls(const TlsSettings& settings) {
   PCA_TRY(const ServerCertificate certificate, find_certificate(settings));

@@ -18,4 +18,7 @@ struct TlsSettings {
 // Reads or makes the certificate, and writes the CA's. Errors: bad_input, failed.
 [[nodiscard]] Result<TlsServer> open_tls(const TlsSettings& settings);
 
+// Writes a file whole. Errors: failed.
+[[nodiscard]] Result<> write_file(const std::string& path, const std::string& text);
+
 }  // namespace pca::sandbox

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <vector>
+
+#include "cli/tool_main.hpp"
+#include "proxmox-deploy/app_run.hpp"
+
+namespace pca::proxmox_deploy {
+
+// What commands that make a guest the active one are told of the switch and of waiting.
+[[nodiscard]] std::vector<Option> switch_options();
+[[nodiscard]] std::vector<Option> waiting_options();
+// But for the application, its address and its health.
+[[nodiscard]] AppRunInputs read_app_run_inputs(ToolContext& context, const Inputs& inputs,
+                                               BadInputs& bad);
+// Their outputs. `can_be_held`: one that says so.
+[[nodiscard]] std::vector<Output> run_outputs(bool can_be_held);
+
+[[nodiscard]] std::vector<Option> joined(std::vector<std::vector<Option>> parts);
+
+}  // namespace pca::proxmox_deploy

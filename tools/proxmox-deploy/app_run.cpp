@@ -1,0 +1,326 @@
+#include "proxmox-deploy/app_run.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/backoff.hpp"
+#include "base/digest.hpp"
+#include "base/text.hpp"
+#include "deploy/release_records.hpp"
+#include "deploy/runner_command.hpp"
+#include "proxmox-deploy/property_string.hpp"
+
+namespace pca::proxmox_deploy {
+
+namespace {
+
+constexpr Milliseconds reading_limit{60'000};
+constexpr Milliseconds lock_look{2000};
+// A cancelled step has 7 s.
+constexpr Milliseconds cancelled_limit{6500};
+
+std::vector<std::string> with_tag(std::vector<std::string> tags, std::string_view tag, bool is_on) {
+  std::erase(tags, tag);
+  if (is_on) tags.emplace_back(tag);
+  return tags;
+}
+
+std::vector<std::string> commits_of(const GuestRecord& record) {
+  std::vector<std::string> commits;
+  for (const ReleaseLine& line : record.releases) commits.push_back(line.commit);
+  return commits;
+}
+
+}  // namespace
+
+AppRun::AppRun(ToolContext& context, ProxmoxApi& api, const AppRunInputs& inputs)
+    : context_(context),
+      api_(api),
+      inputs_(inputs),
+      tasks_(api),
+      lock_(api),
+      budget_(Budget::of(inputs.timeout, context.stop)),
+      token_(random_hex(8)) {
+  out_.command = inputs.command;
+  out_.app = inputs.app;
+}
+
+Budget AppRun::farewell() const {
+  return Budget::of(context_.stop.stop_requested() ? cancelled_limit : inputs_.rollback_timeout);
+}
+
+ApiResult<> AppRun::in_phase(const char* name, const std::function<ApiResult<>()>& part) {
+  const double begin = ms_since(start_);
+  auto done = part();
+  out_.phases.push_back({name, begin, ms_since(start_)});
+  return done;
+}
+
+ApiResult<AppState> AppRun::read_unlocked() {
+  const Budget waiting = Budget::of(inputs_.lock_wait, context_.stop);
+  bool is_told = false;
+  while (true) {
+    PCA_TRY(AppState state,
+            read_app_state(Budget::of(reading_limit, context_.stop), api_, inputs_.app));
+    const GuestRecord* locked = nullptr;
+    if (state.active) {
+      if (is_locked(state.active->record, api_.now())) locked = &state.active->record;
+    } else {
+      // Nobody has a lock before there is an active guest: whoever is making the first one says so
+      // in it.
+      for (const OwnGuest& own : state.half_made) {
+        if (is_locked(own.record, api_.now())) locked = &own.record;
+      }
+    }
+    if (locked == nullptr) return state;
+    const std::string who = visible(describe_lock(locked->lock->dump()));
+    if (waiting.is_over() || waiting.left() <= lock_look) {
+      return {ApiFailure(
+          conflict(fmt::format("{}: locked by {}", inputs_.app, who),
+                   "Wait until that run has ended; \"proxmox-deploy unlock\" ends the lock of one "
+                   "that is gone."))};
+    }
+    if (!is_told) {
+      context_.reporter.info(fmt::format("{}: locked by {}; waiting", inputs_.app, who));
+    }
+    is_told = true;
+    if (const auto waited = pause_for(waiting, lock_look); !waited) {
+      return {ApiFailure(waited.error())};
+    }
+  }
+}
+
+Result<> AppRun::check_hold(const AppState& state) const {
+  if (!state.active || !state.active->record.hold) return {};
+  const Json& hold = *state.active->record.hold;
+  if (!hold_refuses(hold, commits_of(state.active->record), inputs_.from)) return {};
+  return conflict(fmt::format("{}: {}", inputs_.app, visible(describe_hold(hold))),
+                  "Deploy a newer commit, or end the hold with \"proxmox-deploy unhold\".");
+}
+
+ApiResult<> AppRun::lock(const AppState& state, const std::string& release) {
+  if (!state.active) return {};
+  return lock_.take(budget_, *state.active,
+                    lock_owner(inputs_.from, inputs_.command, release, token_));
+}
+
+ApiResult<> AppRun::bring_up(const Guest& guest, const WayUp& way) {
+  if (!way.is_running) {
+    context_.reporter.info(fmt::format("Starting guest {}", guest.text()));
+    PCA_CHECK(in_phase("start", [&] { return start_guest(budget_, api_, tasks_, guest); }));
+  }
+  out_.ip = way.fixed_address;
+  if (out_.ip.empty() && (way.has_agent || inputs_.health.needs_address())) {
+    PCA_CHECK(in_phase("address", [&]() -> ApiResult<> {
+      PCA_TRY(out_.ip, wait_for_address(budget_, api_, guest, way.macs, inputs_.address));
+      return {};
+    }));
+  }
+  if (!out_.ip.empty()) context_.reporter.info("Its address is " + visible(out_.ip));
+  return in_phase("health", [&]() -> ApiResult<> {
+    PCA_TRY(out_.health, wait_until_healthy(budget_, api_, guest, out_.ip, inputs_.health));
+    context_.reporter.info("Health: " + out_.health);
+    return {};
+  });
+}
+
+ApiResult<> AppRun::switch_to(const OwnGuest& to, GuestRecord record, const AppState& state) {
+  if (const auto time = budget_.check("switching to guest " + to.guest.text()); !time) {
+    return {ApiFailure(time.error())};
+  }
+  std::optional<OwnGuest> old;
+  if (state.active) {
+    lock_.hold_still();
+    PCA_TRY(old, lock_.check(budget_));
+  }
+  if (!inputs_.rules.hook.empty()) {
+    hooked_ = to.guest;
+    old_vmid_ = state.active ? std::to_string(state.active->guest.vmid) : std::string();
+    PCA_CHECK(run_hook(budget_, to.guest, "forward"));
+  }
+  switched_ = to;
+  Parameters up{{"tags", join_tags(with_tag(to.config.tags, active_tag, true))},
+                {"description", with_record(text_without_record(to.config.description), record)}};
+  if (inputs_.rules.starts_on_boot) up.emplace_back("onboot", "1");
+  PCA_CHECK(write_config(budget_, api_, to.guest, up, to.config.digest));
+  if (old) {
+    GuestRecord rest = old->record;  // what is the application's goes with the active guest
+    rest.releases.clear();
+    rest.hold.reset();
+    rest.lock.reset();
+    Parameters down{
+        {"tags", join_tags(with_tag(old->config.tags, active_tag, false))},
+        {"description", with_record(text_without_record(old->config.description), rest)}};
+    if (truth_in(old->config.values, "onboot")) down.emplace_back("onboot", "0");
+    left_ = state.active;
+    PCA_CHECK(write_config(budget_, api_, old->guest, down, old->config.digest));
+    lock_.forget();
+  }
+  has_switched_ = true;
+  return {};
+}
+
+ApiResult<> AppRun::record(const GuestRecord& record) {
+  lock_.hold_still();
+  PCA_TRY(const OwnGuest now, lock_.check(budget_));
+  PCA_CHECK(write_config(
+      budget_, api_, now.guest,
+      {{"description", with_record(text_without_record(now.config.description), record)}},
+      now.config.digest));
+  lock_.forget();
+  has_switched_ = true;
+  return {};
+}
+
+void AppRun::retire(const AppState& state, const std::vector<Guest>& too_old) {
+  // Somebody who cancels now has what he asked for; the next run ends what is left.
+  const auto may_go_on = [&] { return !context_.stop.stop_requested(); };
+  const auto later = [&](const std::string& what) {
+    warn(fmt::format("{}; the next deploy tries it again", what));
+  };
+  std::vector<Guest> to_stop;
+  if (state.active) to_stop.push_back(state.active->guest);
+  for (const Guest& guest : state.others) {
+    if (guest.status == "running") to_stop.push_back(guest);
+  }
+  std::erase_if(to_stop,
+                [&](const Guest& guest) { return out_.guest && guest.vmid == out_.guest->vmid; });
+  if (!to_stop.empty() && inputs_.rules.drain.count() > 0 && may_go_on()) {
+    context_.reporter.info(fmt::format("Draining for {}", format_duration(inputs_.rules.drain)));
+    (void)in_phase("drain", [&]() -> ApiResult<> {
+      (void)pause_for(budget_, inputs_.rules.drain).has_value();
+      return {};
+    }).has_value();
+  }
+  // What does not want to end is stopped: that must not end with the deploy's time.
+  const Budget limit(
+      std::max(budget_.deadline(), Clock::now() + inputs_.rules.shutdown_timeout + reading_limit),
+      context_.stop);
+  std::optional<std::int64_t> not_stopped;
+  for (const Guest& guest : to_stop) {
+    if (!may_go_on()) {
+      later(fmt::format("guest {} was not shut down", guest.text()));
+      continue;
+    }
+    context_.reporter.info(fmt::format("Shutting guest {} down", guest.text()));
+    const auto done = in_phase("shutdown", [&]() -> ApiResult<> {
+      // Whoever is not the one that was just switched away from may be another by now.
+      if (!state.active || guest.vmid != state.active->guest.vmid) {
+        PCA_TRY(const GuestConfig config, read_config(limit, api_, guest));
+        if (const auto own = check_own(guest, config, inputs_.app); !own) {
+          return {ApiFailure(own.error())};
+        }
+      }
+      return shut_down_guest(limit, api_, tasks_, guest, inputs_.rules.shutdown_timeout);
+    });
+    if (!done) {
+      not_stopped = guest.vmid;
+      later(fmt::format("guest {} was not shut down: {}", guest.text(), done.error().message));
+    }
+  }
+  for (const Guest& guest : too_old) {
+    if (!may_go_on()) {
+      later(fmt::format("guest {} was not removed", guest.text()));
+      continue;
+    }
+    if (not_stopped == guest.vmid || (out_.guest && guest.vmid == out_.guest->vmid)) continue;
+    context_.reporter.info(fmt::format("Removing guest {}", guest.text()));
+    const auto done = in_phase(
+        "remove", [&] { return delete_own_guest(limit, api_, tasks_, guest, inputs_.app); });
+    if (done) {
+      out_.removed.push_back(guest.text());
+      ++out_.changed;
+    } else {
+      later(fmt::format("guest {} was not removed: {}", guest.text(), done.error().message));
+    }
+  }
+}
+
+ApiResult<> AppRun::run_hook(const Budget& budget, const Guest& to, const std::string& direction) {
+  Environment environment = context_.environment;
+  environment["PROXMOX_SWITCH"] = direction;
+  environment["PROXMOX_NAME"] = inputs_.app;
+  environment["PROXMOX_VMID"] = std::to_string(to.vmid);
+  environment["PROXMOX_NODE"] = to.node;
+  environment["PROXMOX_GUEST"] = to.name;
+  environment["PROXMOX_IP"] = out_.ip;
+  environment["PROXMOX_OLD_VMID"] = old_vmid_;
+  const auto output = context_.reporter.remote("switch-hook: ");
+  auto done = run_on_runner(
+      budget, nullptr, [&](std::string_view text) { output->feed(text); }, inputs_.rules.hook,
+      environment);
+  if (done) return {};
+  Error error = std::move(done).error();
+  error.message = "switch-hook: " + error.message;
+  return {ApiFailure(std::move(error))};
+}
+
+ApiResult<> AppRun::take_back() {
+  const Budget limit = farewell();
+  if (hooked_ && !has_switched_) {
+    const Guest guest = *std::exchange(hooked_, std::nullopt);
+    PCA_CHECK(run_hook(limit, guest, "back"));
+  }
+  if (switched_ && !has_switched_) {
+    PCA_TRY(const GuestConfig now, read_config(limit, api_, switched_->guest));
+    if (now.uuid == switched_->config.uuid) {
+      Parameters back{{"tags", join_tags(switched_->config.tags)},
+                      {"description", switched_->config.description}};
+      if (!truth_in(switched_->config.values, "onboot")) back.emplace_back("delete", "onboot");
+      PCA_CHECK(write_config(limit, api_, switched_->guest, back, now.digest));
+    }
+    switched_.reset();
+  }
+  if (left_ && !has_switched_) {
+    // Nobody heard whether it was written.
+    PCA_TRY(const GuestConfig now, read_config(limit, api_, left_->guest));
+    const auto record = check_own(left_->guest, now, inputs_.app);
+    if (record && !record->lock) {
+      Parameters back{{"tags", join_tags(left_->config.tags)},
+                      {"description", left_->config.description}};
+      if (truth_in(left_->config.values, "onboot")) back.emplace_back("onboot", "1");
+      PCA_CHECK(write_config(limit, api_, left_->guest, back, now.digest));
+      lock_.forget();
+    }
+    left_.reset();
+  }
+  return lock_.release(limit);
+}
+
+void AppRun::fail(const Error& error, const ApiResult<>& taken_back, bool has_written) {
+  out_.error = error;
+  if (!taken_back) {
+    out_.outcome = "unknown";
+    const std::string message = fmt::format("{}; and not everything could be taken back: {}",
+                                            error.message, taken_back.error().message);
+    out_.error = outcome_unknown(
+        message,
+        "Look at the guests of the application: \"proxmox-deploy status\" shows them. The "
+        "next deploy removes what is half-made.");
+  } else if (!has_written) {
+    out_.outcome = "failed";
+  } else {
+    out_.outcome = "rolled-back";
+    if (error.kind != ErrorKind::cancelled && error.kind != ErrorKind::conflict) {
+      out_.error->kind = ErrorKind::rolled_back;
+      out_.error->message += "; what was active serves as before";
+    }
+  }
+}
+
+Json AppRun::provenance() const {
+  const Provenance& from = inputs_.from;
+  Json record = Json::object();
+  const std::pair<const char*, const std::string*> texts[] = {
+      {"action", &inputs_.command},       {"branch", &from.branch},
+      {"repository", &from.repository},   {"actor", &from.actor},
+      {"run-url", &from.run_url},         {"reason", &inputs_.reason},
+      {"commit-time", &from.commit_time}, {"revert-of", &from.revert_of}};
+  for (const auto& [key, value] : texts) {
+    if (!value->empty()) record.set(key, *value);
+  }
+  return record;
+}
+
+}  // namespace pca::proxmox_deploy

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxmox-deploy/cluster_view.hpp"
+
+namespace pca::proxmox_deploy {
+
+// A guest's configuration. Hostile.
+struct GuestConfig {
+  Json values;
+  std::string digest;
+  std::string name;  // a container's hostname
+  std::string uuid;  // of its SMBIOS, in lower case; empty for a container
+  std::string description;
+  std::vector<std::string> tags;
+  std::string lock;
+  bool is_template = false;
+  bool is_protected = false;
+  bool has_agent = false;
+
+  [[nodiscard]] std::string text(std::string_view key) const { return text_in(values, key); }
+  // MAC addresses of net0, net1, ...; upper case.
+  [[nodiscard]] std::vector<std::string> macs() const;
+};
+[[nodiscard]] GuestConfig parse_config(const Json& data, const std::string& type);
+[[nodiscard]] ApiResult<GuestConfig> read_config(const Budget& budget, ProxmoxApi& api,
+                                                 const Guest& guest);
+
+// Changes configuration at once (PUT), only as `digest` was read. A lost answer is made up for by a
+// look at what is there.
+[[nodiscard]] ApiResult<> write_config(const Budget& budget, ProxmoxApi& api, const Guest& guest,
+                                       Parameters parameters, const std::string& digest,
+                                       bool has_secrets = false);
+
+}  // namespace pca::proxmox_deploy

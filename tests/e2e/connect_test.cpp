@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <csignal>
 #include <thread>
 
 #include "base/digest.hpp"
 #include "base/text.hpp"
+#include "support/comes_true.hpp"
 #include "support/delay_proxy.hpp"
 #include "support/edge.hpp"
 #include "support/loopback.hpp"
@@ -57,14 +59,13 @@ class ConnectTest : public ::testing::Test {
     ADD_FAILURE() << "connected";
     return {};
   }
-  static int connections_to(const Sshd& server) {
+  static int count_in_log(const Sshd& server, std::string_view text) {
     const std::string log = server.log();
     int count = 0;
-    for (std::size_t at = 0; (at = log.find("Connection from", at)) != std::string::npos; ++at) {
-      ++count;
-    }
+    for (std::size_t at = 0; (at = log.find(text, at)) != std::string::npos; ++at) ++count;
     return count;
   }
+  static int connections_to(const Sshd& server) { return count_in_log(server, "Connection from"); }
 
   TempFolder folder_;
   KeyPair key_;
@@ -123,6 +124,23 @@ TEST_F(ConnectTest, ThroughAccessEveryPhaseHasItsTime) {
       << phases_;
 }
 
+// Two round trips until the edge lets us through, at least four more until the host has let us in.
+TEST_F(ConnectTest, ToReachAHostAndToLogInShareTheTimeOfOneTry) {
+  const auto server = start(key_.public_line);
+  trust(server->known_hosts());
+  const HostAddress host = address_of(*server);
+  const pca::testing::SandboxEdge edge({"--no-auth", "--origin", host.text(), "--rtt", "150ms"});
+  settings_.via = Via::access;
+  settings_.access.hostname = "localhost";
+  settings_.access.port = edge.port();
+  settings_.access.ca_file = edge.ca_file();
+  settings_.access.user_agent = "tests/1.0";
+  settings_.connect_timeout = Milliseconds{5 * 150};
+  const Error error = failure(host);
+  EXPECT_EQ(error.kind, ErrorKind::unreachable);
+  EXPECT_NE(error.message.find(": timed out while "), std::string::npos) << error.message;
+}
+
 TEST_F(ConnectTest, AJumpChainOfTwoGoesThroughWithItsOwnKeysAndPins) {
   const KeyPair first_key = make_key(folder_, "first", {"-t", "ecdsa"});
   const KeyPair second_key =
@@ -171,6 +189,51 @@ TEST_F(ConnectTest, AJumpHostThatCannotReachTheNextIsTriedAgain) {
   const Error error = failure({"", "127.0.0.1", closed.port()});
   EXPECT_EQ(error.kind, ErrorKind::unreachable);
   EXPECT_TRUE(error.message.ends_with(": Channel open failure (connect failed)")) << error.message;
+  EXPECT_EQ(connections_to(*first), 3);
+}
+
+TEST_F(ConnectTest, AJumpHostThatMayNotGoOnIsAskedOnce) {
+  const auto first = start(key_.public_line, "AllowTcpForwarding no");
+  const auto target = start(key_.public_line);
+  trust(first->known_hosts() + target->known_hosts());
+  settings_.jumps.push_back({address_of(*first), {}, {}});
+  const Error error = failure(address_of(*target));
+  EXPECT_EQ(error.kind, ErrorKind::permission);
+  EXPECT_TRUE(error.message.ends_with(": Channel open failure (administratively prohibited)"))
+      << error.message;
+  EXPECT_NE(error.hint.find("AllowTcpForwarding"), std::string::npos) << error.hint;
+  EXPECT_EQ(connections_to(*first), 1);
+  EXPECT_EQ(retries_, "");
+}
+
+TEST_F(ConnectTest, AJumpHostThatIsTooSlowToConnectIsTriedAgain) {
+  const auto first = start(key_.public_line);
+  const pca::testing::SilentListener silent("127.0.0.1");
+  trust(first->known_hosts());
+  settings_.jumps.push_back({address_of(*first), {}, {}});
+  settings_.connect_timeout = Milliseconds{3000};  // enough to log in on a busy machine
+  const Error error = failure({"", "127.0.0.1", silent.port()});
+  EXPECT_EQ(error.kind, ErrorKind::unreachable);
+  EXPECT_NE(error.message.find(": timed out while "), std::string::npos) << error.message;
+  EXPECT_EQ(connections_to(*first), 3);
+}
+
+TEST_F(ConnectTest, AJumpHostThatIsLostWhileItConnectsIsTriedAgain) {
+  const auto first = start(key_.public_line, "LogLevel DEBUG1");
+  const pca::testing::SilentListener silent("127.0.0.1");
+  trust(first->known_hosts());
+  settings_.jumps.push_back({address_of(*first), {}, {}});
+  std::thread cut([&] {
+    for (int number = 1; number <= 3; ++number) {
+      EXPECT_TRUE(comes_true([&] { return count_in_log(*first, "ctype direct-tcpip") >= number; }));
+      for (const int pid : descendants_of(first->pid())) ::kill(pid, SIGKILL);
+    }
+  });
+  const Error error = failure({"", "127.0.0.1", silent.port()});
+  cut.join();
+  EXPECT_EQ(error.kind, ErrorKind::unreachable);
+  EXPECT_NE(error.message.find(": the connection was lost while "), std::string::npos)
+      << error.message;
   EXPECT_EQ(connections_to(*first), 3);
 }
 

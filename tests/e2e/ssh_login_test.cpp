@@ -189,6 +189,24 @@ TEST_F(SshLoginTest, AnAgentWithoutTheKeyIsToldSo) {
             peer() + " refused the login of " + server_->user() + " (tried: agent key other)");
 }
 
+TEST_F(SshLoginTest, KeysOfAnAgentThatAreNotTriedAreCounted) {
+  const Agent agent(folder_);
+  start_with_key();
+  for (int i = 1; i <= 5; ++i) {
+    agent.add(make_key(folder_, "wrong" + std::to_string(i), {"-t", "ed25519"}));
+  }
+  client_->login.key = Secret();
+  client_->login.agent_socket = agent.socket();
+  EXPECT_TRUE(login_error().message.ends_with(", agent key wrong5)"));
+  agent.add(key_);  // the one that would be let in
+  const Error error = login_error();
+  EXPECT_EQ(error.kind, ErrorKind::permission);
+  EXPECT_TRUE(
+      error.message.ends_with(", agent key wrong5); 1 more of the agent's keys was not tried"))
+      << error.message;
+  EXPECT_TRUE(error.hint.starts_with("Use an agent that holds only the right key, ")) << error.hint;
+}
+
 TEST_F(SshLoginTest, AnAgentThatIsNotThereIsNoBadInputOnceTheHostWasContacted) {
   start_with_key();
   client_->login.key = Secret();

@@ -414,15 +414,15 @@ TEST_F(SshSessionTest, BeginningAConnectionDoesNotWait) {
 
 TEST_F(SshSessionTest, TheServerListensForUs) {
   session();
-  const auto port = session_->listen_tcp(seconds(10), "127.0.0.1", 0);
+  const auto port = session_->listen(seconds(10), {"127.0.0.1", 0});
   ASSERT_TRUE(port) << port.error().message;
-  EXPECT_NE(*port, 0);
+  EXPECT_NE(port->port, 0);
   auto nobody = session_->accept(*port);
   ASSERT_TRUE(nobody);
   EXPECT_EQ(*nobody, nullptr);
 
   std::string answer;
-  std::jthread outside([&, port = *port] {
+  std::jthread outside([&, port = port->port] {
     auto stream = connect_tcp(seconds(10), "127.0.0.1", port);
     ASSERT_TRUE(stream);
     ASSERT_TRUE((*stream)->write(std::string_view("knock")));
@@ -450,10 +450,34 @@ TEST_F(SshSessionTest, TheServerListensForUs) {
 
 TEST_F(SshSessionTest, ARefusalToListenSaysWhatToCheck) {
   start({.config = "AllowTcpForwarding no"});
-  const auto port = session().listen_tcp(seconds(10), "127.0.0.1", 0);
+  const auto port = session().listen(seconds(10), {"127.0.0.1", 0});
   ASSERT_FALSE(port);
   EXPECT_EQ(port.error().message,
             "127.0.0.1:" + std::to_string(server_->port()) + " refused to listen on 127.0.0.1:0");
+}
+
+TEST_F(SshSessionTest, ARefusalToListenOnAUnixSocketSaysWhatToCheck) {
+  start({.config = "AllowStreamLocalForwarding no"});
+  const TempFolder folder;
+  const std::string path = folder.path("there.sock");
+  const auto place = session().listen(seconds(10), {path});
+  ASSERT_FALSE(place);
+  EXPECT_NE(place.error().message.find("refused to listen on " + path), std::string::npos);
+  EXPECT_NE(place.error().hint.find("AllowStreamLocalForwarding"), std::string::npos);
+}
+
+TEST_F(SshSessionTest, OnePlaceIsListenedOnOnce) {
+  start({.config = "StreamLocalBindUnlink yes"});
+  const TempFolder folder;
+  const ListeningPlace place{folder.path("there.sock")};
+  const auto first = session().listen(seconds(10), place);
+  ASSERT_TRUE(first) << first.error().message;
+  const auto second = session_->listen(seconds(10), place);
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().message.find("already"), std::string::npos);
+  auto nobody = session_->accept(place);
+  ASSERT_TRUE(nobody);
+  EXPECT_EQ(*nobody, nullptr);
 }
 
 }  // namespace

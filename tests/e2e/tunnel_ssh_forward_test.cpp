@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "support/comes_true.hpp"
 #include "support/loopback.hpp"
 #include "support/require.hpp"
 #include "support/tunnel_ssh.hpp"
@@ -180,6 +181,74 @@ TEST_F(TunnelSshForward, RemotePortsLeadHere) {
   const auto ports = start({"-R", "0:" + to(server)});
   ASSERT_EQ(ports.size(), 1U);
   EXPECT_EQ(ask(connect_to(ports[0]), "from there"), "from there");
+}
+
+TEST_F(TunnelSshForward, RemoteSocketsLeadHereAndGoWithTheForward) {
+  const EchoServer server;
+  const std::string path = host_->home().path("there.sock");
+  const auto ports = start({"-R", path + ":" + to(server)});
+  ASSERT_EQ(ports.size(), 1U);
+  EXPECT_EQ(ports[0], 0);
+  EXPECT_NE(result_.outputs.at("ports").find("\"" + path + "\""), std::string::npos);
+  EXPECT_EQ(ask(connect_to({{}, 0, path}), "from there"), "from there");
+  EXPECT_EQ(ask(connect_to({{}, 0, path}), "again"), "again");
+  ::kill(std::exchange(background_, 0), SIGTERM);
+  EXPECT_TRUE(comes_true([&] { return !std::filesystem::exists(path); }));
+}
+
+TEST_F(TunnelSshForward, RemotePlacesLeadToSocketsHere) {
+  const TempFolder here;
+  auto listener = tunnel_ssh::LocalListener::open({{}, 0, here.path("app.sock")});
+  ASSERT_TRUE(listener);
+  const std::string there = host_->home().path("there.sock");
+  const auto ports =
+      start({"-R", "0:" + here.path("app.sock"), "-R", there + ":" + here.path("app.sock")});
+  ASSERT_EQ(ports.size(), 2U);
+  for (const Endpoint& from : {Endpoint{"127.0.0.1", ports[0], {}}, Endpoint{{}, 0, there}}) {
+    LocalSocket client = connect_to(from);
+    write_all(client, "hello");
+    pollfd handle{listener->fd(), POLLIN, 0};
+    ASSERT_EQ(::poll(&handle, 1, static_cast<int>(patience.count())), 1);
+    auto server = listener->accept();
+    ASSERT_TRUE(server);
+    EXPECT_EQ(read_exactly(*server, 5), "hello");
+  }
+}
+
+// sshd leaves its file behind.
+TEST_F(TunnelSshForward, ARemoteSocketComesAgainWhenTheConnectionDropsOrItsProcessIsKilled) {
+  const EchoServer server;
+  const std::string path = host_->home().path("there.sock");
+  ASSERT_EQ(start({"-R", path + ":" + to(server)}).size(), 1U);
+  host_->cut();
+  const auto answers = [&] {
+    auto socket = connect_local(Budget::of(patience), {{}, 0, path});
+    return socket && ask(*std::move(socket), "hello") == "hello";
+  };
+  EXPECT_TRUE(comes_true(answers));
+  ::kill(std::exchange(background_, 0), SIGKILL);
+  EXPECT_TRUE(comes_true([&] { return !answers(); }));
+  EXPECT_TRUE(std::filesystem::exists(path));
+  ASSERT_EQ(start({"-R", path + ":" + to(server)}).size(), 1U);
+  EXPECT_TRUE(answers());
+}
+
+TEST_F(TunnelSshForward, ARemoteSocketOfSomebodyElseIsLeftAlone) {
+  const std::string path = host_->home().path("there.sock");
+  auto listener = tunnel_ssh::LocalListener::open({{}, 0, path});
+  ASSERT_TRUE(listener);
+  result_ = step_->run({"forward", "-R", path + ":127.0.0.1:1"});
+  EXPECT_EQ(result_.code, 1) << result_.err;
+  EXPECT_NE(result_.err.find("somebody listens on " + path), std::string::npos) << result_.err;
+  EXPECT_TRUE(std::filesystem::exists(path));
+}
+
+TEST_F(TunnelSshForward, ARemoteSocketInPlaceOfAFileIsRefused) {
+  const std::string path = host_->home().write("there.sock", "");
+  result_ = step_->run({"forward", "-R", path + ":127.0.0.1:1"});
+  EXPECT_EQ(result_.code, 1) << result_.err;
+  EXPECT_NE(result_.err.find("refused to listen on " + path), std::string::npos) << result_.err;
+  EXPECT_NE(result_.err.find("StreamLocalBindUnlink"), std::string::npos) << result_.err;
 }
 
 TEST_F(TunnelSshForward, TheSocksProxyLeadsAnywhere) {

@@ -63,6 +63,25 @@ TEST_F(TunnelSshGuard, WhatANewConnectionProvesIsKept) {
   EXPECT_EQ(guard("revert").code, 7);
 }
 
+TEST_F(TunnelSshGuard, WithoutATargetAllCommandsFindTheCandidate) {
+  const std::string note = R"(cat "$CANDIDATE" >>)" + there_.path("seen");
+  const StepResult step = guard(
+      "apply", {"--candidate", ours_.path("rules"), "--validate", note, "--apply", note, "--revert",
+                note, "--health-command", note + "; false", "--health-timeout", "1s"});
+  EXPECT_EQ(step.code, 3) << step.err;
+  const std::string seen = there_.read("seen");
+  EXPECT_GE(split_lines(seen).size(), 4U) << seen;
+  EXPECT_EQ(seen.find("old"), std::string::npos) << seen;
+}
+
+TEST_F(TunnelSshGuard, ARevertThatTakesItsTimeIsWaitedFor) {
+  StepResult step =
+      apply({"--apply", load(), "--revert", "sleep 6; " + load(), "--health-command", "false"});
+  EXPECT_EQ(step.code, 3) << step.err;
+  EXPECT_EQ(step.outputs["outcome"], "rolled-back");
+  EXPECT_EQ(there_.read("loaded"), "old\n");
+}
+
 TEST_F(TunnelSshGuard, WhatIsNotValidTouchesNothing) {
   const StepResult step =
       apply({"--validate", "echo line 1 is wrong; false", "--apply", load(), "--revert", load()});

@@ -1,5 +1,6 @@
 // What tunnel-ssh release leaves behind when it is cut short, killed or cancelled at any step.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <regex>
 
 #include "base/text.hpp"
 #include "support/comes_true.hpp"
@@ -108,6 +110,36 @@ class TunnelSshReleaseTorture : public ::testing::Test {
   std::unique_ptr<HostForTests> host_;
   std::unique_ptr<StepForTests> step_;
 };
+
+// Each rename of the deploy in its turn, but those of the folder's own set-up; before it, and when
+// it is done but nobody has heard so.
+TEST_F(TunnelSshReleaseTorture, AShellThatIsEndedAtARenameLeavesNothing) {
+  make_it(1);
+  // Without the history, which tells what was taken back.
+  const auto picture = [this] {
+    return std::regex_replace(tree_picture(app()), std::regex(".deploy/history.jsonl.*\n"), "");
+  };
+  const std::string before = picture();
+  fs::create_directories(host_->home().path("bin"));
+  for (const char* name : {"*.sh.new*", "*.current.new*", "*/.*.part*"}) {
+    for (const char* first : {"", "/bin/mv \"$@\"; "}) {
+      SCOPED_TRACE(std::string(name) + " " + first);
+      const std::string mv = host_->home().write(
+          "bin/mv",
+          fmt::format("#!/bin/sh\ncase \"$*\" in {}) {}touch {}; kill $PPID; exit 1 ;; esac\n"
+                      "exec /bin/mv \"$@\"\n",
+                      name, first, theirs_.path("ended")));
+      fs::permissions(mv, fs::perms::owner_all);
+      const StepResult step = deploy(2, {"--health-command", "true"});
+      EXPECT_NE(step.code, 0);
+      EXPECT_TRUE(fs::remove(theirs_.path("ended"))) << step.err;
+      fs::remove(mv);
+      EXPECT_TRUE(comes_true([&] { return picture() == before; }));
+      EXPECT_EQ(picture(), before) << step.err;
+      expect_nothing_left();
+    }
+  }
+}
 
 TEST_F(TunnelSshReleaseTorture, WhereverTheConnectionIsCutTheOldOrTheNewReleaseIsCurrent) {
   int version = 1;

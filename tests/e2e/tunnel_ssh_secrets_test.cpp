@@ -24,6 +24,9 @@ constexpr const char* edge_name = "ssh.example.test";
 // Other tests at work show theirs to ssh-keygen.
 const std::string own = "-" + std::to_string(::getpid());
 const std::string pass_env = "canary-of-pass-env-7d1f0c";
+// Longer than a line of base64 holds.
+const std::string long_pass_env =
+    "canary-of-a-long-pass-env-9c41d07be2358f6a9c41d07be2358f6a9c41d07be2358f6a";
 const std::string passphrase = "canary-of-the-passphrase" + own;
 const std::string jump_passphrase = "canary-of-the-jump-passphrase" + own;
 const std::string wrong_passphrase = "canary-of-a-wrong-passphrase";
@@ -60,6 +63,7 @@ class TunnelSshSecrets : public ::testing::TestWithParam<const char*> {
     step->go_through(*edge_);
     step->variables["HTTPS_PROXY"] = proxy(proxy_password);
     step->variables["CANARY"] = pass_env;
+    step->variables["LONG_CANARY"] = long_pass_env;
     auto& inputs = step->inputs;
     inputs["INPUT_ACCESS_HOSTNAME"] = edge_name;
     inputs["INPUT_ACCESS_PORT"] = "443";
@@ -71,10 +75,11 @@ class TunnelSshSecrets : public ::testing::TestWithParam<const char*> {
     inputs["INPUT_JUMP_PASSPHRASES"] = jump_passphrase;
     inputs["INPUT_KNOWN_HOSTS"] += jump_->sshd().known_hosts();
     if (command() == "exec") {
-      inputs["INPUT_PASS_ENV"] = "CANARY";
+      inputs["INPUT_PASS_ENV"] = "CANARY\nLONG_CANARY";
       // The host is this machine, so it sees all command lines, also those of its own processes.
       inputs["INPUT_SCRIPT"] =
           "echo \"$CANARY\"; echo \"$CANARY\" >&2; printf %s \"$CANARY\" | base64\n"
+          "printf %s \"$LONG_CANARY\" | base64; printf %s \"$LONG_CANARY\" | base64 -w 60 >&2\n"
           "cat /proc/[0-9]*/cmdline >~/command-lines 2>/dev/null || true\n";
     }
     return step;
@@ -110,7 +115,8 @@ class TunnelSshSecrets : public ::testing::TestWithParam<const char*> {
     expect_no_secret("stdout", as_logged(result.out));
     expect_no_secret("stderr", as_logged(result.err));
     for (const std::string& folder :
-         {step.folder().path(), host_->home().path(), jump_->home().path(),
+         {step.folder().path(), host_->home().path(), host_->temporary().path(),
+          jump_->home().path(), jump_->temporary().path(),
           std::filesystem::path(edge_->ca_file()).parent_path().string()}) {
       expect_no_secret("a file below " + folder, all_files_below(folder));
     }
@@ -133,6 +139,9 @@ class TunnelSshSecrets : public ::testing::TestWithParam<const char*> {
                                      SandboxEdge::jwt,
                                      pass_env,
                                      "Y2FuYXJ5LW9mLXBhc3MtZW52",  // the same as base64
+                                     long_pass_env,
+                                     "Y2FuYXJ5LW9mLWEtbG9uZy1wYXNzLWVu",
+                                     "YTljNDFkMDdiZTIzNThmNm",  // its second line
                                      passphrase,
                                      jump_passphrase,
                                      wrong_passphrase,

@@ -19,6 +19,7 @@
 #include "base/text.hpp"
 #include "net/file_descriptor.hpp"
 #include "net/session_protocol.hpp"
+#include "support/comes_true.hpp"
 #include "support/loopback.hpp"
 #include "support/require.hpp"
 #include "support/tunnel_ssh.hpp"
@@ -447,14 +448,18 @@ bool closes(std::uint16_t port) {
 TEST_F(TunnelSshSession, AnEndedForwardListensNoMoreOnTheHost) {
   ASSERT_GT(open(), 0);
   const std::string target = "127.0.0.1:" + std::to_string(host_->sshd().port());
-  const StepResult step = step_->run({"forward", "--background", "-R", "0:" + target});
+  const std::string socket = host_->home().path("there.sock");
+  const StepResult step =
+      step_->run({"forward", "--background", "-R", "0:" + target, "-R", socket + ":" + target});
   ASSERT_EQ(step.code, 0) << step.err;
   holders_.push_back(std::stoi(step.outputs.at("pid")));
   const auto port = static_cast<std::uint16_t>(std::stoi(step.outputs.at("port")));
   EXPECT_TRUE(is_open(port));
+  EXPECT_TRUE(fs::exists(socket));
   ::kill(holders_.back(), SIGTERM);
   EXPECT_TRUE(ends(holders_.back()));
   EXPECT_TRUE(closes(port));
+  EXPECT_TRUE(comes_true([&] { return !fs::exists(socket); }));
   EXPECT_EQ(exec("true").code, 0);
   EXPECT_EQ(logins(), 1);
 }

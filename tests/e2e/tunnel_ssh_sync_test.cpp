@@ -12,8 +12,8 @@
 #include "base/text.hpp"
 #include "support/counting_proxy.hpp"
 #include "support/require.hpp"
+#include "support/sync_test.hpp"
 #include "support/tree_picture.hpp"
-#include "support/tunnel_ssh.hpp"
 
 namespace pca::test {
 namespace {
@@ -21,51 +21,27 @@ namespace {
 namespace fs = std::filesystem;
 using pca::testing::SandboxEdge;
 
-class TunnelSshSync : public ::testing::Test {
+class TunnelSshSync : public SyncTest {
  protected:
   void SetUp() override {
     PCA_REQUIRE(Sshd::missing());
-    host_ = std::make_unique<HostForTests>();
-    step_ = std::make_unique<StepForTests>(*host_);
-    fs::create_directories(here("sub/empty"));
-    fs::create_directories(here("node_modules/x"));
-    write("index.html", "<h1>hello</h1>");
-    write("sub/with blank\nand line end", "odd");
-    write("sub/\xFF\xFE", "not UTF-8");
-    write("-rf", "a name like an option");
-    write("'quoted' $name", "a name for a shell");
-    write("empty", "");
-    write("node_modules/x/y.js", "y");
-    write("run.sh", "#!/bin/sh\n");
-    fs::permissions(here("run.sh"), fs::perms::owner_all);
-    fs::create_symlink("index.html", here("link"));
-    fs::create_symlink("/etc/passwd", here("out"));
+    make();
   }
-
-  [[nodiscard]] std::string here(const std::string& name = "") const { return ours_.path(name); }
-  [[nodiscard]] std::string there(const std::string& name = "") const {
-    return theirs_.path("site" + (name.empty() ? "" : "/" + name));
-  }
-  void write(const std::string& name, const std::string& text) const { ours_.write(name, text); }
-
-  StepResult sync(std::vector<std::string> arguments = {}) {
-    arguments.insert(arguments.begin(), {"sync", "--upload", here() + " -> " + there()});
-    return step_->run(arguments);
-  }
-  // Nothing of ours may be left in what users look at.
-  void expect_no_leftovers() const {
-    for (const auto& entry : fs::recursive_directory_iterator(theirs_.path())) {
-      EXPECT_FALSE(entry.path().filename().native().starts_with(".tunnel-ssh")) << entry.path();
-    }
-  }
-
-  TempFolder ours_;
-  TempFolder theirs_;
-  std::unique_ptr<HostForTests> host_;
-  std::unique_ptr<StepForTests> step_;
 };
 
-TEST_F(TunnelSshSync, AFreshFolderBecomesTheSameTree) {
+// By the host's shell, and by SFTP where it gives none.
+class TunnelSshSyncBy : public SyncTest, public ::testing::WithParamInterface<bool> {
+ protected:
+  void SetUp() override {
+    PCA_REQUIRE(Sshd::missing());
+    make(GetParam() ? "ForceCommand internal-sftp -d " + login_.path() : "");
+  }
+  TempFolder login_;
+};
+INSTANTIATE_TEST_SUITE_P(All, TunnelSshSyncBy, ::testing::Bool(),
+                         [](const auto& one) { return std::string(one.param ? "Sftp" : "Shell"); });
+
+TEST_P(TunnelSshSyncBy, AFreshFolderBecomesTheSameTree) {
   const StepResult step = sync();
   EXPECT_EQ(step.code, 0) << step.err;
   EXPECT_EQ(tree_picture(there()), tree_picture(here()));
@@ -74,7 +50,7 @@ TEST_F(TunnelSshSync, AFreshFolderBecomesTheSameTree) {
   expect_no_leftovers();
 }
 
-TEST_F(TunnelSshSync, ASecondRunSendsNothingWhateverTheTimes) {
+TEST_P(TunnelSshSyncBy, ASecondRunSendsNothingWhateverTheTimes) {
   ASSERT_EQ(sync().code, 0);
   const auto before = fs::last_write_time(there("index.html"));
   for (const auto& entry : fs::recursive_directory_iterator(here())) {
@@ -88,7 +64,7 @@ TEST_F(TunnelSshSync, ASecondRunSendsNothingWhateverTheTimes) {
   EXPECT_EQ(fs::last_write_time(there("index.html")), before);
 }
 
-TEST_F(TunnelSshSync, OnlyWhatDiffersIsSent) {
+TEST_P(TunnelSshSyncBy, OnlyWhatDiffersIsSent) {
   ASSERT_EQ(sync().code, 0);
   struct stat untouched {};
   ASSERT_EQ(::stat(there("run.sh").c_str(), &untouched), 0);
@@ -127,7 +103,7 @@ TEST_F(TunnelSshSync, TheIndexIsBelievedOnlyForWhatItWasMadeFor) {
   EXPECT_EQ(tree_picture(there()), tree_picture(here()));
 }
 
-TEST_F(TunnelSshSync, DeleteMirrorsButForWhatIsExcluded) {
+TEST_P(TunnelSshSyncBy, DeleteMirrorsButForWhatIsExcluded) {
   ASSERT_EQ(sync().code, 0);
   fs::create_directories(there("gone/deep"));
   std::ofstream(there("gone/deep/file")) << "x";
@@ -138,7 +114,7 @@ TEST_F(TunnelSshSync, DeleteMirrorsButForWhatIsExcluded) {
   EXPECT_TRUE(fs::exists(there("upload.log")));
 }
 
-TEST_F(TunnelSshSync, DeletingMoreThanHalfIsRefusedAndChangesNothing) {
+TEST_P(TunnelSshSyncBy, DeletingMoreThanHalfIsRefusedAndChangesNothing) {
   ASSERT_EQ(sync().code, 0);
   const std::string before = tree_picture(there());
   const StepResult step = sync({"--delete", "--include", "index.html", "--include", "empty"});
@@ -156,7 +132,7 @@ TEST_F(TunnelSshSync, DeletingMoreThanHalfIsRefusedAndChangesNothing) {
   EXPECT_EQ(tree_picture(there()), tree_picture(here()));
 }
 
-TEST_F(TunnelSshSync, AnotherKindTakesThePlace) {
+TEST_P(TunnelSshSyncBy, AnotherKindTakesThePlace) {
   ASSERT_EQ(sync().code, 0);
   fs::remove(here("empty"));
   fs::create_directory(here("empty"));
@@ -171,7 +147,34 @@ TEST_F(TunnelSshSync, AnotherKindTakesThePlace) {
   expect_no_leftovers();
 }
 
-TEST_F(TunnelSshSync, ADryRunOnlyTells) {
+TEST_F(TunnelSshSync, WhatMadeRoomComesBackWhenNothingTakesItsPlace) {
+  ASSERT_EQ(sync().code, 0);
+  const std::string before = tree_picture(there());
+  fs::remove(here("empty"));
+  fs::create_directory(here("empty"));
+  fs::remove_all(here("sub"));
+  write("sub", "now a file");
+  const std::string mv = "case $* in '-f -t'*) exit 1 ;; esac\nexec /bin/mv \"$@\"\n";
+  fs::create_directory(host_->home().path("bin"));
+  fs::permissions(host_->home().write("bin/mv", "#!/bin/sh\n" + mv), fs::perms::owner_all);
+  EXPECT_EQ(sync({"--delete"}).code, 1);
+  EXPECT_EQ(tree_picture(there()), before);
+  expect_no_leftovers();
+  // And where it cannot go back it is not removed.
+  host_->home().write("bin/mv", "#!/bin/sh\ncase $* in *'/old/'*' ./'*) exit 1 ;; esac\n" + mv);
+  const StepResult step = sync({"--delete"});
+  EXPECT_EQ(step.code, 1);
+  const std::size_t kept = step.err.find("what was there before is in /");
+  ASSERT_NE(kept, std::string::npos) << step.err;
+  EXPECT_FALSE(fs::exists(there("sub")));
+  bool is_kept = false;
+  for (const auto& entry : fs::recursive_directory_iterator(there())) {
+    is_kept = is_kept || entry.path().filename() == "with blank\nand line end";
+  }
+  EXPECT_TRUE(is_kept);
+}
+
+TEST_P(TunnelSshSyncBy, ADryRunOnlyTells) {
   ASSERT_EQ(sync().code, 0);
   const std::string before = tree_picture(there());
   write("new", "n");
@@ -186,14 +189,14 @@ TEST_F(TunnelSshSync, ADryRunOnlyTells) {
   EXPECT_EQ(tree_picture(there()), before);
 }
 
-TEST_F(TunnelSshSync, PatternsLeaveOut) {
+TEST_P(TunnelSshSyncBy, PatternsLeaveOut) {
   EXPECT_EQ(sync({"--exclude", "node_modules/", "--exclude", "*.sh"}).code, 0);
   EXPECT_FALSE(fs::exists(there("node_modules")));
   EXPECT_FALSE(fs::exists(there("run.sh")));
   EXPECT_TRUE(fs::exists(there("index.html")));
 }
 
-TEST_F(TunnelSshSync, AFileGoesToAFileOrIntoAFolder) {
+TEST_P(TunnelSshSyncBy, AFileGoesToAFileOrIntoAFolder) {
   step_->inputs["INPUT_UPLOAD"] = here("index.html") + " -> " + there("renamed.html") + "\n" +
                                   here("run.sh") + " -> " + there("bin/") + "\n";
   const StepResult step = step_->run({"sync"});
@@ -254,7 +257,7 @@ TEST_F(TunnelSshSync, AFullDiskLeavesTheOldAsItWas) {
   }
 }
 
-TEST_F(TunnelSshSync, ADestinationThatIsAFileIsAnError) {
+TEST_P(TunnelSshSyncBy, ADestinationThatIsAFileIsAnError) {
   std::ofstream(there()) << "a file";
   const StepResult step = sync();
   EXPECT_EQ(step.code, 1);
@@ -321,7 +324,7 @@ TEST_F(TunnelSshSync, ASingleFileIsLookedForByItsNameAlone) {
   EXPECT_TRUE(fs::exists(there("other")));
 }
 
-TEST_F(TunnelSshSync, AFileDoesNotTakeThePlaceOfAFolderThatHoldsSomething) {
+TEST_P(TunnelSshSyncBy, AFileDoesNotTakeThePlaceOfAFolderThatHoldsSomething) {
   fs::create_directories(there("index.html"));
   std::ofstream(there("index.html/precious")) << "x";
   const StepResult step =
@@ -333,34 +336,51 @@ TEST_F(TunnelSshSync, AFileDoesNotTakeThePlaceOfAFolderThatHoldsSomething) {
   EXPECT_TRUE(fs::exists(there("index.html/precious")));
 }
 
-TEST_F(TunnelSshSync, AHostWithoutGzipIsServedToo) {
-  // A PATH with everything but that, for whoever logs in.
-  fs::create_directory(host_->home().path("bin"));
+// A PATH with everything but one program, for whoever logs in.
+void take_away(const HostForTests& host, const std::string& program) {
+  fs::create_directory(host.home().path("bin"));
   for (const char* folder : {"/bin", "/usr/bin"}) {
     for (const auto& entry : fs::directory_iterator(folder)) {
       const std::string name = entry.path().filename();
-      const fs::path link = host_->home().path("bin/" + name);
-      if (name == "gzip" || fs::is_symlink(link)) continue;
+      const fs::path link = host.home().path("bin/" + name);
+      if (name == program || fs::is_symlink(link)) continue;
       fs::create_symlink(entry.path(), link);
     }
   }
-  host_->home().write(".bashrc", "PATH=$HOME/bin\n");
+  host.home().write(".bashrc", "PATH=$HOME/bin\n");
+}
+
+TEST_F(TunnelSshSync, AHostWithoutGzipIsServedToo) {
+  take_away(*host_, "gzip");
   EXPECT_EQ(sync().code, 0);
   EXPECT_EQ(tree_picture(there()), tree_picture(here()));
   EXPECT_EQ(sync().outputs.at("outcome"), "unchanged");
 }
 
-TEST_F(TunnelSshSync, ABusyBoxHostIsToldAtOnceWhatItLacks) {
+TEST_F(TunnelSshSync, AHostWithoutTarIsServedBySftp) {
+  take_away(*host_, "tar");
+  const StepResult step = sync();
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_NE(step.out.find("no tar here: install it; by SFTP then"), std::string::npos) << step.out;
+  EXPECT_EQ(tree_picture(there()), tree_picture(here()));
+  EXPECT_EQ(sync().outputs.at("outcome"), "unchanged");
+}
+
+TEST_F(TunnelSshSync, ABusyBoxHostIsServedBySftp) {
   fs::create_directory(host_->home().path("bin"));
   for (const char* name : {"sh", "head", "cat", "mktemp", "rm"}) {
     fs::create_symlink("/bin/busybox", host_->home().path(std::string("bin/") + name));
   }
   host_->home().write(".bashrc", "PATH=$HOME/bin\n");
   const StepResult step = sync();
-  EXPECT_EQ(step.code, 1);
-  EXPECT_NE(step.err.find("no GNU coreutils here: install them, and GNU findutils"),
-            std::string::npos)
-      << step.err;
+  EXPECT_EQ(step.code, 0) << step.err;
+  constexpr const char* lacking = "no GNU coreutils here: install them, and GNU findutils";
+  EXPECT_NE(step.out.find(lacking), std::string::npos) << step.out;
+  EXPECT_EQ(tree_picture(there()), tree_picture(here()));
+  // What needs the shell is told at once what it lacks.
+  const StepResult list = step_->run({"release", "list", "--path", there()});
+  EXPECT_EQ(list.code, 1);
+  EXPECT_NE(list.err.find(lacking), std::string::npos) << list.err;
 }
 
 class TunnelSshDownload : public TunnelSshSync {

@@ -26,6 +26,7 @@ class SandboxProcess {
   int stop();
   [[nodiscard]] static const char* executable();
   [[nodiscard]] int pid() const { return process_.pid(); }
+  [[nodiscard]] const Json& where() const { return where_; }  // its ready line
   // The port in the ready line's `key`, 0 when it has none.
   [[nodiscard]] std::uint16_t port_of(const char* key) const;
 

@@ -149,7 +149,8 @@ struct Sshd::Impl {
               "PrintLastLog no\n"
               "LogLevel VERBOSE\n"
               "UseDNS no\n"
-              "Subsystem sftp internal-sftp\n";
+              "Subsystem sftp internal-sftp -d " +
+              (settings.home.empty() ? folder.path() : settings.home) + "\n";
     folder.write("config", config);
   }
 

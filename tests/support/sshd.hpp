@@ -24,6 +24,7 @@ struct SshdSettings {
   std::vector<std::string> host_keys{"ed25519", "ecdsa", "rsa"};  // -t of ssh-keygen
   std::string authorized_keys{};                                  // lines
   std::string config{};  // more sshd_config lines; the first value of a keyword counts
+  std::string home{};    // where SFTP starts; default: the folder of this sshd
   // Let the user "tester" in, whom the machine need not have, by key or by `tester_password`, and
   // answer through PAM. Needs root.
   bool has_tester = false;

@@ -87,6 +87,7 @@ HostForTests::HostForTests(const std::string& config)
     : key_(make_key(keys_, "id", {"-t", "ed25519"})) {
   SshdSettings settings;
   settings.host_keys = {"ed25519"};
+  settings.home = home_.path();
   settings.authorized_keys = key_.public_line + "\n";
   settings.config =
       config + "\nSetEnv HOME=" + home_.path() + " TMPDIR=" + temporary_.path() +
@@ -130,7 +131,9 @@ void HostForTests::end_running(const std::string& text) {
 
 void HostForTests::cut() const {
   for (const int pid : descendants_of(sshd_->pid())) {
-    if (command_line_of(folder_of(pid)).starts_with("sshd: ")) {
+    // OpenSSH 9.8 and later serve a connection by sshd-session.
+    const std::string title = command_line_of(folder_of(pid));
+    if (title.starts_with("sshd: ") || title.starts_with("sshd-session: ")) {
       ::kill(pid, SIGKILL);
     }
   }

@@ -39,10 +39,16 @@ FileDescriptor read_log_file(const std::string& path, const ForwardPlan& plan, B
 }
 
 // The host says only at which port a connection has come, not at which address.
-void check_remote_ports(const std::vector<ForwardSpec>& specs, BadInputs& bad) {
+void check_remote_places(const std::vector<ForwardSpec>& specs, BadInputs& bad) {
   std::set<std::uint16_t> ports;
+  std::set<std::string> sockets;
   for (const ForwardSpec& spec : specs) {
-    if (spec.kind != ForwardKind::remote || spec.listen.port == 0) continue;
+    if (spec.kind != ForwardKind::remote) continue;
+    if (spec.listen.is_unix() && !sockets.insert(spec.listen.path).second) {
+      bad.add("remote", fmt::format("two forwards from {} of the host", shown(spec.listen.path)),
+              "Use another socket for one of them.");
+    }
+    if (spec.listen.port == 0) continue;
     if (!ports.insert(spec.listen.port).second) {
       bad.add("remote", fmt::format("two forwards from port {} of the host", spec.listen.port),
               "Use another port for one of them, also at another address.");
@@ -64,7 +70,7 @@ ForwardPlan read_forward_plan(ToolContext& context, Inputs& inputs, BadInputs& b
       }
     }
   }
-  check_remote_ports(plan.specs, bad);
+  check_remote_places(plan.specs, bad);
   const bool has_any = inputs.has("local") || inputs.has("remote") || inputs.has("dynamic");
   if (!has_any) {
     bad.add("local", "nothing to forward was given", "Give at least one local, remote or dynamic.");
@@ -105,6 +111,7 @@ class ForwardWork {
     ready(to_json(forwarder.listening()));
     for (;;) {
       const Error ended = forwarder.serve(budget, *session, say_);
+      if (budget.is_over()) forwarder.stop_listening_there(farewell(), *session);
       (void)session->close(farewell());
       session.reset();
       if (budget.is_cancelled()) return ended;
@@ -140,11 +147,17 @@ class ForwardWork {
 
   // Tries until it works, the time is up, or the host refuses.
   Result<std::unique_ptr<SshSession>> connect_again(const Budget& budget, Forwarder& forwarder) {
-    return retry<std::unique_ptr<SshSession>>(budget, reconnect, [&](int) {
-      auto session = connect(budget.stop(), forwarder);
-      if (session || session.error().kind == ErrorKind::permission) return session;
-      return Result<std::unique_ptr<SshSession>>(std::move(session).error().as_transient());
-    });
+    return retry<std::unique_ptr<SshSession>>(
+        budget, reconnect,
+        [&](int) {
+          auto session = connect(budget.stop(), forwarder);
+          if (session || session.error().kind == ErrorKind::permission) return session;
+          return Result<std::unique_ptr<SshSession>>(std::move(session).error().as_transient());
+        },
+        [&](const Error& error, int, Milliseconds pause) {
+          say_(
+              fmt::format("not connected: {}; again in {}", error.message, format_duration(pause)));
+        });
   }
 
   ToolContext& context_;

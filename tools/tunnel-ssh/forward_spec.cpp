@@ -19,9 +19,8 @@ constexpr std::size_t longest_path = sizeof(sockaddr_un::sun_path) - 1;
 std::string_view usage(ForwardKind kind) {
   switch (kind) {
     case ForwardKind::local:
-      return "Write [BIND:]PORT:HOST:PORT, [BIND:]PORT:/PATH, /PATH:HOST:PORT or /PATH:/PATH.";
     case ForwardKind::remote:
-      return "Write [BIND:]PORT:HOST:PORT or [BIND:]PORT:/PATH.";
+      return "Write [BIND:]PORT:HOST:PORT, [BIND:]PORT:/PATH, /PATH:HOST:PORT or /PATH:/PATH.";
     case ForwardKind::dynamic:
       return "Write [BIND:]PORT.";
   }
@@ -163,11 +162,6 @@ std::string_view forward_kind_name(ForwardKind kind) {
 Result<ForwardSpec> parse_forward(ForwardKind kind, std::string_view text) {
   auto parts = parts_of(text);
   if (!parts) return wrong(kind, text, "has an IPv6 address without its closing bracket");
-  if (kind == ForwardKind::remote && is_path(parts->front())) {
-    return bad_input(fmt::format("{} would listen on a unix socket of the host", shown(text)),
-                     "Only ports can be listened on there (libssh2 has no streamlocal-forward): "
-                     "write PORT:HOST:PORT.");
-  }
   const std::size_t behind = kind == ForwardKind::dynamic ? 0 : target_parts(*parts);
   if (parts->size() <= behind) return wrong(kind, text, "lacks a part");
   const std::size_t own = parts->size() - behind;

@@ -33,8 +33,7 @@ struct ForwardSpec {
 
 // As ssh(1) has them: "[bind:]port:host:port", a unix socket's path in place of either side
 // (starting with "/"), "[bind:]port" for dynamic; IPv6 addresses in brackets. Listens on loopback
-// when no bind address is given, on all addresses for "*". bad_input names what is wrong; a unix
-// socket to listen on at the host's side is refused, because libssh2 cannot ask for one.
+// when no bind address is given, on all addresses for "*". bad_input names what is wrong.
 [[nodiscard]] Result<ForwardSpec> parse_forward(ForwardKind kind, std::string_view text);
 
 }  // namespace pca::tunnel_ssh

@@ -17,6 +17,39 @@ constexpr std::size_t socks_chunk = 1024;
 constexpr Milliseconds socks_limit{10'000};  // for a client to say where it wants to go
 constexpr const char* doing = "forwarding";
 
+ListeningPlace place_of(const Endpoint& endpoint) {
+  if (endpoint.is_unix()) return {endpoint.path};
+  return {endpoint.host == "*" ? "" : endpoint.host, endpoint.port};
+}
+
+Result<> remove_socket(const Budget& budget, SshSession& session, const std::string& path) {
+  PCA_TRY(const auto channel,
+          session.exec(budget, "sh -c 'test -S \"$0\" && rm -f -- \"$0\"' " + shell_quote(path)));
+  std::array<char, 256> said{};
+  for (;;) {
+    PCA_CHECK(channel->read_stderr(said));
+    PCA_TRY(const ByteStream::Read got, channel->read(said));
+    if (got.end) return {};
+    if (got.bytes == 0) {
+      PCA_CHECK(session.wait(budget, {}, budget.deadline(), "removing " + visible(path)));
+    }
+  }
+}
+
+// sshd leaves the file of a unix socket behind, and does not listen where one is: nobody misses one
+// at which nobody listens.
+Result<ListeningPlace> listen_at(const Budget& budget, SshSession& session,
+                                 const ListeningPlace& place) {
+  auto listening = session.listen(budget, place);
+  if (listening || !place.is_unix()) return listening;
+  if (session.open_unix(budget, place.address)) {
+    return failed(fmt::format("somebody listens on {} of the host already", place.text()),
+                  "End that, or use another path.");
+  }
+  if (!remove_socket(budget, session, place.address)) return listening;
+  return session.listen(budget, place);
+}
+
 }  // namespace
 
 ForwardedConnection::ForwardedConnection(const ForwardSpec& spec, LocalSocket socket)
@@ -35,7 +68,7 @@ Result<bool> ForwardedConnection::step(SshSession& session) {
   if (stage_ == Stage::socks) return step_socks(session);
   if (channel_ == nullptr) open_channel(session, target_);
   if (stage_ == Stage::opening) return step_opening();
-  return step_flows();
+  return flows_.step(socket_, *channel_);
 }
 
 void ForwardedConnection::open_channel(SshSession& session, const Endpoint& target) {
@@ -64,7 +97,7 @@ Result<bool> ForwardedConnection::step_socks(SshSession& session) {
   if (!step.reply.empty()) PCA_CHECK(socket_.write(step.reply));
   if (step.failed) return failed("a SOCKS client asked for what is not supported");
   if (step.target) {
-    up_.prepend(socks_->early_data());
+    flows_.up.prepend(socks_->early_data());
     open_channel(session, {step.target->host, step.target->port, {}});
   }
   return true;
@@ -76,33 +109,16 @@ Result<bool> ForwardedConnection::step_opening() {
     if (!channel_->is_open()) return false;
   }
   if (socks_) {
-    down_.prepend(socks_->connected());
+    flows_.down.prepend(socks_->connected());
     socks_.reset();
   }
   stage_ = Stage::open;
   return true;
 }
 
-Result<bool> ForwardedConnection::step_flows() {
-  PCA_TRY(const bool up,
-          up_.step([this](std::span<char> into) { return socket_.read(into); },
-                   [this](std::span<const char> from) { return channel_->write(from); },
-                   [this] { return channel_->send_eof(); }));
-  PCA_TRY(const bool down,
-          down_.step([this](std::span<char> into) { return channel_->read(into); },
-                     [this](std::span<const char> from) { return socket_.write(from); },
-                     [this]() -> Result<bool> {
-                       socket_.end_writing();
-                       return true;
-                     }));
-  return up || down;
-}
-
 PollHandle ForwardedConnection::poll_handle() const {
-  short events = 0;
-  if (stage_ == Stage::socks || (stage_ == Stage::open && up_.wants_source())) events |= POLLIN;
-  if (stage_ == Stage::open && down_.wants_sink()) events |= POLLOUT;
-  // A closed socket that nothing is wanted of would wake poll() again and again.
+  const short of_flows = stage_ == Stage::open ? flows_.socket_events() : short{0};
+  const short events = stage_ == Stage::socks ? short{POLLIN} : of_flows;
   PollHandle handle{events == 0 ? -1 : socket_.fd(), events};
   if (stage_ == Stage::socks) handle.wake_at = socks_deadline_;
   return handle;
@@ -121,7 +137,7 @@ Result<Forwarder> Forwarder::open(const std::vector<ForwardSpec>& specs) {
   Forwarder forwarder;
   for (const ForwardSpec& spec : specs) {
     if (spec.kind == ForwardKind::remote) {
-      forwarder.remotes_.push_back({spec, spec.listen.port});
+      forwarder.remotes_.push_back({spec, place_of(spec.listen)});
       continue;
     }
     PCA_TRY(LocalListener listener, LocalListener::open(spec.listen));
@@ -132,23 +148,31 @@ Result<Forwarder> Forwarder::open(const std::vector<ForwardSpec>& specs) {
 
 Result<> Forwarder::listen_there(const Budget& budget, SshSession& session, const Say& say) {
   for (Remote& remote : remotes_) {
-    const Endpoint& wanted = remote.spec.listen;
-    const std::string address = wanted.host == "*" ? "" : wanted.host;
-    auto port = session.listen_tcp(budget, address, remote.port);
-    if (!port && remote.port != wanted.port) {
-      port = session.listen_tcp(budget, address, wanted.port);
-      if (port) say(fmt::format("{}: the host listens on port {} now", remote.spec.text, *port));
+    const ListeningPlace wanted = place_of(remote.spec.listen);
+    auto place = listen_at(budget, session, remote.place);
+    if (!place && remote.place != wanted) {
+      place = listen_at(budget, session, wanted);
+      if (place) {
+        say(fmt::format("{}: the host listens on port {} now", remote.spec.text, place->port));
+      }
     }
-    if (!port) return std::move(port).error();
-    remote.port = *port;
+    if (!place) return std::move(place).error();
+    remote.place = *std::move(place);
   }
   return {};
+}
+
+void Forwarder::stop_listening_there(const Budget& budget, SshSession& session) {
+  for (const Remote& remote : remotes_) {
+    session.stop_listening(remote.place);
+    if (remote.place.is_unix()) (void)remove_socket(budget, session, remote.place.address);
+  }
 }
 
 std::vector<Listening> Forwarder::listening() const {
   std::vector<Listening> all;
   for (const Local& local : locals_) all.push_back({local.spec, local.listener.port()});
-  for (const Remote& remote : remotes_) all.push_back({remote.spec, remote.port});
+  for (const Remote& remote : remotes_) all.push_back({remote.spec, remote.place.port});
   return all;
 }
 
@@ -192,7 +216,7 @@ Result<bool> Forwarder::accept_there(SshSession& session) {
   bool accepted = false;
   for (const Remote& remote : remotes_) {
     if (!has_room()) break;
-    PCA_TRY(auto channel, session.accept(remote.port));
+    PCA_TRY(auto channel, session.accept(remote.place));
     if (channel == nullptr) continue;
     arrivals_.emplace_back(remote, std::move(channel), connect_limit);
     accepted = true;

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "net/flow.hpp"
+#include "net/channel_flows.hpp"
 #include "net/ssh.hpp"
 #include "tunnel-ssh/forward_spec.hpp"
 #include "tunnel-ssh/local_endpoint.hpp"
@@ -27,7 +27,7 @@ class ForwardedConnection {
   // Moves what goes now. False when nothing moved; an Error ends this connection only.
   Result<bool> step(SshSession& session);
   [[nodiscard]] bool is_done() const {
-    return stage_ == Stage::left || (up_.is_done() && down_.is_done());
+    return stage_ == Stage::left || (flows_.up.is_done() && flows_.down.is_done());
   }
   [[nodiscard]] PollHandle poll_handle() const;
   // Shows the local side that the connection broke, after what SOCKS wants to hear.
@@ -40,7 +40,6 @@ class ForwardedConnection {
   void open_channel(SshSession& session, const Endpoint& target);
   Result<bool> step_socks(SshSession& session);
   Result<bool> step_opening();
-  Result<bool> step_flows();
 
   Stage stage_ = Stage::opening;
   LocalSocket socket_;
@@ -49,8 +48,7 @@ class ForwardedConnection {
   std::optional<SocksHandshake> socks_;
   bool has_asked_ = false;  // the SOCKS client has sent something
   Clock::time_point socks_deadline_{};
-  Flow up_;    // local to host
-  Flow down_;  // host to local
+  ChannelFlows flows_;
 };
 
 // Where a forward listens, for outputs.
@@ -70,6 +68,8 @@ class Forwarder {
   // Opens those of the host: on a new session, before serve(). Ports that the host chose are asked
   // for again; when one has been taken meanwhile the host chooses another, which `say` tells.
   Result<> listen_there(const Budget& budget, SshSession& session, const Say& say);
+  // At an orderly end: the files of unix sockets go, too, which sshd leaves.
+  void stop_listening_there(const Budget& budget, SshSession& session);
   [[nodiscard]] std::vector<Listening> listening() const;
   // Until the session is lost or the budget ends; always gives the Error that says which. All its
   // connections end with it.
@@ -82,10 +82,11 @@ class Forwarder {
   };
   struct Remote {
     ForwardSpec spec;
-    std::uint16_t port = 0;
+    ListeningPlace place;
   };
 
-  // A connection that has come to a port of the host, and the target of this side is being reached.
+  // A connection that has come to a place of the host, and the target of this side is being
+  // reached.
   struct Arrival {
     Arrival(const Remote& from, std::unique_ptr<SshChannel> with, Milliseconds limit)
         : remote(from), channel(std::move(with)), target(limit, from.spec.target) {}

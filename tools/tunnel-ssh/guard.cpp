@@ -20,8 +20,9 @@ namespace {
 
 constexpr std::size_t longest_candidate = std::size_t{64} << 20U;
 constexpr Milliseconds reading_limit{30'000};
-constexpr Milliseconds last_limit{5000};     // to revert when all else has failed
-constexpr Milliseconds before_revert{5000};  // the host must not revert while we confirm
+constexpr Milliseconds last_limit{5000};      // to revert when all else has failed
+constexpr Milliseconds revert_limit{60'000};  // of a revert on a host that answers
+constexpr Milliseconds before_revert{5000};   // the host must not revert while we confirm
 constexpr Milliseconds shortest_guard{15'000};
 
 // Everything that guard was asked for, checked.
@@ -207,7 +208,8 @@ class Guard {
   // How it all ended; nothing when this connection does not work.
   std::optional<Error> revert_by(GuardLine& line, const Error& why) {
     if (line.is_busy()) return std::nullopt;
-    const auto reverted = line.host().revert(Budget::of(last_limit));
+    const auto reverted =
+        line.host().revert(Budget::of(why.kind == ErrorKind::failed ? revert_limit : last_limit));
     if (reverted || reverted.error().kind == ErrorKind::conflict) {
       outcome_ = "rolled-back";
       if (why.kind == ErrorKind::cancelled) return why;

@@ -23,6 +23,7 @@ constexpr std::string_view functions = R"sh(
 export LC_ALL=C
 place=${XDG_STATE_HOME:-$HOME/.local/state}/tunnel-ssh/guard
 pending=$place/pending
+export CANDIDATE="$pending/candidate"
 tmp=$(mktemp -d) || exit
 trap 'rm -rf -- "$tmp"' EXIT
 describe() {
@@ -50,6 +51,7 @@ if [ -n "$target" ]; then
       mv -f -T -- "$target.tunnel-ssh-guard" "$target" || code=1
   fi
 fi
+export CANDIDATE="$folder/candidate"
 if [ -n "$revert" ]; then (cd / && sh -c "$revert") </dev/null >"$folder/reverted" 2>&1 || code=1; fi
 exit $code
 )sh";

@@ -12,10 +12,10 @@ namespace pca::tunnel_ssh {
 
 // A change that a host takes back by itself unless it is confirmed.
 struct GuardedChange {
-  std::string candidate;  // the new content of `target`
+  std::string candidate;  // the new content of `target`; all commands find it by $CANDIDATE
   std::string target;     // a file of the host; empty when `apply` is all there is to it
-  std::string validate;   // shell commands; empty = none. They find the candidate's path in
-  std::string apply;      // $CANDIDATE; when apply runs it is at its target already
+  std::string validate;   // shell commands; empty = none
+  std::string apply;      // runs once the candidate has the target's place: $CANDIDATE is that then
   std::string revert;     // runs after the target is what it was
   Milliseconds revert_after{};
   Json owner;  // who did it, for others who come across it

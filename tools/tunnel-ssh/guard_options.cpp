@@ -29,7 +29,8 @@ CommandSpec guard_command(const std::string& name, std::string summary, std::vec
 CommandSpec guard_apply_command() {
   std::vector<Option> own{
       {.name = "candidate",
-       .help = "File of this machine that shall take the target's place",
+       .help = "File of this machine that shall take the target's place; without a target it is "
+               "there for the commands, which find its path in $CANDIDATE",
        .placeholder = "PATH",
        .group = guard_group},
       {.name = "target",

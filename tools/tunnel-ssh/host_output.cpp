@@ -59,8 +59,12 @@ RunSinks HostOutput::sinks() {
 }
 
 void HostOutput::show(Stream& stream, std::string_view text) {
+  show_redacted(stream, stream.redacting.feed(text));
+}
+
+void HostOutput::show_redacted(Stream& stream, std::string_view text) {
   if (spool_) {
-    write_to_spool(stream.filter.feed(stream.redacting.feed(text)));
+    write_to_spool(stream.filter.feed(text));
   } else {
     stream.shown->feed(text);
   }
@@ -77,8 +81,7 @@ void HostOutput::write_to_spool(std::string_view lines) {
   left_out_ += lines.size() - written;
 }
 
-// As it came: redacting all of it once more would cost as much as showing it. By lines, or a secret
-// could be torn by a word of the other stream.
+// By lines, or a word of the other stream would land in the middle of one.
 void HostOutput::remember(Stream& stream, std::string_view text) {
   const std::size_t end = text.rfind('\n') + 1;  // 0: there is none
   if (end > 0) {
@@ -104,17 +107,15 @@ void HostOutput::keep(std::string_view text) {
 }
 
 void HostOutput::finish() {
-  if (spool_) {
-    finish_group();
-  } else {
-    out_stream_.shown->finish();
-    err_stream_.shown->finish();
+  for (Stream* stream : {&out_stream_, &err_stream_}) {
+    show_redacted(*stream, stream->redacting.finish());
+    if (!spool_) stream->shown->finish();
   }
+  if (spool_) finish_group();
 }
 
 void HostOutput::finish_group() {
   for (Stream* stream : {&out_stream_, &err_stream_}) {
-    write_to_spool(stream->filter.feed(stream->redacting.finish()));
     write_to_spool(stream->filter.finish());
   }
   show_group();
@@ -159,12 +160,12 @@ std::string HostOutput::last_words() const {
     if (!stream->begun.empty()) tail += is_long ? std::string(long_line) : stream->begun + "\n";
   }
   std::vector<std::string> lines = split_lines(tail);
-  // The rest of a line that was cut may be the rest of a secret, which nothing would recognise.
+  // Half a line would mislead.
   if (tail_is_cut_ && !lines.empty()) lines.erase(lines.begin());
   if (lines.size() > tail_lines) {
     lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(tail_lines));
   }
-  return to_valid_utf8(reporter_.redact(join(lines, "\n")));
+  return to_valid_utf8(join(lines, "\n"));
 }
 
 }  // namespace pca::tunnel_ssh

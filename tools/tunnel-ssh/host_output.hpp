@@ -43,7 +43,8 @@ class HostOutput {
 
   [[nodiscard]] std::string out() const { return out_.text(); }
   [[nodiscard]] std::string err() const { return err_.text(); }
-  [[nodiscard]] std::string last_words() const;  // at most 20 lines of both, redacted
+  // At most 20 lines of both, redacted; all of them only after finish().
+  [[nodiscard]] std::string last_words() const;
 
  private:
   struct CloseFile {
@@ -53,13 +54,14 @@ class HostOutput {
   // Its stdout or stderr. Apart, so that no line of one lands in the middle of one of the other's.
   struct Stream {
     explicit Stream(const Redactor& redactor);
-    std::unique_ptr<RemoteOutput> shown;  // as it comes
-    RedactingStream redacting;            // for the spool, which gets whole lines
-    RemoteTextFilter filter;
-    std::string begun;  // a line that has not ended yet, for the last words
+    std::unique_ptr<RemoteOutput> shown;  // as it comes; null with a spool
+    RedactingStream redacting;            // before text is cut anywhere: a part is not recognised
+    RemoteTextFilter filter;              // for the spool, which gets whole lines
+    std::string begun;                    // a line that has not ended yet, for the last words
   };
 
   void show(Stream& stream, std::string_view text);
+  void show_redacted(Stream& stream, std::string_view text);
   void write_to_spool(std::string_view lines);
   void remember(Stream& stream, std::string_view text);
   void keep(std::string_view text);
@@ -79,7 +81,7 @@ class HostOutput {
   int spool_error_ = 0;         // why the spool took no more, or 0 for its limit
   Capture out_;
   Capture err_;
-  std::string tail_;  // whole lines of both, not redacted
+  std::string tail_;  // whole lines of both
   bool tail_is_cut_ = false;
 };
 

@@ -66,7 +66,20 @@ LocalTree::LocalTree(std::string root, const SyncPlan& plan)
 
 LocalTree::~LocalTree() {
   std::error_code ignored;
-  fs::remove_all(staging_, ignored);
+  if (put_back()) fs::remove_all(staging_, ignored);
+}
+
+// False where something of it is still in the staging folder only.
+bool LocalTree::put_back() const {
+  bool is_all_there = true;
+  for (std::size_t i = 0; i < away_; ++i) {
+    std::error_code problem;
+    const std::string path = root_ + "/" + plan_.replaced[i];
+    if (fs::exists(fs::symlink_status(path, problem))) continue;
+    fs::rename(fmt::format("{}/old/{}", staging_, i), path, problem);
+    is_all_there = is_all_there && !problem;
+  }
+  return is_all_there;
 }
 
 std::string LocalTree::staged(const std::string& path) const { return staging_ + "/new/" + path; }
@@ -152,7 +165,8 @@ Result<> LocalTree::close_current() {
   const TreeEntry& entry = *files_[next_ - 1];
   file_.reset();
   const std::string digest = to_hex(digest_.finish());
-  if (entry.digest.empty() || !digest.starts_with(entry.digest)) return not_as_listed(entry.path);
+  // By SFTP nobody told a digest; that all of it came is known by its size.
+  if (!digest.starts_with(entry.digest)) return not_as_listed(entry.path);
   return {};
 }
 
@@ -176,9 +190,9 @@ Result<> LocalTree::apply() {
   if (!folder.is_open() || ::syncfs(folder.get()) != 0) {
     return system_failure("cannot make lasting what is in", staging_, std::strerror(errno));
   }
-  std::size_t number = 0;
   for (const std::string& path : plan_.replaced) {
-    PCA_CHECK(moved(root_ + "/" + path, fmt::format("{}/old/{}", staging_, number++)));
+    PCA_CHECK(moved(root_ + "/" + path, fmt::format("{}/old/{}", staging_, away_)));
+    ++away_;
   }
   for (const auto& [parent, paths] : plan_.moves) {
     for (const std::string& path : paths) PCA_CHECK(moved(staged(path), root_ + "/" + path));

@@ -12,6 +12,8 @@ namespace pca::tunnel_ssh {
 
 // A folder of this machine that is made like a tree of a host: what is new is put into a folder
 // beside the old, which is removed with the object, and renamed into place when all of it is whole.
+// What was moved out of the way goes back where nothing took its place; that folder stays where
+// that cannot be done.
 // The host is not trusted. Not thread safe; the plan outlives it.
 class LocalTree {
  public:
@@ -39,6 +41,7 @@ class LocalTree {
   Result<> close_current();
   Result<> write(std::string_view bytes);
   [[nodiscard]] std::string staged(const std::string& path) const;
+  [[nodiscard]] bool put_back() const;
 
   const std::string root_;
   const std::string staging_;
@@ -52,6 +55,7 @@ class LocalTree {
   FileDescriptor file_;   // the one before
   std::uint64_t left_ = 0;
   std::uint64_t bytes_ = 0;
+  std::size_t away_ = 0;  // how many of the plan's `replaced` were moved out of the way
   Sha256Stream digest_;
 };
 

@@ -306,8 +306,8 @@ std::vector<Option> forward_options() {
           {.name = "remote",
            .type = OptionType::list,
            .help =
-               "Listen on the host, connect from here: [BIND:]PORT:HOST:PORT, or a unix socket's "
-               "path on this side",
+               "Listen on the host, connect from here: [BIND:]PORT:HOST:PORT; each side may be the "
+               "path of a unix socket",
            .placeholder = "SPEC",
            .group = group,
            .short_flag = 'R'},

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "base/slug.hpp"
 #include "base/text.hpp"
 #include "deploy/release_records.hpp"
 #include "tunnel-ssh/exec_inputs.hpp"
@@ -25,29 +24,6 @@ struct PreviewInputs : FolderPlace {
   bool dry_run = false;
 };
 
-void read_rules(const Inputs& inputs, PreviewInputs& read, BadInputs& bad) {
-  ReapRules& rules = read.rules;
-  rules.repository = read.provenance.repository;
-  rules.slugs = inputs.list("preview");
-  rules.branches = inputs.list("branch");
-  rules.live = inputs.list("live-branches");
-  rules.expired = inputs.flag("expired");
-  rules.old = inputs.has("older-than");
-  if (inputs.has("cap")) rules.cap = static_cast<std::size_t>(inputs.integer("cap"));
-  read.age = inputs.duration("older-than");
-  for (const std::string& slug : rules.slugs) {
-    if (is_slug(slug)) continue;
-    bad.add("preview", fmt::format("{} is no slug", shown(slug)),
-            "\"tunnel-ssh preview list\" shows them.");
-  }
-  const bool says_which = !rules.slugs.empty() || !rules.branches.empty() || !rules.live.empty() ||
-                          rules.expired || rules.old || rules.cap;
-  if (!says_which) {
-    bad.add("branch", "nothing says which previews are to go",
-            "Give branch, preview, live-branches, expired, older-than or cap.");
-  }
-}
-
 PreviewInputs read_preview_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   PreviewInputs read;
   read.connection = read_connection_inputs(context, inputs, bad, Login::hosts);
@@ -56,7 +32,8 @@ PreviewInputs read_preview_inputs(ToolContext& context, Inputs& inputs, BadInput
   read.timeout = read_timeout(inputs);
   read.provenance = read_provenance(context);
   if (inputs.command() == "preview reap") {
-    read_rules(inputs, read, bad);
+    read.rules = read_reap_rules(context, inputs, read.provenance.repository, "tunnel-ssh", bad);
+    read.age = inputs.duration("older-than");
     read.lock_wait = inputs.duration("lock-wait");
     read.dry_run = inputs.flag("dry-run");
   }

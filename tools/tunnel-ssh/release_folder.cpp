@@ -37,6 +37,7 @@ deploy=$path/.deploy
 mine=$deploy/lock.$token
 armed=$deploy/armed/$token.sh
 staged=
+placed=
 renewer=
 timer=
 is_preview=  # then nothing is left of what nobody claimed
@@ -76,11 +77,11 @@ leave() {
   undone=$?
   end_of "$timer"
   if [ -n "$staged" ] && [ "$(readlink -- "$path/current")" != "releases/$id" ]; then
-    rm -rf -- "$staged" "$deploy/manifests/$id" "$deploy/manifests/.$id.part" "$deploy/secrets/$id"
+    rm -rf -- "$staged" ${placed:+"$placed"} "$deploy/manifests/$id" "$deploy/manifests/.$id.part" "$deploy/secrets/$id"
   fi
   end_of "$renewer"
-  if holds_lock; then rm -f "$deploy/lock"; fi
-  rm -f "$mine"
+  if holds_lock; then rm -f -- "$path/.current.new" "$deploy/preview.new" "$deploy/lock"; fi
+  rm -f -- "$armed.new" "$mine"
   if [ -n "$is_preview" ] && [ ! -e "$deploy/preview" ]; then
     rmdir -- "$path/releases" "$path/shared" "$deploy/manifests" "$deploy/armed" "$deploy" "$path" \
       "${path%/*}" 2>/dev/null
@@ -342,6 +343,11 @@ const HistoryEntry* ReleaseState::entry_of(std::string_view release) const {
 bool ReleaseState::is_good(std::string_view release) const {
   bool good = false;
   for (const HistoryEntry& entry : history) {
+    // What somebody went back from was not; names begin with the time.
+    if (entry.action == "rollback" && entry.result == "deployed" && entry.previous == release &&
+        entry.release < entry.previous) {
+      good = false;
+    }
     if (entry.release != release) continue;
     if (entry.action == "deploy" || entry.action == "rollback") good = entry.result == "deployed";
     if (entry.action == "revert") good = false;
@@ -478,6 +484,8 @@ Result<> ReleaseFolder::stage(
   const std::string linked = as_records(release.linked);
   std::string code = assignment("id", release.id) + R"sh(
 staged=$path/releases/.$id.part
+# Known before it is there: who is ended behind the rename takes it back too.
+[ -e "$path/releases/$id" ] || placed=$path/releases/$id
 new_manifest=$deploy/manifests/.$id.part
 (
   set -e
@@ -504,7 +512,7 @@ new_manifest=$deploy/manifests/.$id.part
   mv -T -- "$staged" "$path/releases/$id"
 )
 code=$?
-if [ $code = 0 ]; then staged=$path/releases/$id; else tell_full; fi
+[ $code = 0 ] || tell_full
 (exit $code)
 )sh";
   WipedText before(linked + manifest);
@@ -534,7 +542,9 @@ constexpr std::string_view arm = R"sh(
 arm() {
   holds_lock || { echo 'the lock was lost meanwhile' >&2; return 1; }
   keep_script "$revert" "$armed" || return
-  apart 'sleep "$2"; mv "$1" "$1.fired" && sh "$1.fired" && rm -f "$1.fired"' "$armed" "$patience"
+  # Ends also where nobody knew yet whom to end: without what it is to run.
+  apart 'n=$2; while [ "$n" -gt 0 ] && [ -e "$1" ]; do sleep 1; n=$((n - 1)); done; mv "$1" "$1.fired" 2>/dev/null && sh "$1.fired" && rm -f "$1.fired"' \
+    "$armed" "$patience"
   timer=$leader
 }
 arm)sh";

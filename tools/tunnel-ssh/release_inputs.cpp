@@ -161,13 +161,10 @@ void read_preview_plan(const Inputs& inputs, ReleaseInputs& release, BadInputs& 
   PreviewPlan& plan = *release.preview;
   plan.first = static_cast<std::uint16_t>(*first);
   plan.last = static_cast<std::uint16_t>(*last);
-  plan.lifetime = inputs.duration("preview-ttl");
+  plan.lifetime = read_preview_ttl(inputs, bad);
   plan.preview.commit = release.provenance.commit;
   if (plan.preview.branch.empty() && inputs.command() == "release deploy") {
     bad.add("preview", "nothing says which branch it is of", "Give branch.");
-  }
-  if (plan.lifetime < std::chrono::minutes(1)) {
-    bad.add("preview-ttl", "less than a minute", "Write 7d, or another time.");
   }
 }
 
@@ -356,6 +353,9 @@ ReleaseInputs read_release_inputs(ToolContext& context, Inputs& inputs, BadInput
   release.provenance = read_provenance(context);
   if (is_deploy) read_commit(context, inputs, release.provenance, bad);
   read_preview(inputs, release, bad);
+  if (release.preview) {
+    require_own_branch(context, release.provenance.repository, release.provenance.branch, bad);
+  }
   if (is_deploy || is_rollback) read_preview_plan(inputs, release, bad);
   if (is_deploy) read_source(context, inputs, release, bad);
   if (is_deploy || is_rollback) {

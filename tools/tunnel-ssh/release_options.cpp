@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "deploy/preview.hpp"
 #include "deploy/provenance.hpp"
 #include "tunnel-ssh/contract.hpp"
 #include "tunnel-ssh/release_hooks.hpp"
@@ -48,11 +49,7 @@ std::vector<Option> preview_options() {
                "slug, or auto for the one of branch",
        .placeholder = "SLUG|auto",
        .group = preview_group},
-      {.name = "branch",
-       .help = "Whose preview; by default the branch of the job, GITHUB_HEAD_REF or "
-               "GITHUB_REF_NAME",
-       .placeholder = "BRANCH",
-       .group = preview_group},
+      preview_branch_option(preview_group),
   };
 }
 // How a preview is made.
@@ -64,11 +61,7 @@ std::vector<Option> preview_plan_options() {
                "release in ports/PORT of path. ports is for the others",
        .placeholder = "FIRST-LAST",
        .group = preview_group},
-      {.name = "preview-ttl",
-       .type = OptionType::duration,
-       .default_value = "7d",
-       .help = "How long after its last deploy a preview expires, for preview reap",
-       .group = preview_group},
+      preview_ttl_option(preview_group),
   };
 }
 
@@ -280,52 +273,6 @@ CommandSpec release_rollback_command() {
   return command;
 }
 
-std::vector<Option> reap_options() {
-  return {
-      {.name = "branch",
-       .type = OptionType::list,
-       .help = "Remove the previews of these branches of GITHUB_REPOSITORY, which were closed",
-       .placeholder = "BRANCH",
-       .group = preview_group},
-      {.name = "preview",
-       .type = OptionType::list,
-       .help = "Remove these previews",
-       .placeholder = "SLUG",
-       .group = preview_group},
-      {.name = "live-branches",
-       .type = OptionType::list,
-       .help = "Remove the previews of all branches of GITHUB_REPOSITORY but these; an empty list "
-               "removes none",
-       .placeholder = "BRANCH",
-       .group = preview_group},
-      {.name = "expired",
-       .type = OptionType::boolean,
-       .default_value = "false",
-       .help = "Remove what has expired, by the preview-ttl of its last deploy",
-       .group = preview_group},
-      {.name = "older-than",
-       .type = OptionType::duration,
-       .help = "Remove what was not deployed for so long",
-       .group = preview_group},
-      {.name = "cap",
-       .type = OptionType::integer,
-       .help = "Remove those whose last deploy is the longest ago, until so many are left",
-       .least = 1,
-       .most = 1000,
-       .group = preview_group},
-      {.name = "lock-wait",
-       .type = OptionType::duration,
-       .default_value = "15m",
-       .help = "How long to wait for a deploy to a preview that shall go",
-       .group = preview_group},
-      {.name = "dry-run",
-       .type = OptionType::boolean,
-       .default_value = "false",
-       .help = "Only list what would be removed",
-       .group = preview_group},
-  };
-}
-
 }  // namespace
 
 std::vector<CommandSpec> release_commands() {
@@ -344,7 +291,7 @@ std::vector<CommandSpec> release_commands() {
       folder_command("preview reap",
                      "Removes previews: their routes first, then their instances and their files; "
                      "what is no preview is never touched",
-                     {reap_options()}, " --branch feature/x --expired"),
+                     {reap_options(preview_group)}, " --branch feature/x --expired"),
   };
 }
 

@@ -24,13 +24,15 @@ constexpr const char* doing = "working on the host";
 // with the block's exit code and the shell's process id. A signal would end the shell without its
 // EXIT trap: SIGPIPE comes when it says something on a connection that is gone. A head that reads
 // more than it gives, as that of BusyBox does, would take what is meant for the next command.
-constexpr std::string_view reader =
-    "trap \"exit 1\" PIPE HUP TERM; t=$0; said() { echo $t >&2; echo $t $1 $$; }; said 0; "
-    "b=$(echo ab | { head -c 1 >/dev/null; cat; }); "
-    "[ \"$b\" = b ] || { echo no GNU coreutils here: install them, and GNU findutils >&2; exit 1; "
-    "}; "
-    "while read -r a n; do b=; if [ \"$a\" = $t ]; then b=$(head -c \"$n\"); fi; "
-    "case $b in *$t) eval \"${b%$t}\"; said $?;; *) said 1; exit 1;; esac; done";
+std::string reader() {
+  return "trap \"exit 1\" PIPE HUP TERM; t=$0; said() { echo $t >&2; echo $t $1 $$; }; said 0; "
+         "b=$(echo ab | { head -c 1 >/dev/null; cat; }); "
+         "[ \"$b\" = b ] || { echo " +
+         std::string(no_gnu_tools) +
+         " >&2; exit 1; }; "
+         "while read -r a n; do b=; if [ \"$a\" = $t ]; then b=$(head -c \"$n\"); fi; "
+         "case $b in *$t) eval \"${b%$t}\"; said $?;; *) said 1; exit 1;; esac; done";
+}
 
 }  // namespace
 
@@ -48,7 +50,8 @@ Result<RemoteShell> RemoteShell::start(const Budget& budget, SshSession& session
   std::string sudo =
       become.empty() ? std::string() : fmt::format("sudo -n -u {} -- ", shell_quote(become));
   const Clock::time_point asked = Clock::now();
-  PCA_TRY(auto channel, session.exec(budget, fmt::format("{}sh -c '{}' {}", sudo, reader, token)));
+  PCA_TRY(auto channel,
+          session.exec(budget, fmt::format("{}sh -c '{}' {}", sudo, reader(), token)));
   RemoteShell shell(session, std::move(channel), std::move(token), std::move(who));
   shell.sudo_ = std::move(sudo);
   shell.round_trip_ = Clock::now() - asked;

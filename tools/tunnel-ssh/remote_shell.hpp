@@ -13,6 +13,11 @@
 
 namespace pca::tunnel_ssh {
 
+// What a host says that cannot run our code, or cannot unpack: SFTP may do there.
+inline constexpr std::string_view no_gnu_tools =
+    "no GNU coreutils here: install them, and GNU findutils";
+inline constexpr std::string_view no_tar = "no tar here: install it";
+
 // Bytes for what a block of code reads from its stdin: none and no end when there are none yet.
 using RemoteInput = std::function<Result<ByteStream::Read>(std::span<char>)>;
 
@@ -46,6 +51,9 @@ class RemoteShell {
   [[nodiscard]] std::unique_ptr<SshChannel> begin_beside(std::string_view code);
   // How long the host took to answer when the channel was opened, which asks nothing of it.
   [[nodiscard]] Clock::duration round_trip() const { return round_trip_; }
+  // Whether the host has ever begun to run it: a forced command may be there instead, or a login
+  // shell that takes no commands.
+  [[nodiscard]] bool has_begun() const { return is_ready_; }
   // Whether a block may still run there whose end was not awaited.
   [[nodiscard]] bool is_busy() const { return is_busy_; }
   // Ends the shell and waits until its EXIT trap has run. Without it, the shell ends by itself when

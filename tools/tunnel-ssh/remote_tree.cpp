@@ -31,8 +31,17 @@ S=$(printf '\001')
 if [ -z "$tunnel_ssh_tmp" ]; then
   tunnel_ssh_tmp=$(mktemp -d) || exit
   staging= lists=
-  trap 'wait; rm -rf -- "$tunnel_ssh_tmp" ${staging:+"$staging"} ${lists:+"$lists"}' EXIT
+  trap 'wait; put_back; rm -rf -- "$tunnel_ssh_tmp" ${staging:+"$staging"} ${lists:+"$lists"}' EXIT
 fi
+# What made room for something that did not come goes back, or stays in the staging folder.
+put_back() {
+  [ -z "$staging" ] || [ ! -s "$staging/orders/back" ] || (cd "$dst" && . "$staging/orders/back") ||
+    { echo "what was there before is in $staging" >&2; staging=; }
+}
+there() { [ -e "$1" ] || [ -L "$1" ]; }
+go_back() {
+  there "$2" || ! there "$staging/old/$1" || mv -T -- "$staging/old/$1" "$2" || is_kept=yes
+}
 prepare() {
   work=$tunnel_ssh_tmp/$tree
   staging=$dst/.tunnel-ssh-$tree
@@ -64,6 +73,7 @@ store() {
 // may be many.
 constexpr std::string_view look_code = R"sh(
 look() {
+  command -v tar >/dev/null || { echo "$no_tar" >&2; return 1; }
   prepare
   lists=$(mktemp -d /dev/shm/tunnel-ssh.XXXXXXXX 2>/dev/null) || lists=
   look_there
@@ -163,7 +173,8 @@ apply() {
   prepare
   carry_out
   code=$?
-  rm -rf -- "$staging"
+  [ $code = 0 ] || put_back
+  rm -rf -- ${staging:+"$staging"}
   staging=
   if [ $code = 0 ]; then
     remember </dev/null >/dev/null 2>&1 &
@@ -195,6 +206,16 @@ std::string move_code(const SyncPlan& plan) {
     }
   }
   return code;
+}
+
+// The way back for what was moved out of the way; see go_back in the host's code.
+std::string back_code(const SyncPlan& plan) {
+  if (plan.replaced.empty()) return {};
+  std::string code = "is_kept=\n";
+  for (std::size_t i = 0; i < plan.replaced.size(); ++i) {
+    code += fmt::format("go_back {} {}\n", i, shell_quote("./" + plan.replaced[i]));
+  }
+  return code + "[ -z \"$is_kept\" ]\n";
 }
 
 // Folders that are there and whose entries change.
@@ -241,6 +262,7 @@ RemoteTree::RemoteTree(RemoteShell& shell, std::string path, std::string only)
 
 std::string RemoteTree::variables() const {
   return assignment("dst", path_) + assignment("only", only_) + assignment("tree", id_) +
+         assignment("no_tar", std::string(no_tar)) +
          "case $dst in '~') dst=$HOME;; '~/'*) dst=$HOME/${dst#'~/'};; esac\n";
 }
 
@@ -291,11 +313,11 @@ Result<> RemoteTree::fetch(const Budget& budget, const std::vector<std::string>&
   return {};
 }
 
-Result<> RemoteTree::apply(
-    const Budget& budget, const SyncPlan& plan,
-    const std::function<void(std::uint64_t sent, std::uint64_t all)>& progress) {
+Result<> RemoteTree::apply(const Budget& budget, const SyncPlan& plan,
+                           const SendProgress& progress) {
   TarStream archive({{"orders/touched", touched_folders(plan)},
                      {"orders/moves", move_code(plan)},
+                     {"orders/back", back_code(plan)},
                      {"orders/sent", sent_files(plan)},
                      {"orders/executable", as_records(plan.make_executable)},
                      {"orders/plain", as_records(plan.make_plain)},

@@ -1,12 +1,10 @@
 #pragma once
 
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "tunnel-ssh/remote_shell.hpp"
-#include "tunnel-ssh/sync_plan.hpp"
+#include "tunnel-ssh/host_tree.hpp"
 
 namespace pca::tunnel_ssh {
 
@@ -17,25 +15,18 @@ namespace pca::tunnel_ssh {
 // "device inode size ctime mtime" and, behind a byte 1, the beginning of the SHA-256 of each file.
 // Only files that are not in it are read again. Everything in it can be lost at any time.
 // Not thread safe; the shell outlives it.
-class RemoteTree {
+class RemoteTree : public HostTree {
  public:
   // `path` is absolute, or "~/..." in the user's home. With `only`, a name, the tree is that entry
   // of the folder alone, whatever else is there.
   RemoteTree(RemoteShell& shell, std::string path, std::string only = {});
 
-  // What is in the folder; nothing when it is not there yet. The host is told what `ours` has, so
-  // that it lists only folders that differ.
-  Result<FileTree> look(const Budget& budget, const FileTree& ours);
-  [[nodiscard]] bool is_there() const { return is_there_; }  // as of the last look()
-  // Gives `sink` the sizes of files, a line each, an empty line, and their contents one after the
-  // other. Paths as LocalTree::wanted() has them. After a look().
+  // The host is told what `ours` has, so that it lists only folders that differ.
+  Result<FileTree> look(const Budget& budget, const FileTree& ours) override;
+  [[nodiscard]] bool is_there() const override { return is_there_; }
   Result<> fetch(const Budget& budget, const std::vector<std::string>& paths,
-                 const RemoteSink& sink);
-  // Carries out `plan`, made from the last look(), once: unpacks what is new beside the old, makes
-  // it lasting (sync -f), then renames it into place, then deletes. A failure before the renames
-  // leaves the folder as it was. `progress` hears of bytes read for sending.
-  Result<> apply(const Budget& budget, const SyncPlan& plan,
-                 const std::function<void(std::uint64_t sent, std::uint64_t all)>& progress);
+                 const RemoteSink& sink) override;
+  Result<> apply(const Budget& budget, const SyncPlan& plan, const SendProgress& progress) override;
 
  private:
   [[nodiscard]] std::string variables() const;

@@ -12,8 +12,8 @@
 #include "runner/markdown.hpp"
 #include "tunnel-ssh/connection.hpp"
 #include "tunnel-ssh/contract.hpp"
+#include "tunnel-ssh/host_files.hpp"
 #include "tunnel-ssh/local_tree.hpp"
-#include "tunnel-ssh/remote_tree.hpp"
 #include "tunnel-ssh/results.hpp"
 #include "tunnel-ssh/sync_inputs.hpp"
 
@@ -137,57 +137,57 @@ class Sync {
     place.reset();  // it counts starts: sshd drops connections that have not logged in yet
     const Targets& targets = targets_.get();
     if (!targets) return targets.error();
-    PCA_TRY(RemoteShell shell,
-            RemoteShell::start(budget_, *session, inputs_.become, host.result.host));
+    PCA_TRY(
+        const std::unique_ptr<HostFiles> files,
+        HostFiles::start(budget_, *session, inputs_.become, host.result.host, context_.reporter));
     for (const Target& target : *targets) {
-      PCA_TRY(host.targets.emplace_back(), bring_up_to_date(shell, target, host.result.host));
+      PCA_TRY(host.targets.emplace_back(), bring_up_to_date(*files, target, host.result.host));
     }
     for (const Download& download : inputs_.downloads) {
-      PCA_TRY(host.targets.emplace_back(), fetch(shell, download));
+      PCA_TRY(host.targets.emplace_back(), fetch(*files, download));
     }
     // Whatever becomes of the connection now: what was asked for is done. The shell ends with it.
     (void)session->close(farewell());
     return {};
   }
 
-  Result<TargetResult> bring_up_to_date(RemoteShell& shell, const Target& target,
+  Result<TargetResult> bring_up_to_date(HostFiles& files, const Target& target,
                                         const std::string& host) {
     const std::string who =
         visible(is_only_host() ? target.folder : fmt::format("{}: {}", host, target.folder));
-    RemoteTree remote(shell, target.folder, target.only);
-    PCA_TRY(const FileTree theirs, remote.look(budget_, target.tree));
+    PCA_TRY(const LookedAt remote, files.look(budget_, target.folder, target.only, target.tree));
     TargetResult result{target.folder, {}, {}};
-    PCA_TRY(result.plan, plan_sync(target.tree, theirs, target.rules));
-    result.changes = describe(result.plan, theirs);
+    PCA_TRY(result.plan, plan_sync(target.tree, remote.found, target.rules));
+    result.changes = describe(result.plan, remote.found);
     if (!inputs_.dry_run && !result.plan.is_empty()) {
-      PCA_CHECK(remote.apply(budget_, result.plan, [&](std::uint64_t sent, std::uint64_t all) {
-        context_.reporter.progress(
-            fmt::format("{}: sent {} of {}", who, rounded_size(sent), rounded_size(all)));
-      }));
+      PCA_CHECK(
+          remote.tree->apply(budget_, result.plan, [&](std::uint64_t sent, std::uint64_t all) {
+            context_.reporter.progress(
+                fmt::format("{}: sent {} of {}", who, rounded_size(sent), rounded_size(all)));
+          }));
     }
     context_.reporter.info(fmt::format("{}: {}", who, in_words(result.plan, "sent")));
     return result;
   }
 
-  Result<TargetResult> fetch(RemoteShell& shell, const Download& download) {
+  Result<TargetResult> fetch(HostFiles& files, const Download& download) {
     const std::string& root = download.destination;
     FileTree ours;
     if (std::filesystem::exists(root)) {
       PCA_TRY(ours, read_file_tree(budget_, root, {}));
     }
-    RemoteTree remote(shell, download.source);
-    PCA_TRY(FileTree theirs, remote.look(budget_, ours));
-    if (!remote.is_there()) {
+    PCA_TRY(LookedAt remote, files.look(budget_, download.source, {}, ours));
+    if (!remote.tree->is_there()) {
       return failed(fmt::format("there is no {} on the host", visible(download.source)));
     }
-    theirs = filtered(std::move(theirs), inputs_.rules.filter);
+    const FileTree theirs = filtered(std::move(remote.found), inputs_.rules.filter);
     TargetResult result{root, {}, {}};
     PCA_TRY(result.plan, plan_sync(theirs, ours, inputs_.rules));
     result.changes = describe(result.plan, ours);
     if (!inputs_.dry_run && !result.plan.is_empty()) {
       LocalTree local(root, result.plan);
       PCA_CHECK(local.begin());
-      PCA_CHECK(remote.fetch(budget_, local.wanted(), [&](std::string_view bytes) {
+      PCA_CHECK(remote.tree->fetch(budget_, local.wanted(), [&](std::string_view bytes) {
         context_.reporter.progress(
             fmt::format("{}: fetched {}", visible(root), rounded_size(local.bytes())));
         return local.take(bytes);

@@ -42,6 +42,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{remote, "8080:localhost:3000", "127.0.0.1:8080", "localhost:3000"},
                     Case{remote, "*:0:localhost:3000", "*:0", "localhost:3000"},
                     Case{remote, "1:/run/app.sock", "127.0.0.1:1", "/run/app.sock"},
+                    Case{remote, "/run/x:db:1", "/run/x", "db:1"},
+                    Case{remote, "/run/x:/run/app.sock", "/run/x", "/run/app.sock"},
                     Case{dynamic, "1080", "127.0.0.1:1080", ""},
                     Case{dynamic, "[::1]:0", "[::1]:0", ""}));
 
@@ -78,8 +80,7 @@ INSTANTIATE_TEST_SUITE_P(
              "\"x:/tmp/a:/tmp/b\" has \"/tmp/a\" where a port belongs (0 to 65535)", ""},
         Case{local, "/" + std::string(108, 'x') + ":db:1",
              "\"/" + std::string(99, 'x') + "...\" has a socket path of more than 107 bytes", ""},
-        Case{remote, "/run/x:db:1", "\"/run/x:db:1\" would listen on a unix socket of the host",
-             ""},
+        Case{remote, "/run/x", "\"/run/x\" lacks a part", ""},
         Case{dynamic, "1:2:3", "\"1:2:3\" has too many parts", ""},
         Case{dynamic, "/tmp/socks", "\"/tmp/socks\" is no port", ""},
         Case{dynamic, "\x1b[0m", "\"\\x1B[0m\" has \"\\x1B[0m\" where a port belongs (0 to 65535)",

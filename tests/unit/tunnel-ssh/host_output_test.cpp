@@ -163,6 +163,17 @@ TEST_F(HostOutputTest, TheOtherStreamTearsNoSecret) {
   EXPECT_EQ(output.last_words(), "meanwhile\na *** b\nand *** c\nnot yet");
 }
 
+TEST_F(HostOutputTest, TheLastWordsHoldNoRestOfASecretThatGoesOnOverLines) {
+  const Secret secret = redactor_.protect("correct horse");
+  HostOutput output = make(true);
+  output.sinks().out("Y29ycmVj\n");
+  output.sinks().err("meanwhile\n");
+  output.sinks().out("dCBob3Jz\nZQ\n");
+  output.finish();
+  EXPECT_EQ(output.last_words(), "meanwhile\n***Q");
+  EXPECT_EQ(log_, "meanwhile\n***Q\n");
+}
+
 TEST_F(HostOutputTest, NoPartOfALongLineIsKept) {
   const Secret secret = redactor_.protect("hunter2hunter2");
   for (const std::size_t first : {8180U, 8190U, 20'000U}) {

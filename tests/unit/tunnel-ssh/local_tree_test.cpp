@@ -56,6 +56,13 @@ TEST_F(LocalTrees, WhatTheHostSendsIsPutInPlaceHoweverItIsCut) {
   }
 }
 
+TEST_F(LocalTrees, WhatMadeRoomComesBackWhenNothingTakesItsPlace) {
+  plan_.replaced = {"old"};
+  plan_.moves[""] = {"never came", "old"};
+  EXPECT_NE(run("5\n0\n3\n\nhellonew", 100).find("cannot put in place"), std::string::npos);
+  expect_nothing_changed();
+}
+
 TEST_F(LocalTrees, WhatIsNotWhatWasListedChangesNothing) {
   for (const auto& [bytes, message] : std::vector<std::pair<std::string, std::string>>{
            {"5\n0\n3\n\nhellonex", "old changed on the host while it was read"},

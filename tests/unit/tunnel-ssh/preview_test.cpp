@@ -2,24 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include "base/slug.hpp"
+#include "support/previews.hpp"
 
 namespace pca::tunnel_ssh {
 namespace {
 
 using namespace std::string_literals;
 
-std::string slug_of(const std::string& branch) { return *make_slug("acme/shop", branch); }
-
-Preview preview_of(const std::string& branch, const std::string& deployed = "2026-01-05",
-                   const std::string& expires = "2026-02-01") {
-  return {.slug = slug_of(branch),
-          .repository = "acme/shop",
-          .branch = branch,
-          .commit = "abc",
-          .deployed = deployed,
-          .expires = expires};
-}
+using test::preview_of;
+using test::slug_of;
 
 std::string text_of(const Preview& preview) {
   Json label = label_of(preview);
@@ -28,17 +19,12 @@ std::string text_of(const Preview& preview) {
   return preview.slug + '\0' + label.dump() + "\n" + '\0';
 }
 
-std::string reasons(const std::vector<Doomed>& doomed) {
-  std::string text;
-  for (const Doomed& one : doomed) text += one.preview.branch + ": " + one.why + "\n";
-  return text;
-}
-
 TEST(PreviewTest, AreReadFromTheOldest) {
   const auto previews = parse_previews(
       "2026-01-10\0"s + "2026-01-03\0"s + "8081 ../releases/r1\n9001 ../previews/" + slug_of("b") +
       "/current\n99999 ../previews/x/current\nx\n9002 ../previews/\0"s +
-      text_of(preview_of("b", "2026-01-02")) + text_of(preview_of("a", "2026-01-01")));
+      text_of(preview_of("b", "2026-01-02T00:00:00Z")) +
+      text_of(preview_of("a", "2026-01-01T00:00:00Z")));
   ASSERT_TRUE(previews) << previews.error().message;
   EXPECT_EQ(previews->now, "2026-01-10");
   EXPECT_EQ(previews->long_ago, "2026-01-03");
@@ -46,7 +32,7 @@ TEST(PreviewTest, AreReadFromTheOldest) {
   EXPECT_EQ(previews->all[0].branch, "a");
   EXPECT_EQ(previews->all[0].port, 0);
   EXPECT_EQ(previews->all[1].port, 9001);
-  EXPECT_EQ(previews->all[1].expires, "2026-02-01");
+  EXPECT_EQ(previews->all[1].expires, "2026-02-01T00:00:00Z");
 }
 
 TEST(PreviewTest, WhatIsNoneIsLeftOut) {
@@ -58,41 +44,6 @@ TEST(PreviewTest, WhatIsNoneIsLeftOut) {
   EXPECT_TRUE(previews->all.empty()) << "a label of another folder is none either";
   EXPECT_FALSE(parse_previews("n\0l\0"s));
   EXPECT_FALSE(parse_previews("n\0l\0\0a"s));
-}
-
-TEST(PreviewTest, OnlyWhatIsAskedForIsDoomed) {
-  Previews previews{"2026-01-10", "2026-01-03", {}};
-  previews.all = {preview_of("old", "2026-01-01"),
-                  preview_of("expired", "2026-01-04", "2026-01-09"), preview_of("a"),
-                  preview_of("b")};
-  EXPECT_EQ(reasons(choose_doomed(previews, {})), "");
-  EXPECT_EQ(reasons(choose_doomed(previews, {.expired = true})), "expired: expired 2026-01-09\n");
-  EXPECT_EQ(reasons(choose_doomed(previews, {.old = true})), "old: deployed 2026-01-01\n");
-  EXPECT_EQ(reasons(choose_doomed(previews, {.branches = {"a", "c"}})), "a: of branch a\n");
-  EXPECT_EQ(reasons(choose_doomed(previews, {.slugs = {slug_of("b")}})), "b: asked for\n");
-  EXPECT_EQ(reasons(choose_doomed(previews, {.live = {"main", "a", "b", "old"}})),
-            "expired: branch expired is gone\n");
-  EXPECT_EQ(reasons(choose_doomed(previews, {.cap = 4})), "");
-  EXPECT_EQ(reasons(choose_doomed(previews, {.expired = true, .cap = 2})),
-            "expired: expired 2026-01-09\nold: more than 2\n");
-}
-
-TEST(PreviewTest, ThoseOfAnotherRepositoryAreAnotherMatter) {
-  Previews previews{"2026-01-10", "2026-01-03", {preview_of("a")}};
-  const auto is_doomed = [&](const ReapRules& rules) {
-    return !choose_doomed(previews, rules).empty();
-  };
-  EXPECT_FALSE(is_doomed({.repository = "acme/other", .branches = {"a"}}));
-  EXPECT_FALSE(is_doomed({.repository = "acme/other", .live = {"main"}}));
-  EXPECT_TRUE(is_doomed({.repository = "acme/shop", .branches = {"a"}}));
-  EXPECT_TRUE(is_doomed({.branches = {"a"}})) << "nobody says which repository is meant";
-  previews.all[0].expires = "2026-01-01";
-  EXPECT_TRUE(is_doomed({.repository = "acme/other", .expired = true}));
-}
-
-TEST(PreviewTest, WithoutATimeNothingIsOld) {
-  const Previews previews{"2026-01-10", "2026-01-03", {preview_of("a", "", "")}};
-  EXPECT_EQ(reasons(choose_doomed(previews, {.expired = true, .old = true})), "");
 }
 
 }  // namespace

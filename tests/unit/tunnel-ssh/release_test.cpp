@@ -69,6 +69,25 @@ TEST(ReleaseStateTest, KnowsWhatIsGoodAndWhereToGoBackTo) {
   EXPECT_EQ(state->rollback_target(), "r2");
 }
 
+TEST(ReleaseStateTest, NeverGoesBackToWhatSomebodyWentBackFrom) {
+  const std::string back =
+      R"({"time":"t","action":"rollback","release":"r1","previous":"r2","result":"deployed"})"
+      "\n";
+  const std::string deploys =
+      history_line("deploy", "r1", "deployed") + history_line("deploy", "r2", "deployed");
+  const auto left = parse_release_state(
+      state_text("r3", deploys + back + history_line("deploy", "r3", "deployed"), "r1\nr2\nr3\n"));
+  ASSERT_TRUE(left) << left.error().message;
+  EXPECT_EQ(left->rollback_target(), "r1");
+  const std::string forward =
+      R"({"time":"t","action":"rollback","release":"r2","previous":"r1","result":"deployed"})"
+      "\n";
+  const auto again = parse_release_state(state_text("r2", deploys + back + forward, "r1\nr2\n"));
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_TRUE(again->is_good("r2"));
+  EXPECT_EQ(again->rollback_target(), "r1");
+}
+
 TEST(ReleaseStateTest, BadReleasesNeverPushOutGoodOnes) {
   const auto state = parse_release_state(state_text(
       "r5",

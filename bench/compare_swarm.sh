@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # swarm-deploy side by side with docker stack deploy, in one run: a real Engine, a real sshd, all in namespaces and on
 # loopback. Prints Markdown tables. Needs root; takes about 20 minutes, nearly all of it the docker command's.
+# Fails where a target is missed.
 # usage: bash bench/compare_swarm.sh [SIZES]   default "1 10 30" services
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-usage() { sed -n '2,4s/^# //p' bench/compare_swarm.sh; }
+usage() { sed -n '2,5s/^# //p' bench/compare_swarm.sh; }
 sizes=${1:-1 10 30}
 case $sizes in
 -h | --help) usage && exit 0 ;;
@@ -29,6 +30,7 @@ cleanup() {
   rm -rf "$work"
 }
 trap cleanup EXIT
+. bench/support.sh
 
 start_swarm() {
   mkfifo "$work/hold"
@@ -41,21 +43,6 @@ start_swarm() {
   done
   grep -q ready "$work/swarm.ready" || { cat "$work/swarm.ready" "$work/swarm.log" >&2 && exit 1; }
   socket=$work/swarm/1/docker.sock
-}
-
-free_port() {
-  local port
-  while port=$(shuf -i 20000-32000 -n 1) && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
-  echo "$port"
-}
-
-wait_for_port() { # port
-  for _ in $(seq 100); do
-    if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then return; fi
-    sleep 0.05
-  done
-  echo "error: nothing listens on port $1" >&2
-  exit 1
 }
 
 # The manager's sshd, behind a network of 40 ms.
@@ -72,11 +59,8 @@ start_host() {
   wait_for_port "$port"
   "$bin/private-cloud-sandbox" delay --rtt 40ms --to "127.0.0.1:$port" >"$work/delay.ready" 2>"$work/delay.log" &
   pids+=($!)
-  for _ in $(seq 100); do
-    [ ! -s "$work/delay.ready" ] || break
-    sleep 0.05
-  done
-  delay=$(sed -n 's/.*"delay": *"[^"]*:\([0-9]*\)".*/\1/p' "$work/delay.ready")
+  delay=$(ready_field "$work/delay.ready" delay)
+  delay=${delay##*:}
   echo "[127.0.0.1]:$delay $(cut -d' ' -f1,2 "$work/host.pub")" >"$work/known_hosts"
   printf '%s\n' 'Host manager' 'HostName 127.0.0.1' "Port $delay" "User $(id -un)" "IdentityFile $work/key" \
     "UserKnownHostsFile $work/known_hosts" 'BatchMode yes' >"$work/ssh_config"
@@ -142,5 +126,4 @@ for size in $sizes; do
   remove_all
 done
 
-printf '\n## All targets\n\n| | swarm-deploy / peer | is | at most | |\n|---|---|---|---|---|\n'
-cat "$work/verdicts"
+conclude swarm-deploy

@@ -17,6 +17,7 @@
 #include "support/comes_true.hpp"
 #include "support/edge.hpp"
 #include "support/require.hpp"
+#include "support/round_trips.hpp"
 #include "support/swarm.hpp"
 #include "support/swarm_step.hpp"
 #include "support/tunnel_ssh.hpp"
@@ -25,11 +26,10 @@ namespace pca {
 namespace {
 
 using namespace test;
-using pca::testing::SandboxDelay;
 using pca::testing::SandboxEdge;
-using std::chrono::milliseconds;
 
-// One service; `seconds` pass until it is healthy.
+// One service, on the manager, whose Engine tells of its own containers only; `seconds` pass until
+// it is healthy.
 std::string stack_of(const std::string& variable, int seconds = 0) {
   return fmt::format(
       "services:\n  web:\n    image: app:v1\n    environment: {{VARIABLE: \"{}\"}}\n    command: "
@@ -37,7 +37,7 @@ std::string stack_of(const std::string& variable, int seconds = 0) {
       " "
       "  healthcheck: {{test: [CMD, test, -f, /tmp/well], interval: 300ms, retries: 100}}\n    "
       "stop_grace_period: 200ms\n    deploy: {{endpoint_mode: dnsrr, update_config: {{monitor: "
-      "1s}}}}\n",
+      "1s}}, placement: {{constraints: [node.role == manager]}}}}\n",
       variable, seconds);
 }
 
@@ -75,6 +75,11 @@ class SwarmOverSsh : public ::testing::Test {
     for (const auto& [name, value] : step.inputs) step_->variables[name] = value;
   }
   void use(const std::string& name, const std::string& value) { step_->variables[name] = value; }
+  // To the same sshd by another port.
+  void go_by(std::uint16_t port) {
+    use("INPUT_HOST", fmt::format("{}@127.0.0.1:{}", host_->sshd().user(), port));
+    use("INPUT_HOST_KEY", host_->sshd().fingerprint("ed25519"));
+  }
 
   [[nodiscard]] SwarmStep::Result run(const std::string& command, const std::string& yaml,
                                       std::vector<std::string> more = {}) const {
@@ -82,6 +87,12 @@ class SwarmOverSsh : public ::testing::Test {
     more.insert(more.begin(), {"--resolve-image", "never"});
     if (command == "deploy") more.insert(more.end(), {"--settle", "1s", "--timeout", "60s"});
     return step_->run(command, more);
+  }
+  // The Engine told of the service while it was waited for.
+  void expect_events(const SwarmStep::Result& deployed, const std::string& type) const {
+    const std::string line = fmt::format("because of an event: {} {}_web: ", type, stack_);
+    EXPECT_NE(deployed.err.find(line), std::string::npos) << deployed.out << deployed.err;
+    EXPECT_EQ(deployed.err.find("No events are heard"), std::string::npos) << deployed.err;
   }
   // How many connections the host has let in.
   [[nodiscard]] std::size_t logins() const {
@@ -125,8 +136,10 @@ TEST_F(SwarmOverSsh, OneConnectionCarriesAllOfADeploy) {
   EXPECT_EQ(second.outputs.at("outcome"), "unchanged");
   EXPECT_EQ(logins(), 2U);
 
-  const auto third = run("deploy", stack_of("two"));
+  const auto third = run("deploy", stack_of("two"), {"--debug"});
   EXPECT_EQ(third.code, 0) << third.out << third.err;
+  expect_events(third, "service");
+  expect_events(third, "container");
   EXPECT_EQ(variable(), "two");
   EXPECT_TRUE(host_->falls_silent());
 }
@@ -138,8 +151,9 @@ TEST_F(SwarmOverSsh, WhereNoSocketIsForwardedTheHostsDockerCommandPassesItOn) {
     std::filesystem::create_symlink(cache_folder() + "/docker-cli/usr/bin/docker",
                                     host_->home().path("bin/docker"));
   }
-  const auto deployed = run("deploy", stack_of("one"));
+  const auto deployed = run("deploy", stack_of("one"), {"--debug"});
   ASSERT_EQ(deployed.code, 0) << deployed.out << deployed.err;
+  expect_events(deployed, "container");
   EXPECT_EQ(variable(), "one");
   EXPECT_EQ(logins(), 1U);
   EXPECT_TRUE(host_->falls_silent());
@@ -185,8 +199,9 @@ TEST_F(SwarmOverSsh, UsesAnOpenSession) {
   StepForTests session(*host_);
   use("RUNNER_TEMP", session.folder().path());
   ASSERT_EQ(session.run({"session", "open"}).code, 0);
-  const auto deployed = run("deploy", stack_of("one"));
+  const auto deployed = run("deploy", stack_of("one"), {"--debug"});
   EXPECT_EQ(deployed.code, 0) << deployed.out << deployed.err;
+  expect_events(deployed, "container");
   EXPECT_EQ(variable(), "one");
   EXPECT_EQ(logins(), 1U);
   session.inputs.clear();
@@ -235,27 +250,32 @@ TEST_F(SwarmOverSsh, SeveralManagersAreTriedInTheirOrder) {
 
 TEST_F(SwarmOverSsh, ADeployThatChangesNothingTakesFewRoundTrips) {
   ASSERT_EQ(run("deploy", stack_of("one")).code, 0);
-  const auto least_ms = [this](milliseconds round_trip, double good_enough) {
-    const SandboxDelay delay({"--to", fmt::format("127.0.0.1:{}", host_->sshd().port()), "--rtt",
-                              fmt::format("{}ms", round_trip.count())});
-    use("INPUT_HOST", fmt::format("{}@127.0.0.1:{}", host_->sshd().user(), delay.port()));
-    use("INPUT_HOST_KEY", host_->sshd().fingerprint("ed25519"));
-    double least = 1e9;
-    for (int tries = 0; tries < 3 && least > good_enough; ++tries) {
-      const auto start = std::chrono::steady_clock::now();
-      EXPECT_EQ(run("deploy", stack_of("one")).code, 0);
-      const std::chrono::duration<double, std::milli> took =
-          std::chrono::steady_clock::now() - start;
-      least = std::min(least, took.count());
-    }
-    return least;
-  };
-  constexpr double near = 50;
-  constexpr double far = 250;
-  const double base = least_ms(milliseconds{50}, 0);
-  const double most = base + 14.4 * (far - near);
-  const double trips = (least_ms(milliseconds{250}, most) - base) / (far - near);
+  const double trips = round_trips_of(
+      host_->sshd().port(), 14.4, [this](std::uint16_t port) { go_by(port); },
+      [this] { EXPECT_EQ(run("deploy", stack_of("one")).outputs.at("outcome"), "unchanged"); });
   EXPECT_LT(trips, 14.5);
+}
+
+// A channel, the Engine's version, whether it manages a swarm, and all that is read.
+TEST_F(SwarmOverSsh, ThroughAnOpenSessionItTakesFour) {
+  ASSERT_EQ(run("deploy", stack_of("one")).code, 0);
+  StepForTests session(*host_);
+  use("RUNNER_TEMP", session.folder().path());
+  const double trips = round_trips_of(
+      host_->sshd().port(), 4.4,
+      [&](std::uint16_t port) {
+        go_by(port);
+        session.inputs.clear();
+        EXPECT_EQ(session.run({"session", "close"}).code, 0);
+        session.inputs = StepForTests(*host_).inputs;
+        for (const char* name : {"INPUT_HOST", "INPUT_HOST_KEY"})
+          session.inputs[name] = step_->variables.at(name);
+        EXPECT_EQ(session.run({"session", "open"}).code, 0);
+      },
+      [this] { EXPECT_EQ(run("deploy", stack_of("one")).outputs.at("outcome"), "unchanged"); });
+  EXPECT_LT(trips, 4.5);
+  session.inputs.clear();
+  EXPECT_EQ(session.run({"session", "close"}).code, 0);
 }
 
 // ---- TCP
@@ -304,8 +324,9 @@ class SwarmOverTls : public SwarmOverSsh {
 };
 
 TEST_F(SwarmOverTls, BothSidesShowACertificate) {
-  const auto deployed = run("deploy", stack_of("one"));
+  const auto deployed = run("deploy", stack_of("one"), {"--debug"});
   ASSERT_EQ(deployed.code, 0) << deployed.out << deployed.err;
+  expect_events(deployed, "container");
   EXPECT_EQ(variable(), "one");
 }
 

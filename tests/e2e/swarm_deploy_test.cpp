@@ -55,6 +55,20 @@ TEST_F(SwarmDeploy, PlanShowsAndWritesNothing) {
   EXPECT_EQ(changed.out.find("topsecret"), std::string::npos);
 }
 
+TEST_F(SwarmDeploy, EventsOfTheEngineMakeItLookAtOnce) {
+  const std::string mode = "      mode: global\n";
+  const auto first = deploy(service("web", serve, mode), {"--debug"});
+  ASSERT_EQ(first.code, 0) << first.out << first.err;
+  const std::string heard = "because of an event: ";
+  EXPECT_NE(first.err.find(heard + "container " + named("web") + ": start"), std::string::npos)
+      << first.err;
+  const auto second = deploy(service("web", serve, mode, "    labels: {a: b}\n"), {"--debug"});
+  ASSERT_EQ(second.code, 0) << second.out << second.err;
+  EXPECT_NE(second.err.find(heard + "service " + named("web") + ": update"), std::string::npos)
+      << second.err;
+  EXPECT_EQ(second.err.find("No events are heard"), std::string::npos) << second.err;
+}
+
 TEST_F(SwarmDeploy, OnlyWhatChangedIsWritten) {
   ASSERT_EQ(deploy(service("web", serve) + service("db", serve)).code, 0);
   const auto before = services();
@@ -205,6 +219,27 @@ TEST_F(SwarmDeploy, PruneRemovesOnlyWhenAskedAndAfterSuccess) {
   EXPECT_EQ(services().size(), 1U);
 }
 
+TEST_F(SwarmDeploy, PruneRemovesNetworksSecretsAndConfigsThatNothingNeeds) {
+  step_->folder().write("secret", "a value");
+  more_yaml = "secrets:\n  s: {file: secret, name: " + named("kept") +
+              "}\nnetworks:\n  back: {}\n  front: {}\n";
+  const std::string web = service("web", serve, "", "    networks: [front]\n");
+  ASSERT_EQ(
+      deploy(web + service("old", serve, "", "    networks: [back]\n    secrets: [s]\n")).code, 0);
+  more_yaml = "networks:\n  front: {}\n";
+  ASSERT_EQ(deploy(web + service("new", serve, "", "    networks: [front]\n")).code, 0);
+  EXPECT_EQ(objects("networks"), 2U);
+  const auto pruned = deploy(web, {"--prune"});
+  EXPECT_EQ(pruned.code, 0) << pruned.out << pruned.err;
+  EXPECT_EQ(services().size(), 1U);
+  EXPECT_EQ(objects("networks"), 1U) << pruned.out << pruned.err;
+  // A release that is kept needs the secret, and nobody could make it again.
+  EXPECT_EQ(objects("secrets"), 1U);
+  EXPECT_NE(pruned.out.find("- network " + named("back")), std::string::npos) << pruned.out;
+  const auto back = step_->run("rollback");
+  EXPECT_EQ(back.code, 0) << back.out << back.err;
+}
+
 TEST_F(SwarmDeploy, ACancelTakesBackWhatWasWritten) {
   ASSERT_EQ(deploy(service("web", serve)).code, 0);
   const std::string before = picture();
@@ -233,9 +268,10 @@ TEST_F(SwarmDeploy, WhatTheEngineKeepsOfASpecIsNoChange) {
        {"deploy-replicated", "deploy-modes", "deploy-zeros", "deploy-empty-blocks", "healthchecks",
         "networks", "network-host", "volumes-long", "tmpfs-mount", "secrets-configs",
         "credential-spec", "ports-short", "ports-long", "container-settings", "capabilities",
-        "restart", "oom"}) {
+        "restart", "differences/oom-score-adj"}) {
     SCOPED_TRACE(name);
     std::ifstream file(cases + name + ".yml");
+    ASSERT_TRUE(file.is_open());
     std::ostringstream yaml;
     yaml << file.rdbuf();
     step_->write(yaml.str());
@@ -249,6 +285,23 @@ TEST_F(SwarmDeploy, WhatTheEngineKeepsOfASpecIsNoChange) {
     EXPECT_EQ(again.code, 0) << again.out << again.err;
     TearDown();
   }
+}
+
+// What was there needs its time to be well again, and the job is cancelled meanwhile.
+TEST_F(SwarmDeploy, ACancelWhileTheOldComesBackLeavesItBack) {
+  const std::string slow = service(
+      "web", "trap 'exit 0' TERM; sleep 8; echo > /tmp/well; while :; do sleep 0.2; done", "",
+      "    healthcheck: {test: [CMD, test, -f, /tmp/well], interval: 300ms, retries: 100}\n");
+  ASSERT_EQ(deploy(slow).code, 0);
+  const std::string before = picture();
+  step_->write("services:\n" + service("web", crash));
+  Process process = step_->start("deploy", {"--resolve-image", "never"});
+  ASSERT_TRUE(process.wait_for("its old spec is back", std::chrono::seconds(60)));
+  process.send(SIGTERM);
+  const auto done = step_->result_of(process, std::chrono::seconds(6));  // the runner kills then
+  EXPECT_EQ(done.code, 143) << done.out << done.err;
+  EXPECT_EQ(done.outputs.at("outcome"), "rolled-back") << done.out;
+  EXPECT_EQ(picture(), before);
 }
 
 TEST_F(SwarmDeploy, AServiceComesOnceWhatItDependsOnIsWell) {

@@ -9,9 +9,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "net/engine.hpp"
-#include "support/require.hpp"
-#include "support/swarm.hpp"
-#include "support/swarm_step.hpp"
+#include "support/swarm_test.hpp"
 
 namespace pca {
 namespace {
@@ -28,23 +26,13 @@ std::string every_node(const std::string& tag) {
       Swarm::registry_address, tag);
 }
 
-class SwarmRegistry : public ::testing::Test {
+class SwarmRegistry : public SwarmTest {
  protected:
-  static void SetUpTestSuite() {
-    if (Swarm::missing().empty()) swarm_ = std::make_unique<Swarm>(3, Swarm::Registry::with_login);
-  }
-  static void TearDownTestSuite() { swarm_.reset(); }
+  static void SetUpTestSuite() { start_swarm(Swarm::Registry::with_login); }
 
   void SetUp() override {
-    PCA_REQUIRE(Swarm::missing());
-    auto engine = Engine::connect(budget(), *parse_engine_endpoint("unix://" + swarm_->socket()));
-    ASSERT_TRUE(engine) << engine.error().message;
-    engine_ = *std::move(engine);
-    step_ = std::make_unique<SwarmStep>(swarm_->socket());
-    log_in(Swarm::registry_login);
-  }
-  void TearDown() override {
-    if (engine_) (void)engine_->ask(budget(), {.method = "DELETE", .path = "/services/shop_web"});
+    SwarmTest::SetUp();
+    if (step_) log_in(Swarm::registry_login);
   }
 
   void log_in(const std::string& lines) { step_->variables["INPUT_REGISTRY_AUTH"] = lines; }
@@ -62,25 +50,19 @@ class SwarmRegistry : public ::testing::Test {
     return result;
   }
   [[nodiscard]] std::string image() const {
-    const auto service = engine_->json(budget(), {.path = "/services/shop_web"});
+    const auto service = engine_->json(budget(), {.path = "/services/" + named("web")});
     if (!service) return "";
     const std::string text = service->dump();
     const auto at = text.find("\"Image\":\"");
     return at == std::string::npos ? "" : text.substr(at + 9, text.find('"', at + 9) - at - 9);
   }
-  static Budget budget() { return Budget::of(Milliseconds{30'000}); }
-
-  static std::unique_ptr<Swarm> swarm_;
-  std::unique_ptr<Engine> engine_;
-  std::unique_ptr<SwarmStep> step_;
 };
-
-std::unique_ptr<Swarm> SwarmRegistry::swarm_;
 
 TEST_F(SwarmRegistry, EveryNodeGetsTheImageThatItsDigestNames) {
   const auto deployed = run("deploy", "v1");
   ASSERT_EQ(deployed.code, 0) << deployed.out << deployed.err;
-  EXPECT_NE(deployed.out.find("shop_web: 3 of 3 tasks run"), std::string::npos) << deployed.out;
+  EXPECT_NE(deployed.out.find(named("web") + ": 3 of 3 tasks run"), std::string::npos)
+      << deployed.out;
   const std::string first = image();
   EXPECT_TRUE(first.starts_with(fmt::format("{}/app:v1@sha256:", Swarm::registry_address)))
       << first;

@@ -229,5 +229,75 @@ TEST_F(SwarmReleases, RmLeavesNothingAndTheNextDeployComesAtOnce) {
   }
 }
 
+// Branches' stacks beside each other, with a volume on each of two nodes.
+TEST_F(SwarmReleases, PreviewsComeAndGoWithTheirVolumes) {
+  const auto volumes = [](int node, const std::string& of) -> std::size_t {
+    const auto engine =
+        Engine::connect(budget(), *parse_engine_endpoint("unix://" + swarm_->socket(node)));
+    if (!engine) return 99;
+    const std::vector<std::pair<std::string, std::string>> terms{
+        {"label", "com.docker.stack.namespace=" + of}, {"label", "private-cloud-actions.preview"}};
+    const auto list = (*engine)->json(budget(), {.path = "/volumes?" + engine_filter(terms)});
+    const Json* found = list ? list->find("Volumes") : nullptr;
+    return found == nullptr || found->as_array() == nullptr ? 0 : found->as_array()->size();
+  };
+  const auto on_node = [](const std::string& name, int node) {
+    return service(
+        name, serve,
+        fmt::format("      placement: {{constraints: [node.hostname == node{}]}}\n", node),
+        "    volumes: ['data:/d']\n");
+  };
+  SwarmStep step(swarm_->socket(), "");
+  step.variables["GITHUB_REPOSITORY"] = "acme/shop";
+  step.write("services:\n" + on_node("web", 1) + on_node("db", 2) +
+             "volumes: {data: {}}\nnetworks: {default: {attachable: true}}\n");
+  const auto up = [&](const std::string& branch, const std::string& commit) {
+    return step.run("preview up",
+                    {"--customer", "acme", "--project", "shop", "--branch", branch, "--commit",
+                     commit, "--domain", "preview.example.com", "--route-service", "web",
+                     "--resolve-image", "never", "--settle", "1s", "--timeout", "90s"});
+  };
+  const auto x = up("feature/x", std::string(40, 'a'));
+  ASSERT_EQ(x.code, 0) << x.out << x.err;
+  const auto y = up("feature/y", std::string(40, 'a'));
+  ASSERT_EQ(y.code, 0) << y.out << y.err;
+  const std::string stack = x.outputs.at("stack");
+  EXPECT_EQ(volumes(1, stack), 1U);
+  EXPECT_EQ(volumes(2, stack), 1U);
+  const std::string path = "/services/" + stack + "_web";
+  const auto before = engine_->json(budget(), {.path = path});
+  ASSERT_TRUE(before);
+  EXPECT_EQ(
+      before->find("Spec")->find("Labels")->text_of("traefik.http.routers." + stack + ".rule"),
+      "Host(`" + x.outputs.at("hostname") + "`)");
+  const auto again = up("feature/x", std::string(40, 'b'));
+  EXPECT_EQ(again.outputs.at("outcome"), "unchanged") << again.out << again.err;
+  const auto after = engine_->json(budget(), {.path = path});
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->find("Version")->dump(), before->find("Version")->dump());
+
+  // A manager cannot remove what another node has.
+  const auto down = step.run("preview down", {"--branch", "feature/x"});
+  EXPECT_EQ(down.code, 0) << down.out << down.err;
+  EXPECT_NE(down.err.find("its volumes on node2 stay"), std::string::npos) << down.err;
+  EXPECT_NE(down.out.find(stack + "_data on node1"), std::string::npos) << down.out;
+  EXPECT_EQ(volumes(1, stack), 0U);
+  EXPECT_EQ(volumes(2, stack), 1U);
+  const auto left = step.run("preview list");
+  EXPECT_NE(left.out.find("only volumes are left, on node2"), std::string::npos) << left.out;
+  // What is left of it goes once that node's Engine is named.
+  const std::string worker = "unix://" + swarm_->socket(2);
+  const auto reap = step.run("preview reap", {"--live-branches", "main", "--engine", worker});
+  EXPECT_EQ(reap.code, 0) << reap.out << reap.err;
+  EXPECT_EQ(reap.outputs.at("removed"), "2");
+  EXPECT_NE(reap.out.find(stack + "_data on node2"), std::string::npos) << reap.out;
+  EXPECT_EQ(reap.err.find("stay"), std::string::npos) << reap.err;
+  EXPECT_EQ(volumes(1, y.outputs.at("stack")), 0U);
+  EXPECT_EQ(volumes(2, y.outputs.at("stack")), 0U);
+  const auto listed = step.run("preview list");
+  EXPECT_NE(listed.out.find("no previews"), std::string::npos) << listed.out;
+  EXPECT_EQ(volumes(2, stack), 0U);
+}
+
 }  // namespace
 }  // namespace pca

@@ -9,11 +9,13 @@
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
+#include <set>
 
 #include "net/engine.hpp"
 #include "support/comes_true.hpp"
 #include "support/fake_engine.hpp"
 #include "support/swarm_step.hpp"
+#include "support/tunnel_ssh.hpp"
 
 namespace pca {
 namespace {
@@ -28,8 +30,60 @@ std::string service(const std::string& name, const std::string& tag = "v1") {
   return fmt::format("  {}: {{image: 'app:{}', networks: [front], secrets: [s]}}\n", name, tag);
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool is_sanitized = true;
+#elif defined(__has_feature)
+constexpr bool is_sanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+constexpr bool is_sanitized = false;
+#endif
+
+// Keeps whoever asks for it waiting.
+class Gate {
+ public:
+  void pass() {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return is_open_; });
+  }
+  bool has_somebody() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return waiting_ > 0; });
+  }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    is_open_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int waiting_ = 0;
+  bool is_open_ = false;
+};
+
 class SwarmRelease : public ::testing::Test {
  protected:
+  // As an Engine tells of running tasks.
+  static std::string tasks_of(const FakeEngine& engine, int replicas) {
+    Json list = Json::array();
+    for (const auto& [name, service] : engine.objects("services")) {
+      for (int slot = 1; slot <= replicas; ++slot) {
+        Json task = Json::object();
+        task.set("ID", fmt::format("task-{}-{}", name, slot));
+        task.set("ServiceID", service.text_of("ID")).set("NodeID", "node-1").set("Slot", slot);
+        task.set("Spec", *service.find("Spec")->find("TaskTemplate"));
+        task.set("DesiredState", "running");
+        task.set("Status", *parse_json(R"({"Timestamp":"2026-11-29T17:00:00.123456789Z",)"
+                                       R"("State":"running","Message":"started",)"
+                                       R"("ContainerStatus":{"PID":4711,"ExitCode":0}})"));
+        list.push(std::move(task));
+      }
+    }
+    return list.dump();
+  }
   SwarmStep::Result deploy(const std::string& services, const std::vector<std::string>& more = {}) {
     Process process = start(step, services, more);
     return step.result_of(process);
@@ -69,6 +123,7 @@ class SwarmRelease : public ::testing::Test {
     return found->second.find("Spec")->find("Labels")->text_of("private-cloud-actions." + key);
   }
 
+  Gate gate;  // outlives who waits at it
   FakeEngine fake;
   SwarmStep step{fake.socket()};
 };
@@ -224,32 +279,6 @@ TEST_F(SwarmRelease, AStackOfOthersIsABaseline) {
   EXPECT_EQ(picture(fake), before);
 }
 
-// Keeps whoever asks for it waiting.
-class Gate {
- public:
-  void pass() {
-    std::unique_lock lock(mutex_);
-    ++waiting_;
-    changed_.notify_all();
-    changed_.wait(lock, [&] { return is_open_; });
-  }
-  bool has_somebody() {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return waiting_ > 0; });
-  }
-  void open() {
-    const std::lock_guard lock(mutex_);
-    is_open_ = true;
-    changed_.notify_all();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int waiting_ = 0;
-  bool is_open_ = false;
-};
-
 std::function<std::optional<FakeEngine::Answer>(const FakeEngine::Request&)> held_at(
     Gate& gate, const std::string& path) {
   return [&gate, path](const FakeEngine::Request& request) -> std::optional<FakeEngine::Answer> {
@@ -259,7 +288,6 @@ std::function<std::optional<FakeEngine::Answer>(const FakeEngine::Request&)> hel
 }
 
 TEST_F(SwarmRelease, OfTwoAtOnceOneWaits) {
-  Gate gate;
   fake.set_answer(held_at(gate, "/services/create"));
   Process first = start(step, service("web"), {"--commit", sha_a});
   ASSERT_TRUE(gate.has_somebody());
@@ -280,8 +308,32 @@ TEST_F(SwarmRelease, OfTwoAtOnceOneWaits) {
   EXPECT_EQ(configs(fake).size(), 3U);  // two releases and no lock
 }
 
+// It was planned before the other one began, and the lock is free by now.
+TEST_F(SwarmRelease, OneThatCameBetweenIsSeenByTheFirstWrite) {
+  ASSERT_EQ(deploy(service("web")).code, 0);
+  std::atomic<bool> is_between = false;
+  std::string release;
+  fake.set_answer([&](const FakeEngine::Request& request) -> std::optional<FakeEngine::Answer> {
+    if (request.body.text_of("Name") != "shop.lock" || is_between.exchange(true))
+      return std::nullopt;
+    const SwarmStep other(fake.socket());
+    Process process = start(other, service("web", "v2") + service("api"));
+    const auto done = other.result_of(process);
+    EXPECT_EQ(done.code, 0) << done.out << done.err;
+    release = done.outputs.at("release");
+    return std::nullopt;
+  });
+  const auto done = deploy(service("web", "v3") + service("api"));
+  EXPECT_EQ(done.code, 0) << done.out << done.err;
+  EXPECT_NE(done.out.find("another release came between, so it is planned again"),
+            std::string::npos)
+      << done.out;
+  EXPECT_EQ(done.outputs.at("created"), "0");
+  EXPECT_EQ(done.outputs.at("previous"), release);
+  EXPECT_EQ(configs(fake).size(), 4U);  // three releases and the state
+}
+
 TEST_F(SwarmRelease, ALockThatIsNotHadInTimeIsAConflict) {
-  Gate gate;
   fake.set_answer(held_at(gate, "/services/create"));
   Process first = start(step, service("web"));
   ASSERT_TRUE(gate.has_somebody());
@@ -297,7 +349,6 @@ TEST_F(SwarmRelease, ALockThatIsNotHadInTimeIsAConflict) {
 
 // Half a minute: two renewals are waited for.
 TEST_F(SwarmRelease, ALockIsRenewedAndWhoeverLostItWritesNoMore) {
-  Gate gate;
   fake.set_answer(held_at(gate, "/networks/create"));
   Process process = start(step, service("web"));
   ASSERT_TRUE(gate.has_somebody());
@@ -335,7 +386,6 @@ TEST_F(SwarmRelease, ALockIsRenewedAndWhoeverLostItWritesNoMore) {
 TEST_F(SwarmRelease, AKilledDeployIsFinishedByRollback) {
   ASSERT_EQ(deploy(service("web") + service("old")).code, 0);
   const std::string before = picture(fake);
-  Gate gate;
   fake.set_answer(held_at(gate, "/services/services-shop_web/update"));
   Process killed = start(step, service("web", "v2") + service("new"));
   ASSERT_TRUE(gate.has_somebody());
@@ -353,74 +403,116 @@ TEST_F(SwarmRelease, AKilledDeployIsFinishedByRollback) {
   EXPECT_EQ(configs(fake).size(), 2U);
 }
 
-// What every run leaves, however it ends.
-void expect_order(const std::string& now, const std::string& before, const std::string& after,
-                  const SwarmStep::Result& done, const std::vector<std::string>& configs) {
-  EXPECT_EQ(now, done.code == 0 ? after : before) << done.out << done.err;
-  EXPECT_EQ(std::count(configs.begin(), configs.end(), "shop.lock"), 0);
-}
+// A deploy over another one, whose writes are disturbed one by one.
+class SwarmReleaseTorture : public SwarmRelease {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(deploy(first).code, 0);
+    before = picture(fake);
+    const std::size_t already = fake.writes().size();
+    ASSERT_EQ(deploy(second).code, 0);
+    after = picture(fake);
+    writes = static_cast<int>(fake.writes().size() - already);
+    ASSERT_GE(writes, 7);
+  }
 
-TEST_F(SwarmRelease, EachLostAnswerEndsAsWantedOrAsBefore) {
-  const std::string first = service("web") + service("old");
-  const std::string second = service("web", "v2") + service("new");
-  ASSERT_EQ(deploy(first).code, 0);
-  const std::string before = picture(fake);
-  const std::size_t writes_before = fake.writes().size();
-  ASSERT_EQ(deploy(second).code, 0);
-  const std::string after = picture(fake);
-  const int writes = static_cast<int>(fake.writes().size() - writes_before);
-  ASSERT_GE(writes, 7);
+  // The second deploy on an Engine of its own that has had the first.
+  static SwarmStep::Result disturb(FakeEngine& one, const std::function<void(FakeEngine&)>& how) {
+    const SwarmStep on(one.socket());
+    Process setup = start(on, first);
+    EXPECT_EQ(on.result_of(setup).code, 0);
+    how(one);
+    Process process = start(on, second);
+    return on.result_of(process);
+  }
+  static bool is_write(const FakeEngine::Request& request) {
+    return request.method != "GET" && request.method != "HEAD";
+  }
+  // All as wanted or all as before, and the exit code says which; no lock is left.
+  void expect_order(const FakeEngine& one, const SwarmStep::Result& done) const {
+    EXPECT_EQ(picture(one), done.code == 0 ? after : before) << done.out << done.err;
+    EXPECT_TRUE(done.code == 0 || done.code == 1 || done.code == 3) << done.code << done.err;
+    const auto all = configs(one);
+    EXPECT_EQ(std::count(all.begin(), all.end(), "shop.lock"), 0);
+  }
+
+  static inline const std::string first = service("web") + service("old");
+  static inline const std::string second = service("web", "v2") + service("new");
+  std::string before;
+  std::string after;
+  int writes = 0;
+};
+
+TEST_F(SwarmReleaseTorture, EachLostAnswerEndsAsWantedOrAsBefore) {
   int well = 0;
   for (int lost = 0; lost < writes; ++lost) {
     SCOPED_TRACE(fmt::format("the answer of write {} is lost", lost));
-    FakeEngine one;
-    const SwarmStep on(one.socket());
-    Process setup = start(on, first);
-    ASSERT_EQ(on.result_of(setup).code, 0);
     std::atomic<int> count = 0;
-    one.lose_answers([&](const FakeEngine::Request& request) {
-      return request.method != "GET" && request.method != "HEAD" && count++ == lost;
+    FakeEngine one;
+    const auto done = disturb(one, [&](FakeEngine& engine) {
+      engine.lose_answers(
+          [&](const FakeEngine::Request& request) { return is_write(request) && count++ == lost; });
     });
-    Process process = start(on, second);
-    const auto done = on.result_of(process);
-    expect_order(picture(one), before, after, done, configs(one));
+    expect_order(one, done);
     EXPECT_EQ(state_label(one, "unfinished"), "");
     if (done.code == 0) ++well;
   }
   EXPECT_GE(well, writes - 1);
 }
 
-TEST_F(SwarmRelease, EachFailedWriteEndsAsWantedOrAsBefore) {
-  const std::string first = service("web") + service("old");
-  const std::string second = service("web", "v2") + service("new");
-  ASSERT_EQ(deploy(first).code, 0);
-  const std::string before = picture(fake);
-  const std::size_t writes_before = fake.writes().size();
-  ASSERT_EQ(deploy(second).code, 0);
-  const std::string after = picture(fake);
-  const int writes = static_cast<int>(fake.writes().size() - writes_before);
-  for (int broken = 0; broken < writes; ++broken) {
-    SCOPED_TRACE(fmt::format("write {} fails", broken));
-    FakeEngine one;
-    const SwarmStep on(one.socket());
-    Process setup = start(on, first);
-    ASSERT_EQ(on.result_of(setup).code, 0);
+TEST_F(SwarmReleaseTorture, EachWriteThatIsDoneAndAnsweredAsFailedEndsAsWantedOrAsBefore) {
+  for (int spoiled = 0; spoiled < writes; ++spoiled) {
     std::atomic<int> count = 0;
     std::mutex mutex;
-    std::string path;
-    one.set_answer([&](const FakeEngine::Request& request) -> std::optional<FakeEngine::Answer> {
-      if (request.method == "GET" || request.method == "HEAD" || count++ != broken)
-        return std::nullopt;
-      const std::lock_guard lock(mutex);
-      path = request.method + " " + request.path;
-      return FakeEngine::Answer{500, R"({"message":"the disk is full"})"};
+    FakeEngine::Request found;
+    FakeEngine one;
+    const auto done = disturb(one, [&](FakeEngine& engine) {
+      engine.spoil_answers([&](const FakeEngine::Request& request) {
+        if (!is_write(request) || count++ != spoiled) return false;
+        const std::lock_guard lock(mutex);
+        found = request;
+        return true;
+      });
     });
-    Process process = start(on, second);
-    const auto done = on.result_of(process);
     const std::lock_guard lock(mutex);
-    SCOPED_TRACE(path);
-    if (path.starts_with("DELETE")) continue;  // what is left is told, see below
-    expect_order(picture(one), before, after, done, configs(one));
+    SCOPED_TRACE(fmt::format("write {} is spoiled: {} {}", spoiled, found.method, found.path));
+    // What prune removes is gone although the answer says otherwise, and nothing brings it back.
+    const bool is_prune = found.method == "DELETE" && found.path.starts_with("/services/");
+    if (is_prune) {
+      EXPECT_EQ(picture(one), after);
+    } else if (found.path == "/configs/create" && found.body.text_of("Name") == "shop.lock") {
+      EXPECT_EQ(picture(one), before);
+    } else {
+      expect_order(one, done);
+    }
+  }
+}
+
+TEST_F(SwarmReleaseTorture, EachFailedWriteEndsAsWantedOrAsBefore) {
+  for (int broken = 0; broken < writes; ++broken) {
+    std::atomic<int> count = 0;
+    std::mutex mutex;
+    FakeEngine::Request refused;
+    FakeEngine one;
+    const auto done = disturb(one, [&](FakeEngine& engine) {
+      engine.set_answer(
+          [&](const FakeEngine::Request& request) -> std::optional<FakeEngine::Answer> {
+            if (!is_write(request) || count++ != broken) return std::nullopt;
+            const std::lock_guard lock(mutex);
+            refused = request;
+            return FakeEngine::Answer{500, R"({"message":"the disk is full"})"};
+          });
+    });
+    const std::lock_guard lock(mutex);
+    SCOPED_TRACE(fmt::format("write {} fails: {} {}", broken, refused.method, refused.path));
+    if (refused.method == "DELETE" && refused.path.starts_with("/services/")) {
+      // All is well but for what prune should have removed.
+      EXPECT_EQ(done.code, 1) << done.out << done.err;
+      EXPECT_EQ(done.outputs.at("outcome"), "failed");
+      EXPECT_NE(picture(one), before);
+    } else {
+      expect_order(one, done);
+    }
     if (done.code != 0) {
       EXPECT_NE(done.err.find("the disk is full"), std::string::npos) << done.out << done.err;
     }
@@ -441,12 +533,101 @@ TEST_F(SwarmRelease, AHistoryThatCannotBeWrittenBreaksNoDeploy) {
       << done.err;
 }
 
+// One service is written, the other is refused, and so is the way back.
+TEST_F(SwarmRelease, WhatCannotBeBroughtBackIsUnknownAndRollbackFinishesIt) {
+  ASSERT_EQ(deploy(service("web") + service("api")).code, 0);
+  const std::string before = picture(fake);
+  fake.set_answer([](const FakeEngine::Request& request) -> std::optional<FakeEngine::Answer> {
+    const bool is_back = request.path == "/services/services-shop_web/update" &&
+                         request.body.dump().find("app:v1") != std::string::npos;
+    if (!is_back && request.path != "/services/services-shop_api/update") return std::nullopt;
+    return FakeEngine::Answer{500, R"({"message":"the disk is full"})"};
+  });
+  const auto done = deploy(service("web", "v2") + service("api", "v2"));
+  EXPECT_EQ(done.code, 4) << done.out << done.err;
+  EXPECT_EQ(done.outputs.at("outcome"), "unknown");
+  EXPECT_NE(done.err.find("Then the stack could not be brought back: while restoring shop_web"),
+            std::string::npos)
+      << done.err;
+  EXPECT_NE(done.err.find("swarm-deploy rollback --stack shop"), std::string::npos) << done.err;
+  EXPECT_NE(state_label(fake, "unfinished"), "");
+  fake.set_answer({});
+  const auto back = rollback();
+  EXPECT_EQ(back.code, 0) << back.out << back.err;
+  EXPECT_EQ(picture(fake), before);
+  EXPECT_EQ(state_label(fake, "unfinished"), "");
+}
+
 TEST_F(SwarmRelease, TheLastTenAreKept) {
   for (int i = 0; i < 13; ++i) {
     ASSERT_EQ(deploy(service("web", "v" + std::to_string(i))).code, 0);
   }
   EXPECT_EQ(configs(fake).size(), 11U);  // and the state
   EXPECT_EQ(rollback().code, 0);
+}
+
+// A secret's content is another one each time: of the old ones those stay that a kept release
+// needs.
+TEST_F(SwarmRelease, OldGenerationsGoOnceNoReleaseNeedsThem) {
+  const auto secrets = [&] {
+    std::set<std::string> names;
+    for (const auto& [name, one] : fake.objects("secrets")) names.insert(name);
+    return names;
+  };
+  const auto deploy_with = [&](const std::string& value) {
+    step.folder().write("secret", value);
+    step.write("services:\n" + service("web") + "networks: {front: {}}\n" +
+               "secrets: {s: {file: secret}}\n");
+    return step.run("deploy", {"--resolve-image", "never", "--wait=false"});
+  };
+  std::vector<std::set<std::string>> after;
+  for (int i = 0; i < 13; ++i) {
+    const auto done = deploy_with("value " + std::to_string(i));
+    ASSERT_EQ(done.code, 0) << done.out << done.err;
+    after.push_back(secrets());
+  }
+  EXPECT_EQ(after[9].size(), 10U);
+  // When the thirteenth was planned ten were kept, and the first two of all were needed no more.
+  EXPECT_EQ(after[12].size(), 11U);
+  EXPECT_FALSE(after[12].contains(*after[0].begin()));
+  const auto releases = configs(fake);
+  const std::string oldest = releases.front().substr(std::string("shop.release-").size());
+  const auto back = rollback({"--to", oldest});
+  EXPECT_EQ(back.code, 0) << back.out << back.err;
+}
+
+// Measured when all was read, written and kept, and only the state of the history is left to write.
+TEST_F(SwarmRelease, FiveHundredServicesTakeLittleMemory) {
+  if (is_sanitized) GTEST_SKIP() << "a sanitizer needs more memory than the tool";
+  std::string stack;
+  for (int i = 0; i < 500; ++i) {
+    stack += fmt::format(
+        "  s{0}:\n    image: app:v1\n    networks: [front]\n    secrets: [s]\n"
+        "    environment: {{NUMBER: \"{0}\", GREETING: hello, PATH_TO_DATA: /var/lib/data}}\n"
+        "    labels: {{number: \"{0}\", traefik.enable: \"true\"}}\n"
+        "    healthcheck: {{test: [CMD, test, -f, /tmp/well], interval: 5s}}\n"
+        "    deploy: {{replicas: 2, resources: {{limits: {{memory: 64M}}}}}}\n",
+        i);
+  }
+  for (const bool is_first : {true, false}) {
+    SCOPED_TRACE(is_first ? "all are new" : "one is new");
+    const std::string tasks = tasks_of(fake, 2);
+    std::atomic<pid_t> tool = 0;
+    std::atomic<long> peak = 0;
+    fake.set_answer([&](const FakeEngine::Request& request) -> std::optional<FakeEngine::Answer> {
+      if (request.path == "/tasks") return FakeEngine::Answer{200, tasks};
+      if (request.method == "POST" && request.body.text_of("Name") == "shop.state")
+        peak = process_status(tool, "VmHWM");
+      return std::nullopt;
+    });
+    Process process =
+        start(step, is_first ? stack : "  one: {image: 'app:v2', secrets: [s]}\n" + stack);
+    tool = process.pid();
+    const auto done = step.result_of(process);
+    EXPECT_EQ(done.code, 0) << done.err;
+    EXPECT_GT(peak, 0);
+    EXPECT_LE(peak, 40'000) << "KiB";
+  }
 }
 
 TEST_F(SwarmRelease, RmLeavesNothing) {

@@ -11,6 +11,7 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -110,9 +111,14 @@ struct FakeEngine::Impl {
         input.erase(0, size);
       }
       const Request request = parse(head, body);
-      const Answer given = answer_to(request);
-      if (is_lost(request)) {
+      Answer given = answer_to(request);
+      if (is_among(request, lost)) {
         ::shutdown(fd, SHUT_RDWR);
+        return;
+      }
+      if (is_among(request, spoiled)) given = {502, R"({"message":"a proxy lost its way"})"};
+      if (request.path == "/events" && given.body.empty()) {
+        serve_events(fd);
         return;
       }
       const std::string text = fmt::format(
@@ -124,6 +130,28 @@ struct FakeEngine::Impl {
         return;
       }
     }
+  }
+
+  // Until the client, or end_events(), ends it.
+  void serve_events(int fd) {
+    const std::string head =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    {
+      const std::lock_guard lock(listening);
+      (void)::send(fd, head.data(), head.size(), MSG_NOSIGNAL);
+      listeners.insert(fd);
+    }
+    std::string input;
+    while (receive(fd, input)) continue;
+    const std::lock_guard lock(listening);
+    listeners.erase(fd);
+  }
+
+  // Whether there was anybody to send it to.
+  bool send_to_listeners(const std::string& text) {
+    const std::lock_guard lock(listening);
+    for (const int fd : listeners) (void)::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
+    return !listeners.empty();
   }
 
   static bool receive(int fd, std::string& input) {
@@ -150,11 +178,11 @@ struct FakeEngine::Impl {
     }
   }
 
-  bool is_lost(const Request& request) {
+  bool is_among(const Request& request, const std::function<bool(const Request&)>& some) {
     std::function<bool(const Request&)> asked;
     {
       const std::lock_guard lock(mutex);
-      asked = lost;
+      asked = some;
     }
     return asked && asked(request);
   }
@@ -187,15 +215,27 @@ struct FakeEngine::Impl {
     const std::lock_guard lock(mutex);
     if (request.path == "/_ping") return {200, "OK"};
     if (request.path == "/info") {
-      return {200, fmt::format(R"({{"Swarm":{{"ControlAvailable":true,"LocalNodeState":"active"}},)"
-                               R"("OSType":"linux","SystemTime":"{}"}})",
-                               utc_text(utc_now() + clock_offset))};
+      return {
+          200,
+          fmt::format(
+              R"({{"Swarm":{{"ControlAvailable":true,"LocalNodeState":"active","NodeID":"node-1"}},)"
+              R"("OSType":"linux","SystemTime":"{}"}})",
+              utc_text(utc_now() + clock_offset))};
     }
-    if (request.path == "/nodes" || request.path == "/tasks") return {200, "[]"};
+    if (request.path == "/events") return {200, ""};
+    if (request.path == "/volumes") return {200, R"({"Volumes":[]})"};
+    if (request.path.starts_with("/distribution/")) return of_registry(request.path);
     const std::vector<std::string> parts = split(request.path.substr(1), '/');
     const auto kind = store.find(parts[0]);
     if (kind != store.end()) return of_store(request, parts, kind->first, kind->second);
     return {404, Json::object().set("message", "no " + request.path).dump()};
+  }
+
+  Answer of_registry(const std::string& path) {
+    const std::size_t start = std::string_view("/distribution/").size();
+    const auto image = images.find(path.substr(start, path.rfind("/json") - start));
+    if (image == images.end()) return {404, R"({"message":"manifest unknown"})"};
+    return {200, image->second.dump()};
   }
 
   using Objects = std::map<std::string, Json>;  // by ID
@@ -215,10 +255,9 @@ struct FakeEngine::Impl {
         if (request.query.find("version=" + std::to_string(current)) == std::string::npos) {
           return {500, R"({"message":"rpc error: code = Unknown desc = update out of sequence"})"};
         }
-        const Json version = Json::object().set("Index", current + 1);
         object.set("PreviousSpec", *object.find("Spec"))
             .set("Spec", request.body)
-            .set("Version", version);
+            .set("Version", next_version());
         return {200, "{}"};
       }
       return {200, object.dump()};
@@ -237,10 +276,14 @@ struct FakeEngine::Impl {
                   .value_or(Json());
     const Json* names = filters.find("name");
     const Json* labels = filters.find("label");
+    const Json* nodes = filters.find("node");
+    const Json* services = filters.find("service");
     Json list = Json::array();
     for (const auto& [id, object] : objects) {
       if (names != nullptr && !has_prefix(name_of(object), *names)) continue;
       if (labels != nullptr && !has_label(object, labels->as_object()->front().first)) continue;
+      if (nodes != nullptr && nodes->find(object.text_of("NodeID")) == nullptr) continue;
+      if (services != nullptr && services->find(object.text_of("ServiceID")) == nullptr) continue;
       list.push(object);
     }
     return list;
@@ -256,6 +299,7 @@ struct FakeEngine::Impl {
     const Json* spec = object.find("Spec");
     const Json* labels = (spec == nullptr ? object : *spec).find("Labels");
     const std::size_t equals = label.find('=');
+    if (labels != nullptr && equals == std::string::npos) return labels->find(label) != nullptr;
     return labels != nullptr &&
            labels->text_of(label.substr(0, equals)) == label.substr(equals + 1);
   }
@@ -275,11 +319,14 @@ struct FakeEngine::Impl {
       object = request.body;
       object.set("Id", id).set("Scope", "swarm");
     } else {
-      object.set("ID", id).set("Version", Json::object().set("Index", 1)).set("Spec", request.body);
+      object.set("ID", id).set("Version", next_version()).set("Spec", request.body);
     }
     objects[id] = std::move(object);
     return {201, Json::object().set("ID", id).set("Id", id).dump()};
   }
+
+  // One count for all that is written, as in a swarm.
+  Json next_version() { return Json::object().set("Index", ++index); }
 
   const std::string api_version;
   TempFolder folder;
@@ -287,11 +334,16 @@ struct FakeEngine::Impl {
   mutable std::mutex mutex;
   std::function<std::optional<Answer>(const Request&)> set;
   std::function<bool(const Request&)> lost;
+  std::function<bool(const Request&)> spoiled;
   std::chrono::seconds clock_offset{0};
+  std::map<std::string, Json> images;  // what a registry says of them
+  std::int64_t index = 0;
   std::map<std::string, int> made;  // how often, by kind and name
   std::vector<Request> seen;
-  std::map<std::string, Objects> store{
-      {"networks", {}}, {"secrets", {}}, {"configs", {}}, {"services", {}}};
+  std::map<std::string, Objects> store{{"networks", {}}, {"secrets", {}}, {"configs", {}},
+                                       {"services", {}}, {"nodes", {}},   {"tasks", {}}};
+  std::mutex listening;
+  std::set<int> listeners;  // sockets
   std::list<FileDescriptor> clients;
   std::list<std::thread> servers;
   std::thread acceptor;
@@ -326,9 +378,44 @@ void FakeEngine::lose_answers(std::function<bool(const Request&)> is_lost) {
   impl_->lost = std::move(is_lost);
 }
 
+void FakeEngine::spoil_answers(std::function<bool(const Request&)> is_spoiled) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->spoiled = std::move(is_spoiled);
+}
+
 void FakeEngine::set_clock(std::chrono::seconds offset) {
   const std::lock_guard lock(impl_->mutex);
   impl_->clock_offset = offset;
+}
+
+bool FakeEngine::tell(const std::string& text) {
+  return impl_->send_to_listeners(fmt::format("{:x}\r\n{}\r\n", text.size(), text));
+}
+
+void FakeEngine::end_events() {
+  impl_->send_to_listeners("0\r\n\r\n");
+  const std::lock_guard lock(impl_->listening);
+  for (const int fd : impl_->listeners) ::shutdown(fd, SHUT_RDWR);
+}
+
+std::size_t FakeEngine::listeners() const {
+  const std::lock_guard lock(impl_->listening);
+  return impl_->listeners.size();
+}
+
+void FakeEngine::put(const std::string& kind, const Json& object) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->store.at(kind)[object.text_of("ID")] = object;
+}
+
+void FakeEngine::put_image(const std::string& image, const Json& distribution) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->images[image] = distribution;
+}
+
+std::map<std::string, Json> FakeEngine::all(const std::string& kind) const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->store.at(kind);
 }
 
 std::map<std::string, Json> FakeEngine::objects(const std::string& kind) const {

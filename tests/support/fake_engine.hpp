@@ -42,8 +42,22 @@ class FakeEngine {
   void set_answer(std::function<std::optional<Answer>(const Request&)> answer);
   // Whose answers nobody gets: what was asked for is done, and the connection ends.
   void lose_answers(std::function<bool(const Request&)> is_lost);
+  // Whose answers become a 502 although what was asked for is done.
+  void spoil_answers(std::function<bool(const Request&)> is_spoiled);
   // How much the clock of the swarm differs from ours.
   void set_clock(std::chrono::seconds offset);
+  // Tells all who listen at /events: text as it is, so an event wants its line break. Whether
+  // anybody listens.
+  bool tell(const std::string& text);
+  // Ends the answers of those.
+  void end_events();
+  [[nodiscard]] std::size_t listeners() const;
+  // Adds a node or a task, or puts it in place of the one with the same ID.
+  void put(const std::string& kind, const Json& object);
+  // What a registry says of an image, by its full reference; it knows no others.
+  void put_image(const std::string& image, const Json& distribution);
+  // All that is there of a kind, by ID.
+  [[nodiscard]] std::map<std::string, Json> all(const std::string& kind) const;
   // The configs, secrets, services or networks that are there, by name.
   [[nodiscard]] std::map<std::string, Json> objects(const std::string& kind) const;
 

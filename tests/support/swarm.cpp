@@ -51,9 +51,10 @@ ProcessSpec start_of(const std::string& folder, int nodes, Swarm::Registry regis
 }  // namespace
 
 struct Swarm::Impl {
-  Impl(int nodes, Registry registry)
-      : process(start_of(temporary.path("swarm"), nodes, registry)) {}
+  Impl(int number, Registry registry)
+      : nodes(number), process(start_of(temporary.path("swarm"), number, registry)) {}
 
+  const int nodes;
   TempFolder temporary;
   Process process;
 };
@@ -88,11 +89,11 @@ std::string Swarm::left_of(const std::string& folder) {
   if (fs::exists(folder)) return "the folder";
   if (all_command_lines().find(folder) != std::string::npos) return "a process";
   const std::string group = "pca-swarm-" + fs::path(folder).parent_path().filename().string();
-  std::error_code ignored;
-  for (const auto& entry : fs::recursive_directory_iterator(
-           "/sys/fs/cgroup", fs::directory_options::skip_permission_denied, ignored)) {
-    if (entry.path().filename() == group) return "the control group " + entry.path().string();
-  }
+  // Other tests' groups come and go meanwhile, which find takes and an iterator throws at.
+  ProcessSpec find;
+  find.argv = {"find", "/sys/fs/cgroup", "-name", group, "-print", "-quit"};
+  const std::string groups = run_process(std::move(find), std::chrono::seconds(60)).out;
+  if (!groups.empty()) return "the control group " + groups;
   if (content("/proc/self/mountinfo").find(folder) != std::string::npos) return "a mount";
   return {};
 }
@@ -129,6 +130,11 @@ int Swarm::engine_pid(int node) const {
       return std::stoi(name);
   }
   throw std::runtime_error("the Engine does not run");
+}
+
+void Swarm::restart_engines() const {
+  for (int node = 1; node <= impl_->nodes; ++node)
+    std::ofstream(folder() + "/" + std::to_string(node) + "/restart");
 }
 
 std::string Swarm::log(int node) const {

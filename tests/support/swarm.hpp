@@ -35,6 +35,8 @@ class Swarm {
   // has ca.pem, and client.pem with client-key.pem.
   [[nodiscard]] static std::string tcp_address(int node = 1);
   [[nodiscard]] std::string tls_folder() const;
+  // From now on an Engine that ends is started again, as by a service manager.
+  void restart_engines() const;
   // The Engine's process, as this machine numbers it.
   [[nodiscard]] int engine_pid(int node = 1) const;
 

@@ -95,11 +95,12 @@ add_node() { # number
   ip -n "n$1" link set lo up
   ip -n "n$1" route add default via $net.254
   mkdir -p "$folder/$1" "/run/nodes/$1"
-  # nsenter, because "ip netns exec" hides the control groups.
-  nsenter --net="/run/netns/n$1" unshare --uts bash -c "hostname node$1; exec dockerd --config-file /run/daemon.json \
+  # nsenter, because "ip netns exec" hides the control groups. Where there is FOLDER/N/restart an Engine that ends is
+  # started again, as a service manager does.
+  nsenter --net="/run/netns/n$1" unshare --uts bash -c "hostname node$1; while dockerd --config-file /run/daemon.json \
     --data-root /run/nodes/$1/data --exec-root /run/nodes/$1/exec --pidfile /run/nodes/$1/pid --host 'unix://$folder/$1/docker.sock' \
     --host tcp://$net.$1:2376 --tlsverify --tlscacert '$folder/tls/ca.pem' --tlscert '$folder/tls/server.pem' --tlskey '$folder/tls/server-key.pem' \
-    --cgroup-parent '/$parent' --insecure-registry $net.0/24" >"$folder/$1/log" 2>&1 </dev/null &
+    --cgroup-parent '/$parent' --insecure-registry $net.0/24; [ -e '$folder/$1/restart' ]; do :; done" >"$folder/$1/log" 2>&1 </dev/null &
 }
 
 all_ready() { [ "$(api 1 GET /nodes | grep -o '"State":"ready"' | wc -l)" = "$nodes" ]; }
@@ -136,7 +137,8 @@ inside() {
   done
   wait_until "all nodes' readiness" all_ready
   echo ready
-  exec sleep infinity
+  # A shell takes leave of the dead that others left behind; an Engine waits for a containerd that is one of them.
+  while :; do sleep 3600; done
 }
 
 # Outside of the namespaces and of the test's processes, so that it also cleans up behind a test that was killed.

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.hpp"
 #include "support/output_file.hpp"
 #include "support/process.hpp"
 #include "support/temp_folder.hpp"
@@ -14,7 +15,7 @@ namespace pca::test {
 // Runs of swarm-deploy as steps of a workflow, with a stack's file of their own.
 class SwarmStep {
  public:
-  // `engine` is a socket's path, or what the input engine may be.
+  // `engine` is a socket's path, or what the input engine may be. Without a stack it is not named.
   explicit SwarmStep(const std::string& engine, std::string stack = "shop")
       : engine_(engine.starts_with('/') ? "unix://" + engine : engine), stack_(std::move(stack)) {}
 
@@ -34,8 +35,12 @@ class SwarmStep {
   [[nodiscard]] Process start(const std::string& command,
                               const std::vector<std::string>& more = {}) const {
     ProcessSpec spec;
-    spec.argv = {executable(), command, "--stack", stack_, "--engine", engine_};
-    if (command == "deploy" || command == "plan") {
+    spec.argv = {executable()};
+    for (const std::string& word : split(command, ' ')) spec.argv.push_back(word);
+    spec.argv.insert(spec.argv.end(), {"--engine", engine_});
+    if (!stack_.empty() && command != "node")
+      spec.argv.insert(spec.argv.end(), {"--stack", stack_});
+    if (command == "deploy" || command == "plan" || command == "preview up") {
       spec.argv.insert(spec.argv.end(), {"--files", folder_.path("stack.yml")});
     }
     spec.argv.insert(spec.argv.end(), more.begin(), more.end());

@@ -35,8 +35,9 @@ inline constexpr const char* crash = "echo the last words; exit 3";
 // One swarm for all tests: each has a stack of its own.
 class SwarmTest : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() {
-    if (Swarm::missing().empty()) swarm_ = std::make_unique<Swarm>(3);
+  static void SetUpTestSuite() { start_swarm(); }
+  static void start_swarm(Swarm::Registry registry = Swarm::Registry::none) {
+    if (Swarm::missing().empty()) swarm_ = std::make_unique<Swarm>(3, registry);
   }
   static void TearDownTestSuite() { swarm_.reset(); }
 

@@ -48,7 +48,8 @@ void resolve_merge_keys(ConfigValue& value, const std::string& file, Problems& p
 
 // Whether YAML reads the text as itself, and as text, without quotes.
 bool is_plain_yaml(const std::string& text) {
-  constexpr std::string_view old_booleans = " y Y yes Yes YES n N no No NO on On ON off Off OFF ";
+  constexpr std::string_view other_values =
+      " y Y yes Yes YES n N no No NO on On ON off Off OFF .inf .Inf .INF -.inf -.Inf -.INF ";
   constexpr std::string_view indicators = "!&*?|>%@`\"'#,[]{}:-=<~";
   ConfigValue plain;
   plain.kind = ConfigValue::Kind::text;
@@ -66,7 +67,7 @@ bool is_plain_yaml(const std::string& text) {
       text.find(':') != std::string::npos) {
     return false;
   }
-  return old_booleans.find(fmt::format(" {} ", text)) == std::string_view::npos;
+  return other_values.find(fmt::format(" {} ", text)) == std::string_view::npos;
 }
 
 // Texts that are not plain are written in JSON's quotes, which are YAML's.
@@ -133,6 +134,22 @@ Place Compose::place(std::span<const std::string> path) const {
 
 namespace {
 
+// A switch that is false in all files is as good as none.
+void drop_what_is_off(Json& config) {
+  const Json* services = config.find("services");
+  if (services == nullptr) return;
+  Json kept = Json::object();
+  for (const auto& [name, service] : *services->as_object()) {
+    Json::Object members = *service.as_object();
+    std::erase_if(members, [](const auto& member) {
+      const bool* flag = member.second.as_bool();
+      return flag != nullptr && !*flag && member.first != "init" && !member.first.starts_with("x-");
+    });
+    kept.set(name, std::move(members));
+  }
+  config.set("services", std::move(kept));
+}
+
 // Leaves out services of profiles that are not asked for.
 void select_profiles(Json& config, const std::set<std::string>& selected) {
   const Json* services = config.find("services");
@@ -169,9 +186,26 @@ Compose read_compose_files(std::span<const ComposeText> files, const ComposeSour
     out.problems.add(std::move(read.problems));
     out.files.push_back(file.file);
     out.trees.push_back(*std::move(tree));
-    out.config = out.files.size() == 1 ? std::move(read.config)
-                                       : merge_compose(std::move(out.config), read.config);
+    if (out.files.size() == 1) {
+      out.config = std::move(read.config);
+      continue;
+    }
+    const std::string version = read.config.text_of("version");
+    if (const std::string first = out.config.text_of("version"); version != first) {
+      out.problems.mistake(out.place(std::vector<std::string>{"version"}),
+                           fmt::format("version is {} here and {} in the files before it",
+                                       shown(version), shown(first)),
+                           "Write the same version into all files, or none.");
+    }
+    std::vector<MergeNote> notes;
+    out.config = merge_compose(std::move(out.config), read.config, notes);
+    for (MergeNote& note : notes) {
+      out.problems.difference(out.place(note.path),
+                              fmt::format("{}: {}", join(note.path, "."), note.text),
+                              std::move(note.cure));
+    }
   }
+  drop_what_is_off(out.config);
   select_profiles(out.config, sources.profiles);
   return out;
 }

@@ -54,14 +54,20 @@ void Problems::warning(Place place, std::string text, std::string cure) {
   warnings.push_back({std::move(place), std::move(text), std::move(cure)});
 }
 
+void Problems::difference(Place place, std::string text, std::string cure) {
+  differences.push_back({std::move(place), std::move(text), std::move(cure)});
+}
+
 void Problems::add(Problems others) {
   move_behind(mistakes, std::move(others.mistakes));
   move_behind(warnings, std::move(others.warnings));
+  move_behind(differences, std::move(others.differences));
 }
 
 void Problems::sort() {
   sort_within_files(mistakes);
   sort_within_files(warnings);
+  sort_within_files(differences);
 }
 
 }  // namespace pca::swarm_deploy

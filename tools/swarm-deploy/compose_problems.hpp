@@ -29,9 +29,11 @@ struct Problem {
 struct Problems {
   std::vector<Problem> mistakes;
   std::vector<Problem> warnings;
+  std::vector<Problem> differences;  // from what the docker CLI makes of it; good in any case
 
   void mistake(Place place, std::string text, std::string cure = {});
   void warning(Place place, std::string text, std::string cure = {});
+  void difference(Place place, std::string text, std::string cure = {});
   void add(Problems others);
   void sort();
 };

@@ -12,6 +12,7 @@
 #include "base/text.hpp"
 #include "swarm-deploy/env_file.hpp"
 #include "swarm-deploy/go_values.hpp"
+#include "swarm-deploy/release_history.hpp"
 #include "swarm-deploy/short_forms.hpp"
 
 namespace pca::swarm_deploy {
@@ -21,7 +22,7 @@ namespace {
 constexpr std::string_view newest_version = "3.13";
 
 // `translated`: the docker CLI refuses it, and the plain form says the same in keys that it knows.
-enum class Standing : std::uint8_t { accepted, translated, ignored, deprecated, forbidden, later };
+enum class Standing : std::uint8_t { accepted, translated, ignored, deprecated, forbidden };
 
 // A value as it is given on, or nothing when it says nothing (or was a mistake).
 using Read = std::optional<Json>;
@@ -51,6 +52,11 @@ Read unless_empty(Json value) {
   if (const auto* list = value.as_array(); list != nullptr && list->empty()) return {};
   if (const auto* map = value.as_object(); map != nullptr && map->empty()) return {};
   return value;
+}
+
+template <typename T>
+Read unless_empty(std::optional<T> value) {
+  return value ? unless_empty(Json(*std::move(value))) : Read();
 }
 
 Json sorted_by_key(Json map) {
@@ -93,12 +99,20 @@ class Reader {
     problems_.warning(place_of(file_, at), std::move(text), std::move(cure));
   }
 
+  void difference(const ConfigValue& at, std::string text, std::string cure) {
+    problems_.difference(place_of(file_, at), std::move(text), std::move(cure));
+  }
+
   std::optional<Scalar> scalar(const std::string& path, const ConfigValue& value);
   std::optional<std::string> string_of(const std::string& path, const ConfigValue& value);
   std::optional<std::vector<std::string>> strings_of(const std::string& path,
                                                      const ConfigValue& value);
   std::optional<Json> integer_of(const std::string& path, const ConfigValue& value);
   Read object(const std::string& path, const ConfigValue& value, const Shape& shape);
+  Read objects(const std::string& path, const ConfigValue& value, const Shape& shape);
+  // A list of what `add` makes of its entries, each with its path: add(path, entry, list).
+  template <typename Add>
+  Read entries(const std::string& path, const ConfigValue& value, const Add& add);
   void read_key(const std::string& path, const ConfigValue::Member& member, const Shape& shape,
                 std::vector<std::pair<const Key*, Json>>& found);
   void unknown_key(const std::string& path, const ConfigValue::Member& member, const Shape& shape);
@@ -110,6 +124,7 @@ class Reader {
                                  bool allows_null);
   Json plain(const std::string& path, const ConfigValue& value);  // of an extension
   std::string absolute(const std::string& path) const;
+  bool is_volume_of_one_letter(std::string_view text) const;
 
   // Each is the reader of a Key.
   Read text(const std::string& path, const ConfigValue& value);
@@ -125,6 +140,7 @@ class Reader {
   Read flag(const std::string& path, const ConfigValue& value);
   Read flag_pointer(const std::string& path, const ConfigValue& value);
   Read integer(const std::string& path, const ConfigValue& value);
+  Read constant(const std::string& path, const ConfigValue& value);
   Read count_pointer(const std::string& path, const ConfigValue& value);
   Read ratio(const std::string& path, const ConfigValue& value);
   Read duration(const std::string& path, const ConfigValue& value);
@@ -164,6 +180,13 @@ class Reader {
   Read mount_bind(const std::string& path, const ConfigValue& value);
   Read mount_volume(const std::string& path, const ConfigValue& value);
   Read mount_tmpfs(const std::string& path, const ConfigValue& value);
+  Read cluster_spec(const std::string& path, const ConfigValue& value);
+  Read access_mode(const std::string& path, const ConfigValue& value);
+  Read mounted_volume(const std::string& path, const ConfigValue& value);
+  Read block_volume(const std::string& path, const ConfigValue& value);
+  Read accessibility(const std::string& path, const ConfigValue& value);
+  Read topologies(const std::string& path, const ConfigValue& value);
+  Read capacity(const std::string& path, const ConfigValue& value);
 
   // The sections.
   using ReadEntry = Json (Reader::*)(const std::string& name, const std::string& path,
@@ -189,13 +212,13 @@ class Reader {
   friend struct Keys;
   const std::string& file_;
   const ComposeSources& sources_;
+  const ConfigValue* volumes_ = nullptr;  // the section of the file
   Problems problems_;
 };
 
 constexpr auto translated = Standing::translated;
 constexpr auto ignored = Standing::ignored;
 constexpr auto forbidden = Standing::forbidden;
-constexpr auto later = Standing::later;
 constexpr std::string_view use_deploy = "Set it below deploy.resources.";
 constexpr std::string_view no_compose_spec =
     "A swarm stack follows schema v3 of Docker, which has no such key.";
@@ -251,24 +274,24 @@ struct Keys {
       Key{"networks", &R::attachments},
       Key{"pid", &R::text, ignored},
       Key{"ports", &R::ports},
-      Key{"privileged", &R::flag, ignored},
-      Key{"read_only", &R::flag},
+      Key{"privileged", &R::flag_pointer, ignored},
+      Key{"read_only", &R::flag_pointer},
       Key{"restart", &R::text},
       Key{"secrets", &R::references},
       Key{"security_opt", &R::texts, ignored},
-      Key{"shm_size", &R::text, ignored},
-      Key{"stdin_open", &R::flag},
+      Key{"shm_size", &R::text_or_number, ignored},
+      Key{"stdin_open", &R::flag_pointer},
       Key{"stop_grace_period", &R::duration_pointer},
       Key{"stop_signal", &R::text},
       Key{"sysctls", &R::labels},
       Key{"tmpfs", &R::text_or_texts, ignored, "Use volumes with type: tmpfs."},
-      Key{"tty", &R::flag},
+      Key{"tty", &R::flag_pointer},
       Key{"ulimits", &R::limits_of_processes},
       Key{"user", &R::text},
       Key{"userns_mode", &R::text, ignored},
       Key{"volumes", &R::mounts},
       Key{"working_dir", &R::text},
-      Key{"oom_score_adj", &R::integer},
+      Key{"oom_score_adj", &R::constant},
       Key{"extends", nullptr, forbidden, "Write the service out, or merge several files."},
       Key{"volume_driver", nullptr, forbidden,
           "Define a volume at the top and set its driver there."},
@@ -343,7 +366,7 @@ struct Keys {
   };
   static constexpr std::array mount_bind{Key{"propagation", &R::text}};
   static constexpr std::array mount_volume{Key{"nocopy", &R::flag}};
-  static constexpr std::array mount_tmpfs{Key{"size", &R::integer}};
+  static constexpr std::array mount_tmpfs{Key{"size", &R::constant}};
   static constexpr std::array ulimit{Key{"soft", &R::integer}, Key{"hard", &R::integer}};
   static constexpr std::array deploy{
       Key{"mode", &R::text},
@@ -364,12 +387,12 @@ struct Keys {
   static constexpr std::array resources{Key{"limits", &R::limits},
                                         Key{"reservations", &R::reservations}};
   static constexpr std::array limits{Key{"cpus", &R::text}, Key{"memory", &R::memory},
-                                     Key{"pids", &R::integer}};
+                                     Key{"pids", &R::constant}};
   static constexpr std::array reservations{Key{"cpus", &R::text}, Key{"memory", &R::memory},
                                            Key{"generic_resources", &R::generic_resources}};
   static constexpr std::array generic_resource{
       Key{"discrete_resource_spec", &R::discrete_resource}};
-  static constexpr std::array discrete_resource{Key{"kind", &R::text}, Key{"value", &R::integer}};
+  static constexpr std::array discrete_resource{Key{"kind", &R::text}, Key{"value", &R::constant}};
   static constexpr std::array restart_policy{
       Key{"condition", &R::text},
       Key{"delay", &R::duration_pointer},
@@ -390,14 +413,27 @@ struct Keys {
   static constexpr std::array ipam{Key{"driver", &R::text}, Key{"config", &R::subnets}};
   static constexpr std::array subnet{Key{"subnet", &R::text}};
   static constexpr std::array volume{
-      Key{"name", &R::text},
-      Key{"driver", &R::text},
-      Key{"driver_opts", &R::options},
-      Key{"external", &R::external},
-      Key{"labels", &R::labels},
-      Key{"x-cluster-spec", nullptr, later,
-          "Create the volume by docker volume create and name it as external."},
+      Key{"name", &R::text},           Key{"driver", &R::text},
+      Key{"driver_opts", &R::options}, Key{"external", &R::external},
+      Key{"labels", &R::labels},       Key{"x-cluster-spec", &R::cluster_spec},
   };
+  static constexpr std::array cluster_spec{
+      Key{"group", &R::text},
+      Key{"access_mode", &R::access_mode},
+      Key{"accessibility_requirements", &R::accessibility},
+      Key{"capacity_range", &R::capacity},
+      Key{"availability", &R::text},
+  };
+  static constexpr std::array access_mode{Key{"scope", &R::text}, Key{"sharing", &R::text},
+                                          Key{"mount_volume", &R::mounted_volume},
+                                          Key{"block_volume", &R::block_volume}};
+  static constexpr std::array mounted_volume{Key{"fs_type", &R::text},
+                                             Key{"mount_flags", &R::ordered_texts}};
+  static constexpr std::array accessibility{Key{"requisite", &R::topologies},
+                                            Key{"preferred", &R::topologies}};
+  static constexpr std::array topology{Key{"segments", &R::labels}};
+  static constexpr std::array capacity{Key{"required_bytes", &R::memory},
+                                       Key{"limit_bytes", &R::memory}};
   static constexpr std::array secret{
       Key{"name", &R::text},
       Key{"file", &R::text},
@@ -440,6 +476,13 @@ std::optional<Reader::Scalar> Reader::scalar(const std::string& path, const Conf
                         "variable's default",
                         path, shown(text)),
             "Write braces around the name.");
+  }
+  for (const std::string& text : done->misread) {
+    difference(value,
+               fmt::format("{}: docker stack deploy looks for '-' first and makes something else "
+                           "of {}",
+                           path, shown(text)),
+               "Write it without a '-' behind the operator where both commands deploy it.");
   }
   for (const std::string& name : done->unset) {
     const std::string text = fmt::format("{}: the variable {} is not set", path, name);
@@ -613,10 +656,6 @@ void Reader::read_key(const std::string& path, const ConfigValue::Member& member
       problems_.mistake(place_of(file_, member), at + ": a swarm stack cannot have this key",
                         std::string(key->cure));
       return;
-    case Standing::later:
-      problems_.mistake(place_of(file_, member), at + ": this tool does not know this key yet",
-                        std::string(key->cure));
-      return;
     case Standing::ignored:
     case Standing::deprecated:
       problems_.warning(place_of(file_, member), at + ": a swarm ignores this key",
@@ -641,12 +680,28 @@ Read Reader::object(const std::string& path, const ConfigValue& value, const Sha
   return out;
 }
 
+template <typename Add>
+Read Reader::entries(const std::string& path, const ConfigValue& value, const Add& add) {
+  if (!must_be_list(path, value)) return {};
+  Json list = Json::array();
+  for (std::size_t i = 0; i < value.items.size(); ++i) {
+    add(fmt::format("{}[{}]", path, i), value.items[i], list);
+  }
+  return unless_empty(std::move(list));
+}
+
+Read Reader::objects(const std::string& path, const ConfigValue& value, const Shape& shape) {
+  return entries(path, value, [&](const std::string& at, const ConfigValue& item, Json& list) {
+    if (auto found = object(at, item, shape)) list.push(*std::move(found));
+  });
+}
+
 // --- readers of keys ------------------------------------------------------------------------
 
 Read Reader::text(const std::string& path, const ConfigValue& value) {
   if (path.ends_with(".pid") && !value.is_text()) return {};  // may be null
   auto found = string_of(path, value);
-  return found ? unless_empty(*std::move(found)) : Read();
+  return unless_empty(std::move(found));
 }
 
 Read Reader::ordered_texts(const std::string& path, const ConfigValue& value) {
@@ -674,7 +729,7 @@ Read Reader::text_or_texts(const std::string& path, const ConfigValue& value) {
 
 Read Reader::text_or_number(const std::string& path, const ConfigValue& value) {
   auto found = pair_value(path, value, false);
-  return found ? unless_empty(*std::move(found)) : Read();
+  return unless_empty(std::move(found));
 }
 
 Read Reader::memory_or_bytes(const std::string& path, const ConfigValue& value) {
@@ -727,11 +782,8 @@ Read Reader::dependencies(const std::string& path, const ConfigValue& value) {
 // there.
 Read Reader::variable_files(const std::string& path, const ConfigValue& value) {
   if (!value.is_list()) return text_or_texts(path, value);
-  Json list = Json::array();
   std::set<std::string> seen;
-  for (std::size_t i = 0; i < value.items.size(); ++i) {
-    const ConfigValue& item = value.items[i];
-    const std::string at = fmt::format("{}[{}]", path, i);
+  return entries(path, value, [&](const std::string& at, const ConfigValue& item, Json& list) {
     std::optional<std::string> file;
     if (item.is_map()) {
       const Json entry =
@@ -740,27 +792,23 @@ Read Reader::variable_files(const std::string& path, const ConfigValue& value) {
       if (file->empty()) mistake(item, at + ": path is missing", "Give path: FILE.");
       const Json* required = entry.find("required");
       const bool may_be_missing = required != nullptr && !*required->as_bool();
-      if (may_be_missing && !sources_.read_file(absolute(*file))) continue;
+      if (may_be_missing && !std::filesystem::exists(absolute(*file))) return;
     } else {
       file = string_of(at, item);
     }
-    if (!file || file->empty()) continue;
+    if (!file || file->empty()) return;
     if (!seen.insert(*file).second) {
       mistake(item, fmt::format("{} holds {} twice", path, shown(*file)), "Remove one of the two.");
     }
     list.push(*file);
-  }
-  return unless_empty(std::move(list));
+  });
 }
 
 Read Reader::texts_or_numbers(const std::string& path, const ConfigValue& value) {
-  if (!must_be_list(path, value)) return {};
-  Json list = Json::array();
-  for (std::size_t i = 0; i < value.items.size(); ++i) {
-    auto found = pair_value(fmt::format("{}[{}]", path, i), value.items[i], false);
+  return entries(path, value, [&](const std::string& at, const ConfigValue& item, Json& list) {
+    auto found = pair_value(at, item, false);
     if (found) list.push(*std::move(found));
-  }
-  return unless_empty(std::move(list));
+  });
 }
 
 Read Reader::flag_pointer(const std::string& path, const ConfigValue& value) {
@@ -778,12 +826,21 @@ Read Reader::flag_pointer(const std::string& path, const ConfigValue& value) {
 
 Read Reader::flag(const std::string& path, const ConfigValue& value) {
   auto found = flag_pointer(path, value);
-  return found ? unless_empty(*std::move(found)) : Read();
+  return unless_empty(std::move(found));
 }
 
 Read Reader::integer(const std::string& path, const ConfigValue& value) {
-  auto found = integer_of(path, value);
-  return found ? unless_empty(*std::move(found)) : Read();
+  return unless_empty(integer_of(path, value));
+}
+
+// An integer for which the docker CLI takes no variable.
+Read Reader::constant(const std::string& path, const ConfigValue& value) {
+  if (value.is_text() && value.text.find('$') != std::string::npos) {
+    mistake(value, fmt::format("{}: no variable may stand here, as for docker stack deploy", path),
+            "Write the number itself.");
+    return {};
+  }
+  return integer(path, value);
 }
 
 Read Reader::count_pointer(const std::string& path, const ConfigValue& value) {
@@ -837,12 +894,19 @@ Read Reader::memory(const std::string& path, const ConfigValue& value) {
 
 Read Reader::labels(const std::string& path, const ConfigValue& value) {
   auto found = pairs(path, value, false);
-  return found ? unless_empty(*std::move(found)) : Read();
+  if (found && found->as_object() != nullptr) {
+    for (const auto& [key, text] : *found->as_object()) {
+      if (!key.starts_with(own_label(""))) continue;
+      mistake(value,
+              fmt::format("{}: {} is a label of swarm-deploy's own records", path, shown(key)),
+              "Give it another name.");
+    }
+  }
+  return unless_empty(std::move(found));
 }
 
 Read Reader::arguments(const std::string& path, const ConfigValue& value) {
-  auto found = pairs(path, value, true);
-  return found ? unless_empty(*std::move(found)) : Read();
+  return unless_empty(pairs(path, value, true));
 }
 
 Read Reader::options(const std::string& path, const ConfigValue& value) {
@@ -895,10 +959,10 @@ Read Reader::hosts(const std::string& path, const ConfigValue& value) {
   }
   if (!must_be_map(path, value)) return {};
   for (const ConfigValue::Member& member : value.members) {
-    const auto found = pair_value(path + "." + member.key, member.value, true);
-    if (found && !found->is_null()) {
-      lines.push_back(host_line(member.key + ":" + *found->as_string()));
-    }
+    const bool is_null = member.value.is_text() && go_scalar(member.value).is_null();
+    if (is_null || member.value.kind == ConfigValue::Kind::null) continue;
+    const auto found = string_of(path + "." + member.key, member.value);
+    if (found) lines.push_back(host_line(member.key + ":" + *found));
   }
   std::sort(lines.begin(), lines.end());
   return unless_empty(list_of(lines));
@@ -910,19 +974,15 @@ Read Reader::environment(const std::string& path, const ConfigValue& value) {
 }
 
 Read Reader::ports(const std::string& path, const ConfigValue& value) {
-  if (!must_be_list(path, value)) return {};
-  Json list = Json::array();
   std::set<std::string> seen;
-  for (std::size_t i = 0; i < value.items.size(); ++i) {
-    const ConfigValue& item = value.items[i];
-    const std::string at = fmt::format("{}[{}]", path, i);
+  return entries(path, value, [&](const std::string& at, const ConfigValue& item, Json& list) {
     if (item.is_map()) {
       if (auto found = object(at, item, {"a port", Keys::port, false}))
         list.push(*std::move(found));
-      continue;
+      return;
     }
     const auto found = pair_value(at, item, false);
-    if (!found) continue;
+    if (!found) return;
     const std::string& text = *found->as_string();
     if (!seen.insert(text).second) {
       mistake(item, fmt::format("{}: {} stands there twice", at, shown(text)),
@@ -931,7 +991,7 @@ Read Reader::ports(const std::string& path, const ConfigValue& value) {
     auto port = expand_port(text);
     if (!port) {
       mistake(item, fmt::format("{}: {}", at, port.error().message), port.error().hint);
-      continue;
+      return;
     }
     if (!port->ignored_address.empty()) {
       warning(item,
@@ -939,8 +999,7 @@ Read Reader::ports(const std::string& path, const ConfigValue& value) {
               "A swarm publishes a port on all addresses of its nodes.");
     }
     for (Json& one : port->ports) list.push(std::move(one));
-  }
-  return unless_empty(std::move(list));
+  });
 }
 
 Read Reader::mount_bind(const std::string& path, const ConfigValue& value) {
@@ -953,46 +1012,50 @@ Read Reader::mount_tmpfs(const std::string& path, const ConfigValue& value) {
   return object(path, value, {"a tmpfs", Keys::mount_tmpfs, false, true});
 }
 
+// "d:/data" where the file has a volume d.
+bool Reader::is_volume_of_one_letter(std::string_view text) const {
+  return text.size() > 2 && text[1] == ':' && text[2] == '/' && volumes_ != nullptr &&
+         volumes_->find(text.substr(0, 1)) != nullptr;
+}
+
 Read Reader::mounts(const std::string& path, const ConfigValue& value) {
-  if (!must_be_list(path, value)) return {};
-  Json list = Json::array();
-  for (std::size_t i = 0; i < value.items.size(); ++i) {
-    const ConfigValue& item = value.items[i];
-    const std::string at = fmt::format("{}[{}]", path, i);
+  return entries(path, value, [&](const std::string& at, const ConfigValue& item, Json& list) {
     if (item.is_map()) {
       if (item.find("type") == nullptr) {
         mistake(item, at + ": type is missing", "Write type: volume, bind or tmpfs.");
       }
       if (auto found = object(at, item, {"a mount", Keys::mount, false}))
         list.push(*std::move(found));
-      continue;
+      return;
     }
     const auto text = string_of(at, item);
-    if (!text) continue;
-    auto mount = expand_mount(*text);
+    if (!text) return;
+    const bool is_volume = is_volume_of_one_letter(*text);
+    if (is_volume) {
+      difference(item,
+                 fmt::format("{}: {} is the volume {}, and a drive of Windows for docker stack "
+                             "deploy",
+                             at, shown(*text), text->front()),
+                 "Give the volume a longer name where both commands deploy it.");
+    }
+    auto mount = expand_mount(*text, !is_volume);
     if (mount) {
       list.push(*std::move(mount));
     } else {
       mistake(item, fmt::format("{}: {}", at, mount.error().message), mount.error().hint);
     }
-  }
-  return unless_empty(std::move(list));
+  });
 }
 
 Read Reader::references(const std::string& path, const ConfigValue& value) {
-  if (!must_be_list(path, value)) return {};
-  Json list = Json::array();
-  for (std::size_t i = 0; i < value.items.size(); ++i) {
-    const ConfigValue& item = value.items[i];
-    const std::string at = fmt::format("{}[{}]", path, i);
+  return entries(path, value, [&](const std::string& at, const ConfigValue& item, Json& list) {
     if (item.is_map()) {
       auto found = object(at, item, {"a reference", Keys::reference, false, true});
       if (found) list.push(*std::move(found));
     } else if (const auto source = string_of(at, item)) {
       list.push(Json::object().set("source", *source));
     }
-  }
-  return unless_empty(std::move(list));
+  });
 }
 
 Read Reader::attachments(const std::string& path, const ConfigValue& value) {
@@ -1056,8 +1119,10 @@ Read Reader::order(const std::string& path, const ConfigValue& value) {
 Read Reader::external(const std::string& path, const ConfigValue& value) {
   if (!value.is_map()) return flag(path, value);
   const ConfigValue* name = value.find("name");
+  const bool is_open = path.starts_with("secrets.") || path.starts_with("configs.");
   for (const ConfigValue::Member& member : value.members) {
-    if (member.key != "name") unknown_key(path, member, {"an external object", {}, false});
+    if (member.key != "name" && !is_open)
+      unknown_key(path, member, {"an external object", {}, false});
   }
   Json named = Json::object();
   if (name != nullptr) {
@@ -1070,7 +1135,7 @@ Read Reader::external(const std::string& path, const ConfigValue& value) {
 Read Reader::build(const std::string& path, const ConfigValue& value) {
   if (value.is_map()) {
     auto found = object(path, value, {"a build", Keys::build, true, true});
-    return found ? unless_empty(*std::move(found)) : Read();
+    return unless_empty(std::move(found));
   }
   auto context = string_of(path, value);
   return context ? Read(Json::object().set("context", *std::move(context))) : Read();
@@ -1078,7 +1143,7 @@ Read Reader::build(const std::string& path, const ConfigValue& value) {
 
 Read Reader::credential_spec(const std::string& path, const ConfigValue& value) {
   auto found = object(path, value, {"a credential_spec", Keys::credential_spec, false});
-  return found ? unless_empty(*std::move(found)) : Read();
+  return unless_empty(std::move(found));
 }
 Read Reader::healthcheck(const std::string& path, const ConfigValue& value) {
   auto found = object(path, value, {"a healthcheck", Keys::healthcheck, false});
@@ -1101,14 +1166,13 @@ Read Reader::reservations(const std::string& path, const ConfigValue& value) {
 }
 Read Reader::resources(const std::string& path, const ConfigValue& value) {
   auto found = object(path, value, {"resources", Keys::resources, false});
-  return found ? unless_empty(*std::move(found)) : Read();
+  return unless_empty(std::move(found));
 }
 Read Reader::restart_policy(const std::string& path, const ConfigValue& value) {
   return object(path, value, {"a restart policy", Keys::restart_policy, false});
 }
 Read Reader::placement(const std::string& path, const ConfigValue& value) {
-  auto found = object(path, value, {"a placement", Keys::placement, false});
-  return found ? unless_empty(*std::move(found)) : Read();
+  return unless_empty(object(path, value, {"a placement", Keys::placement, false}));
 }
 Read Reader::discrete_resource(const std::string& path, const ConfigValue& value) {
   return object(path, value, {"a generic resource", Keys::discrete_resource, false});
@@ -1132,41 +1196,43 @@ Read Reader::deploy(const std::string& path, const ConfigValue& value) {
 }
 
 Read Reader::generic_resources(const std::string& path, const ConfigValue& value) {
-  if (!must_be_list(path, value)) return {};
-  Json list = Json::array();
-  for (std::size_t i = 0; i < value.items.size(); ++i) {
-    auto found = object(fmt::format("{}[{}]", path, i), value.items[i],
-                        {"a generic resource", Keys::generic_resource, false});
-    if (found) list.push(*std::move(found));
-  }
-  return unless_empty(std::move(list));
+  return objects(path, value, {"a generic resource", Keys::generic_resource, false});
 }
 
 Read Reader::preferences(const std::string& path, const ConfigValue& value) {
-  if (!must_be_list(path, value)) return {};
-  Json list = Json::array();
-  for (std::size_t i = 0; i < value.items.size(); ++i) {
-    auto found = object(fmt::format("{}[{}]", path, i), value.items[i],
-                        {"a preference", Keys::preference, false});
-    if (found) list.push(*std::move(found));
-  }
-  return unless_empty(std::move(list));
+  return objects(path, value, {"a preference", Keys::preference, false});
 }
 
 Read Reader::subnets(const std::string& path, const ConfigValue& value) {
-  if (!must_be_list(path, value)) return {};
-  Json list = Json::array();
-  for (std::size_t i = 0; i < value.items.size(); ++i) {
-    auto found = object(fmt::format("{}[{}]", path, i), value.items[i],
-                        {"a subnet's entry", Keys::subnet, false});
-    if (found) list.push(*std::move(found));
-  }
-  return unless_empty(std::move(list));
+  return objects(path, value, {"a subnet's entry", Keys::subnet, false});
 }
 
 Read Reader::ipam(const std::string& path, const ConfigValue& value) {
   auto found = object(path, value, {"ipam", Keys::ipam, false});
-  return found ? unless_empty(*std::move(found)) : Read();
+  return unless_empty(std::move(found));
+}
+
+// A volume of a CSI driver. The docker CLI prints what it says and deploys only the mounts of it.
+Read Reader::cluster_spec(const std::string& path, const ConfigValue& value) {
+  return object(path, value, {"a cluster volume", Keys::cluster_spec, true, true});
+}
+Read Reader::access_mode(const std::string& path, const ConfigValue& value) {
+  return object(path, value, {"an access mode", Keys::access_mode, true, true});
+}
+Read Reader::mounted_volume(const std::string& path, const ConfigValue& value) {
+  return object(path, value, {"a mounted volume", Keys::mounted_volume, true, true});
+}
+Read Reader::block_volume(const std::string& path, const ConfigValue& value) {
+  return object(path, value, {"a block volume", {}, true, true});
+}
+Read Reader::accessibility(const std::string& path, const ConfigValue& value) {
+  return object(path, value, {"a volume's place", Keys::accessibility, true, true});
+}
+Read Reader::topologies(const std::string& path, const ConfigValue& value) {
+  return objects(path, value, {"a place", Keys::topology, true, true});
+}
+Read Reader::capacity(const std::string& path, const ConfigValue& value) {
+  return object(path, value, {"a capacity", Keys::capacity, true, true});
 }
 
 // --- sections -------------------------------------------------------------------------------
@@ -1339,7 +1405,8 @@ void Reader::name_external(const std::string& kind, const std::string& name,
 
 void Reader::add_extensions(const ConfigValue& value, Json& entry) {
   for (const ConfigValue::Member& member : value.members) {
-    if (member.key.starts_with("x-")) entry.set(member.key, plain(member.key, member.value));
+    if (member.key.starts_with("x-") && entry.find(member.key) == nullptr)
+      entry.set(member.key, plain(member.key, member.value));
   }
 }
 
@@ -1439,6 +1506,7 @@ std::string Reader::version(const ConfigValue& root) {
 
 ReadCompose Reader::read(const ConfigValue& root) {
   Json out = Json::object();
+  volumes_ = root.find("volumes");
   if (root.is_map()) {
     for (const ConfigValue::Member& member : root.members) {
       std::vector<std::pair<const Key*, Json>> nothing;

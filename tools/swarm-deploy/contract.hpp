@@ -13,8 +13,16 @@ inline constexpr const char* updated = "updated";
 inline constexpr const char* unchanged = "unchanged";
 inline constexpr const char* removed = "removed";
 inline constexpr const char* services = "services";
+inline constexpr const char* nodes = "nodes";
 inline constexpr const char* failed_service = "failed-service";
 inline constexpr const char* failure_reason = "failure-reason";
+// Of previews.
+inline constexpr const char* preview = "preview";
+inline constexpr const char* stack = "stack";
+inline constexpr const char* hostname = "hostname";
+inline constexpr const char* url = "url";
+inline constexpr const char* expires = "expires";
+
 inline constexpr const char* duration_ms = "duration-ms";
 inline constexpr const char* report = "report";
 

@@ -4,6 +4,8 @@
 
 #include "deploy/commit_facts.hpp"
 #include "swarm-deploy/engine_inputs.hpp"
+#include "swarm-deploy/leftovers.hpp"
+#include "swarm-deploy/preview_inputs.hpp"
 #include "swarm-deploy/release_run.hpp"
 #include "swarm-deploy/run_report.hpp"
 #include "swarm-deploy/stack_inputs.hpp"
@@ -22,7 +24,8 @@ struct SwarmInputs {
   RegistryLogins registries;
 };
 
-SwarmInputs read_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad) {
+// Without the stack.
+SwarmInputs read_swarm_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   SwarmInputs out;
   out.engines = read_engine_inputs(context, inputs, bad);
   const std::string& resolve = inputs.text("resolve-image");
@@ -32,6 +35,11 @@ SwarmInputs read_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   out.rules.require_digest = inputs.flag("require-digest");
   out.rules.prune = inputs.flag("prune");
   out.registries = read_registries(context, inputs, bad);
+  return out;
+}
+
+SwarmInputs read_inputs(ToolContext& context, Inputs& inputs, BadInputs& bad) {
+  SwarmInputs out = read_swarm_inputs(context, inputs, bad);
   out.stack = read_stack_inputs(context, inputs, bad);
   return out;
 }
@@ -41,6 +49,8 @@ Result<PreparedRelease> prepare(const Budget& budget, Engine& engine, const Swar
   PCA_TRY(out.state,
           read_swarm_state(budget, engine, inputs.stack, inputs.rules.resolve, inputs.registries));
   out.plan = make_plan(inputs.stack, out.state, inputs.rules, inputs.registries);
+  if (!out.plan.changes_nothing())
+    out.plan.leftovers = find_leftovers(inputs.stack, out.state, out.plan, inputs.rules.prune);
   out.networks = inputs.stack.networks;
   return out;
 }
@@ -61,6 +71,18 @@ Budget planning_budget(const SwarmInputs& inputs, const std::stop_token& stop) {
   Milliseconds limit = planning_limit;
   for (const EngineEndpoint& engine : inputs.engines) limit += engine.connect_limit;
   return Budget::of(limit, stop);
+}
+
+Result<int> deploy(ToolContext& context, const Inputs& inputs, const SwarmInputs& given,
+                   ReleaseInputs release, Clock::time_point start) {
+  release.stack = given.stack.name;
+  learn_of_commit(context, inputs, release.from);
+  PCA_TRY(const auto engine,
+          connect_manager(Budget::of(release.timeout, context.stop), context, given.engines));
+  PCA_TRY(const ReleaseRun done, run_release(context, *engine, release, [&](const Budget& budget) {
+            return prepare(budget, *engine, given);
+          }));
+  return tell_release(context, release, done, start);
 }
 
 }  // namespace
@@ -87,14 +109,22 @@ Result<int> run_deploy(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   ReleaseInputs release = read_release_inputs(context, inputs);
   read_commit(context, inputs, release.from, bad);
   if (!bad.empty()) return bad.to_error();
-  release.stack = given.stack.name;
-  learn_of_commit(context, inputs, release.from);
-  PCA_TRY(const auto engine,
-          connect_manager(Budget::of(release.timeout, context.stop), context, given.engines));
-  PCA_TRY(const ReleaseRun done, run_release(context, *engine, release, [&](const Budget& budget) {
-            return prepare(budget, *engine, given);
-          }));
-  return tell_release(context, release, done, start);
+  return deploy(context, inputs, given, std::move(release), start);
+}
+
+Result<int> run_preview_up(ToolContext& context, Inputs& inputs, BadInputs& bad) {
+  const auto start = Clock::now();
+  SwarmInputs given = read_swarm_inputs(context, inputs, bad);
+  ReleaseInputs release = read_release_inputs(context, inputs);
+  read_commit(context, inputs, release.from, bad);
+  const PreviewInputs preview = read_preview_inputs(inputs, release.from, bad);
+  require_own_branch(context, release.from.repository, release.from.branch, bad);
+  given.stack =
+      read_stack_inputs(context, inputs, preview.plan.preview.stack, preview.variables, bad);
+  if (bad.empty()) make_preview(given.stack, preview, bad);
+  if (!bad.empty()) return bad.to_error();
+  release.preview = preview.plan;
+  return deploy(context, inputs, given, std::move(release), start);
 }
 
 }  // namespace pca::swarm_deploy

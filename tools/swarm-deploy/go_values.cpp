@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <limits>
 
@@ -81,10 +82,9 @@ std::optional<double> parse_decimal(std::string_view text) {
     rest.remove_prefix(digits);
   }
   if (!rest.empty()) return std::nullopt;
-  double value = 0;
-  const std::string_view number = text.front() == '+' ? text.substr(1) : text;
-  const auto [end, problem] = std::from_chars(number.data(), number.data() + number.size(), value);
-  if (problem != std::errc() || end != number.data() + number.size()) return std::nullopt;
+  // The C library's: the standard library's tables for floating point cost 150 KB.
+  const double value = std::strtod(std::string(text).c_str(), nullptr);
+  if (!std::isfinite(value)) return std::nullopt;
   return value;
 }
 
@@ -312,15 +312,20 @@ std::string go_float_text(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
   std::array<char, 64> buffer{};
-  // The fewest digits that give the value back, as d.ddde+xx.
-  const auto written = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
-                                     std::chars_format::scientific);
-  const std::string scientific(buffer.data(), written.ptr);
+  const auto print = [&](const char* format, int digits) {
+    std::snprintf(buffer.data(), buffer.size(), format, digits, value);
+    return std::string(buffer.data());
+  };
+  // The fewest digits behind the point that give the value back, as d.ddde+xx.
+  int digits = 0;
+  std::string scientific = print("%.*e", digits);
+  while (digits < std::numeric_limits<double>::max_digits10 - 1 &&
+         std::strtod(scientific.c_str(), nullptr) != value) {
+    scientific = print("%.*e", ++digits);
+  }
   const int exponent = std::atoi(scientific.substr(scientific.find('e') + 1).c_str());
   if (exponent < -4 || exponent >= 6) return scientific;
-  const auto plain =
-      std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::fixed);
-  return {buffer.data(), plain.ptr};
+  return print("%.*f", std::max(0, digits - exponent));
 }
 
 Result<std::vector<std::string>> split_command(std::string_view text) {

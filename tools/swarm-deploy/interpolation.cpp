@@ -45,6 +45,17 @@ std::size_t inside_braces(std::string_view text) {
   return std::string_view::npos;
 }
 
+// Whether the docker CLI, which looks for one operator after the other anywhere, finds another one
+// than that behind the name. What has braces of its own in it, it does not read to the end at all.
+bool is_misread(std::string_view name, std::string_view kind, std::string_view inside) {
+  if (kind.ends_with('+') || inside.find("${") != std::string_view::npos) return false;
+  for (const std::string_view one : {":-", "-", ":?", "?"}) {
+    if (const std::size_t at = inside.find(one); at != std::string_view::npos)
+      return at != name.size();
+  }
+  return false;
+}
+
 Error no_template(std::string_view text) {
   return bad_input(fmt::format("{} holds a $ that begins no variable", shown(text)),
                    "Write $$ for a dollar sign, ${NAME} for a variable.");
@@ -59,6 +70,7 @@ class Interpolation {
     PCA_TRY(done.text, expand(text, 0));
     done.unset = std::move(unset_);
     done.swallowed = std::move(swallowed_);
+    done.misread = std::move(misread_);
     return done;
   }
 
@@ -95,6 +107,7 @@ class Interpolation {
     const std::string_view rest = inside.substr(name.size());
     const std::string_view kind = operator_at(rest);
     if (name.empty() || (kind.empty() && !rest.empty())) return no_template(whole);
+    if (is_misread(name, kind, inside)) misread_.push_back(fmt::format("${{{}}}", inside));
     return value_of(name, kind, rest.substr(kind.size()), depth);
   }
 
@@ -134,6 +147,7 @@ class Interpolation {
   const Variables& variables_;
   std::vector<std::string> unset_;
   std::vector<std::string> swallowed_;
+  std::vector<std::string> misread_;
 };
 
 }  // namespace

@@ -15,6 +15,8 @@ struct Interpolated {
   std::string text;
   std::vector<std::string> unset;      // variables that are not set and have no default
   std::vector<std::string> swallowed;  // "$A-b": text that the docker CLI takes for a default of A
+  // "${A:?b-c}": what the docker CLI reads as "c", the default of a variable named "A:?b".
+  std::vector<std::string> misread;
 };
 
 // Replaces $NAME and ${NAME}, ${NAME:-default}, ${NAME-default}, ${NAME:?why}, ${NAME?why},

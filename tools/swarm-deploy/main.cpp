@@ -1,7 +1,9 @@
 #include "cli/tool_main.hpp"
 #include "swarm-deploy/config_command.hpp"
 #include "swarm-deploy/deploy_command.hpp"
+#include "swarm-deploy/node_command.hpp"
 #include "swarm-deploy/options.hpp"
+#include "swarm-deploy/preview_command.hpp"
 #include "swarm-deploy/release_commands.hpp"
 #include "swarm-deploy/rm_command.hpp"
 #include "swarm-deploy/rollback_command.hpp"
@@ -23,6 +25,9 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (command == "hold" || command == "unhold") return run_hold(context, inputs, bad);
   if (command == "unlock") return run_unlock(context, inputs, bad);
   if (command == "rm") return run_rm(context, inputs, bad);
+  if (command == "node") return run_node(context, inputs, bad);
+  if (command == "preview up") return run_preview_up(context, inputs, bad);
+  if (command.starts_with("preview ")) return run_preview(context, inputs, bad);
   return tool_bug("no code for the command " + command);
 }
 

@@ -1,9 +1,13 @@
 #include "swarm-deploy/options.hpp"
 
+#include "deploy/preview.hpp"
 #include "deploy/provenance.hpp"
 #include "swarm-deploy/contract.hpp"
 #include "swarm-deploy/engine_inputs.hpp"
+#include "swarm-deploy/node_command.hpp"
+#include "swarm-deploy/preview_inputs.hpp"
 #include "swarm-deploy/release_run.hpp"
+#include "swarm-deploy/waiting_options.hpp"
 
 namespace pca::swarm_deploy {
 
@@ -99,8 +103,9 @@ std::vector<Option> image_options() {
       {.name = "prune",
        .type = OptionType::boolean,
        .default_value = "false",
-       .help = "Remove services of the stack that the files no longer have, after all others are "
-               "well (written, where nothing is waited for)",
+       .help = "Remove services, networks, secrets and configs of the stack that the files no "
+               "longer have, after all others are well (written, where nothing is waited for); "
+               "what a kept release needs to be gone back to stays",
        .group = "Stack"},
   };
 }
@@ -183,19 +188,23 @@ std::vector<Output> run_outputs(bool can_be_held) {
   return outputs;
 }
 
+// But for the stack's name.
+std::vector<Option> deploy_options() {
+  return joined({file_options(),
+                 {rotate_option()},
+                 engine_options(),
+                 image_options(),
+                 commit_options("Release"),
+                 release_options()});
+}
+
 CommandSpec deploy_command() {
   return {
       .name = "deploy",
       .summary =
           "Makes a stack of a Docker Swarm what its compose files say: unchanged services are "
           "not touched, all are waited for together, and a failure takes all back",
-      .options = joined({{stack_or_name_option()},
-                         file_options(),
-                         {rotate_option()},
-                         engine_options(),
-                         image_options(),
-                         commit_options("Release"),
-                         release_options()}),
+      .options = joined({{stack_or_name_option()}, deploy_options()}),
       .outputs = run_outputs(true),
       .examples = {{"A stack of one file on this manager",
                     "swarm-deploy deploy --stack shop --files stack.yml"},
@@ -266,11 +275,6 @@ CommandSpec status_command() {
 }
 
 CommandSpec wait_command() {
-  std::vector<Option> options = release_options();
-  std::erase_if(options, [](const Option& option) {
-    return option.name != "timeout" && option.name != "settle" &&
-           option.name != "max-task-failures" && option.name != "scheduling-timeout";
-  });
   std::vector<Output> outputs = run_outputs(false);
   outputs.front() = {contract::outcome,
                      "What became of it",
@@ -278,7 +282,7 @@ CommandSpec wait_command() {
   return stack_command("wait",
                        "Waits until all services of a stack are well, as a deploy does, and "
                        "writes nothing",
-                       std::move(options), std::move(outputs));
+                       waiting_options("How long to wait"), std::move(outputs));
 }
 
 CommandSpec rm_command() {
@@ -306,6 +310,119 @@ CommandSpec rm_command() {
        {contract::report, "Path of a JSON file with all that was removed"}});
 }
 
+CommandSpec node_command() {
+  return {
+      .name = "node",
+      .summary =
+          "Shows the nodes of a swarm, drains them and waits until their tasks run elsewhere, "
+          "makes them active again, and changes their labels; what would be an outage is refused",
+      .options = joined({node_options(), engine_options()}),
+      .positionals = {"do", "nodes"},
+      .outputs =
+          {{contract::outcome,
+            "What became of it",
+            {{"changed", "The nodes are as asked for, and what it moved runs elsewhere"},
+             {"unchanged", "They were already"},
+             {"planned", "Nothing was written"},
+             {"failed", "It failed, and nothing was written, or the nodes stay as asked for"},
+             {"rolled-back", "It failed, and the nodes are as they were before"},
+             {"unknown", "It failed, and the nodes may be in between"}}},
+           {contract::changed, "How many nodes were changed, and stay so"},
+           {contract::nodes,
+            "JSON, an entry a node: id, hostname, role, leader, availability, state, labels, "
+            "tasks"},
+           {contract::failed_service, "The service that stood in the way of a drain"},
+           {contract::failure_reason, "Why"},
+           {contract::duration_ms, "How long it took"},
+           {contract::report, "Path of a JSON file with everything the summary shows"}},
+      .examples = {{"All nodes", "swarm-deploy node list"},
+                   {"Before an update of node2's machine", "swarm-deploy node drain node2"},
+                   {"After it", "swarm-deploy node active node2"},
+                   {"A label for constraints, and one less",
+                    "swarm-deploy node labels node2 --labels disk=ssd --labels old-"}},
+  };
+}
+
+// --- previews ---
+
+CommandSpec preview_up_command() {
+  std::vector<Output> outputs = run_outputs(true);
+  outputs.insert(outputs.begin() + 3,
+                 {{contract::url, "Where the preview is; empty without a hostname"},
+                  {contract::hostname, "Its hostname"},
+                  {contract::stack, "Its stack"},
+                  {contract::preview, "Its slug"},
+                  {contract::expires, "When it may be reaped: 2026-01-31T12:00:00Z"}});
+  return {
+      .name = "preview up",
+      .summary =
+          "Deploys a branch as a stack of its own, and says until when it lives; another "
+          "branch's stack is never touched",
+      .options = joined({preview_options(), deploy_options()}),
+      .outputs = std::move(outputs),
+      .examples = {{"A branch's preview at shop-feature-x-1a2b3c4d.preview.example.com",
+                    "swarm-deploy preview up --customer acme --project shop --branch feature/x "
+                    "--domain preview.example.com --files stack.yml --route-port 8080"}},
+  };
+}
+
+Option removal_timeout_option() {
+  return {.name = "timeout",
+          .type = OptionType::duration,
+          .default_value = "5m",
+          .help = "How long the removal of each preview may take",
+          .group = "Waiting"};
+}
+
+std::vector<Output> reap_outputs() {
+  return {{contract::removed, "How many previews are gone for good, their volumes included"},
+          {contract::duration_ms, "How long it took"},
+          {contract::report, "Path of a JSON file with all that was found"}};
+}
+
+CommandSpec preview_down_command() {
+  std::vector<Option> options = reap_options("Preview");
+  std::erase_if(options, [](const Option& option) {
+    return option.name != "lock-wait" && option.name != "dry-run";
+  });
+  return {
+      .name = "preview down",
+      .summary =
+          "Removes the previews of a branch: services, networks, secrets, configs, the "
+          "volumes of the nodes that are reached, and the history of their releases",
+      .options = joined({{{.name = "stack",
+                           .help = "Only this one; by default all previews of the branch",
+                           .placeholder = "NAME",
+                           .group = "Preview"},
+                          preview_branch_option("Preview")},
+                         std::move(options),
+                         {removal_timeout_option()},
+                         engine_options()}),
+      .outputs = reap_outputs(),
+      .examples = {{"Of a branch that was closed", "swarm-deploy preview down --branch feature/x"}},
+  };
+}
+
+CommandSpec preview_reap_command() {
+  return {
+      .name = "preview reap",
+      .summary =
+          "Removes previews of closed branches, expired ones, and those beyond a cap; what "
+          "is no preview is never touched",
+      .options = joined({reap_options("Preview"), {removal_timeout_option()}, engine_options()}),
+      .outputs = reap_outputs(),
+      .examples = {{"Each night", "swarm-deploy preview reap --expired --cap 10"}},
+  };
+}
+
+CommandSpec preview_list_command() {
+  return {.name = "preview list",
+          .summary = "Lists the previews of a swarm, and whose they are",
+          .options = engine_options(),
+          .outputs = {{contract::report, "Path of a JSON file with all that was found"}},
+          .examples = {{"On this manager", "swarm-deploy preview list"}}};
+}
+
 }  // namespace
 
 ToolSpec tool_spec() {
@@ -328,6 +445,11 @@ ToolSpec tool_spec() {
               stack_command("unhold", "Ends a hold"),
               stack_command("unlock", "Ends the lock of a deploy that is gone"),
               rm_command(),
+              node_command(),
+              preview_up_command(),
+              preview_down_command(),
+              preview_reap_command(),
+              preview_list_command(),
           },
       .examples = {{"What would change?", "swarm-deploy plan --stack shop --files stack.yml"}},
   };

@@ -18,32 +18,13 @@ namespace {
 constexpr Milliseconds answer_limit{30'000};
 constexpr std::string_view prefix = "private-cloud-actions.";  // of our labels
 constexpr std::size_t longest_name = 64;                       // of a config
+constexpr std::size_t name_digits = 8;                         // of a digest in it
 constexpr std::size_t most_packed = 500'000;                   // Engines before 23.0 keep 500 KiB
 constexpr std::size_t most_unpacked = std::size_t{64} * 1024 * 1024;
 constexpr std::size_t releases_kept = 10;
 constexpr int most_tries = 5;
 constexpr std::int64_t written = -1;  // the version of what is to be read again
 constexpr int best_compression = 9;
-
-std::string label(std::string_view key) { return std::string(prefix) + std::string(key); }
-
-// Our labels of a config, without the prefix.
-Json record_of(const Json& spec) {
-  Json record = Json::object();
-  const Json* labels = spec.find("Labels");
-  if (labels == nullptr || labels->as_object() == nullptr) return record;
-  for (const auto& [key, value] : *labels->as_object()) {
-    if (key.starts_with(prefix) && value.as_string() != nullptr)
-      record.set(key.substr(prefix.size()), value);
-  }
-  return record;
-}
-
-std::int64_t version_of(const Json& config) {
-  const Json* version = config.find("Version");
-  const Json* index = version == nullptr ? nullptr : version->find("Index");
-  return index == nullptr || index->as_int() == nullptr ? 0 : *index->as_int();
-}
 
 std::string update_path(const std::string& config, std::int64_t version) {
   return fmt::format("/configs/{}/update?version={}", percent_encoded(config), version);
@@ -58,8 +39,7 @@ Json state_record(const StackHistory& history) {
 }
 
 void take_state(StackHistory& history, const Json& config, const Json& record) {
-  history.config = config.text_of("ID");
-  history.version = version_of(config);
+  history.state = {config.text_of("ID"), version_of(config)};
   history.current = record.text_of("current");
   history.unfinished = record.text_of("unfinished");
   const std::string hold = record.text_of("hold");
@@ -87,11 +67,6 @@ Json body_of_network(const Json& network) {
   return body.set("Options", std::move(options));
 }
 
-bool is_of_stack(const Json& object, const std::string& stack) {
-  const Json* labels = object.find("Labels");
-  return labels != nullptr && labels->text_of(stack_label) == stack;
-}
-
 // `spec` with names of networks in place of IDs, which another network of that name has not.
 Json with_names(const Json& spec, const std::map<std::string, std::string>& names) {
   const Json* task = spec.find("TaskTemplate");
@@ -114,6 +89,42 @@ Result<Json> ask_again(const Budget& budget, Engine& engine, const EngineRequest
   return engine.json(budget.at_most(answer_limit), request);
 }
 
+EngineRequest writing(const std::string& stack, const StackRecord& place, const char* kind,
+                      const Json& record) {
+  const bool is_new = place.config.empty();
+  return {.method = "POST",
+          .path = is_new ? "/configs/create" : update_path(place.config, place.version),
+          .body = record_config(stack, kind, kind, record).dump()};
+}
+
+// Whether a record that was not written as asked for may be there all the same, or be another one.
+bool may_be_another(const Error& error, const StackRecord& place) {
+  return error.kind == ErrorKind::conflict || error.kind == ErrorKind::unreachable ||
+         (error.kind == ErrorKind::failed && !place.config.empty());  // somebody removed it
+}
+
+// Once more when somebody else changed it meanwhile: `make` is called again, of what is there then.
+Result<> write_record(const Budget& budget, Engine& engine, const std::string& stack,
+                      StackHistory& history, StackRecord StackHistory::*which, const char* kind,
+                      const std::function<Result<Json>()>& make) {
+  for (int tries = 1;; ++tries) {
+    if ((history.*which).version == written || tries > 1) {
+      PCA_TRY(history, read_history(budget, engine, stack));
+    }
+    PCA_TRY(const Json record, make());
+    StackRecord& place = history.*which;
+    const auto answer =
+        engine.json(budget.at_most(answer_limit), writing(stack, place, kind, record));
+    if (answer) {
+      place.version = written;
+      return {};
+    }
+    // Somebody was faster, or it was written and the answer is lost.
+    const bool may_pass = may_be_another(answer.error(), place);
+    if (!may_pass || tries == most_tries || budget.is_over()) return answer.error();
+  }
+}
+
 }  // namespace
 
 const StackRelease* StackHistory::find(std::string_view id) const {
@@ -123,10 +134,13 @@ const StackRelease* StackHistory::find(std::string_view id) const {
 }
 
 const StackRelease* StackHistory::previous() const {
+  const StackRelease* unverified = nullptr;
   for (auto release = releases.rbegin(); release != releases.rend(); ++release) {
-    if (release->id != current && release->is_good()) return &*release;
+    if (release->id == current) continue;
+    if (release->is_good()) return &*release;
+    if (release->is_unverified() && unverified == nullptr) unverified = &*release;
   }
-  return nullptr;
+  return unverified;
 }
 
 std::vector<const StackRelease*> StackHistory::dispensable() const {
@@ -143,7 +157,7 @@ std::vector<const StackRelease*> StackHistory::dispensable() const {
 }
 
 bool StackHistory::is_like(const StackHistory& other) const {
-  return config == other.config && version == other.version &&
+  return state.config == other.state.config && state.version == other.state.version &&
          releases.size() == other.releases.size();
 }
 
@@ -153,18 +167,32 @@ Result<StackRelease> rollback_target(const StackHistory& history, const std::str
   const StackRelease* target = history.find(to);
   if (to.empty()) {
     const StackRelease* unfinished = history.find(history.unfinished);
-    target = history.unfinished.empty()                       ? history.previous()
-             : unfinished != nullptr && unfinished->is_good() ? unfinished
-                                                              : history.find(history.current);
+    target = history.unfinished.empty() ? history.previous()
+             : unfinished != nullptr && (unfinished->is_good() || unfinished->is_unverified())
+                 ? unfinished
+                 : history.find(history.current);
   }
   if (target != nullptr) return *target;
   if (!to.empty()) return failed(fmt::format("{}: there is no release {}", stack, to), see_list);
   return failed(fmt::format("{}: there is no earlier release that was healthy", stack), see_list);
 }
 
+std::string own_label(std::string_view key) { return std::string(prefix) + std::string(key); }
+
+Json own_labels(const Json& spec) {
+  Json found = Json::object();
+  const Json* labels = spec.find("Labels");
+  if (labels == nullptr || labels->as_object() == nullptr) return found;
+  for (const auto& [key, value] : *labels->as_object()) {
+    if (key.starts_with(prefix) && value.as_string() != nullptr)
+      found.set(key.substr(prefix.size()), value);
+  }
+  return found;
+}
+
 std::string history_filter(const std::string& stack) {
   const std::vector<std::pair<std::string, std::string>> terms{
-      {"label", fmt::format("{}={}", label("stack"), stack)}};
+      {"label", fmt::format("{}={}", own_label("stack"), stack)}};
   return engine_filter(terms);
 }
 
@@ -175,13 +203,22 @@ StackHistory parse_history(const Json& configs, const std::string& stack) {
     const Json* spec = config.find("Spec");
     const std::string id = config.text_of("ID");
     if (spec == nullptr || id.empty()) continue;
-    Json record = record_of(*spec);
+    Json record = own_labels(*spec);
     if (record.text_of("stack") != stack) continue;
     const std::string kind = record.text_of("kind");
+    const std::string release = record.text_of("release");
+    // Labels can be put on every config, and its name says whose it is.
+    if (spec->text_of("Name") !=
+        record_name(stack, kind == "release" ? "release-" + release : kind))
+      continue;
     if (kind == "state") take_state(history, config, record);
     if (kind == "lock") history.lock = record;
-    if (kind != "release" || !is_release_id(record.text_of("release"))) continue;
-    history.releases.push_back({.id = record.text_of("release"),
+    if (kind == "preview") {
+      history.preview_record = {id, version_of(config)};
+      history.preview = record;
+    }
+    if (kind != "release" || !is_release_id(release)) continue;
+    history.releases.push_back({.id = release,
                                 .config = id,
                                 .version = version_of(config),
                                 .result = record.text_of("result"),
@@ -203,19 +240,24 @@ Result<StackHistory> read_history(const Budget& budget, Engine& engine, const st
 std::string record_name(const std::string& stack, const std::string& what) {
   const std::size_t room = longest_name - 1 - what.size();
   if (stack.size() <= room) return stack + "." + what;
-  constexpr std::size_t digits = 8;
-  const std::string digest = to_hex(sha256(stack)).substr(0, digits);
-  return fmt::format("{}-{}.{}", stack.substr(0, room - digits - 1), digest, what);
+  const std::string digest = to_hex(sha256(stack)).substr(0, name_digits);
+  return fmt::format("{}-{}.{}", stack.substr(0, room - name_digits - 1), digest, what);
+}
+
+std::string record_prefix(const std::string& stack) {
+  constexpr std::string_view longest = "release-20261124T093000Z-1a2b3c4";
+  constexpr std::size_t room = longest_name - 1 - longest.size();
+  return stack.size() <= room ? stack + "." : stack.substr(0, room - name_digits - 1);
 }
 
 Json record_config(const std::string& stack, const std::string& kind, const std::string& what,
                    const Json& record, const std::string& data) {
   Json labels = Json::object();
-  labels.set(label("stack"), stack);
-  labels.set(label("kind"), kind);
+  labels.set(own_label("stack"), stack);
+  labels.set(own_label("kind"), kind);
   for (const auto& [key, value] : *record.as_object()) {
     const std::string* text = value.as_string();
-    if (text != nullptr && !text->empty()) labels.set(label(key), *text);
+    if (text != nullptr && !text->empty()) labels.set(own_label(key), *text);
   }
   constexpr std::string_view nothing = "{}";  // the Engine wants some content
   Json body = Json::object();
@@ -229,28 +271,45 @@ Json record_config(const std::string& stack, const std::string& kind, const std:
 
 Result<> change_state(const Budget& budget, Engine& engine, const std::string& stack,
                       StackHistory& history, const std::function<void(StackHistory&)>& change) {
+  return write_record(budget, engine, stack, history, &StackHistory::state, "state",
+                      [&]() -> Result<Json> {
+                        change(history);
+                        return state_record(history);
+                      });
+}
+
+Result<bool> change_state_as_read(const Budget& budget, Engine& engine, const std::string& stack,
+                                  StackHistory& history,
+                                  const std::function<void(StackHistory&)>& change) {
+  StackHistory wanted = history;
+  change(wanted);
+  const Json record = state_record(wanted);
   for (int tries = 1;; ++tries) {
-    if (history.version == written || tries > 1) {
-      PCA_TRY(history, read_history(budget, engine, stack));
-    }
-    change(history);
-    const Json body = record_config(stack, "state", "state", state_record(history));
-    const bool is_new = history.config.empty();
-    const auto answer = engine.json(budget.at_most(answer_limit),
-                                    {.method = "POST",
-                                     .path = is_new ? std::string("/configs/create")
-                                                    : update_path(history.config, history.version),
-                                     .body = body.dump()});
+    const auto answer =
+        engine.json(budget.at_most(answer_limit), writing(stack, history.state, "state", record));
     if (answer) {
-      history.version = written;
-      return {};
+      history = std::move(wanted);
+      history.state.version = written;
+      return true;
     }
-    // Somebody was faster, or it was written and the answer is lost.
-    const ErrorKind kind = answer.error().kind;
-    const bool may_pass = kind == ErrorKind::conflict || kind == ErrorKind::unreachable ||
-                          (kind == ErrorKind::failed && !is_new);  // somebody removed it
+    const bool may_pass = may_be_another(answer.error(), history.state);
     if (!may_pass || tries == most_tries || budget.is_over()) return answer.error();
+    PCA_TRY(StackHistory now, read_history(budget, engine, stack));
+    const bool is_written = state_record(now).dump() == record.dump();  // only the answer was lost
+    const bool is_as_read = now.is_like(history);
+    history = std::move(now);
+    if (is_written || !is_as_read) return is_written;
   }
+}
+
+Result<> keep_preview(const Budget& budget, Engine& engine, const std::string& stack,
+                      StackHistory& history, const Json& preview, bool is_there) {
+  return write_record(budget, engine, stack, history, &StackHistory::preview_record, "preview",
+                      [&]() -> Result<Json> {
+                        if (!is_there || !history.preview_record.config.empty()) return preview;
+                        return conflict(fmt::format("{}: the preview was removed meanwhile", stack),
+                                        "Run it again.");
+                      });
 }
 
 Result<> keep_release(const Budget& budget, Engine& engine, const std::string& stack,
@@ -334,6 +393,9 @@ Result<std::string> pack(const StackParts& parts) {
   Json external = Json::array();
   for (const std::string& name : parts.external_networks) external.push(name);
   all.set("external-networks", std::move(external));
+  Json waves = Json::object();
+  for (const auto& [name, wave] : parts.waves) waves.set(name, static_cast<std::int64_t>(wave));
+  all.set("waves", std::move(waves));
   const std::string packed = gzip(all.dump(), best_compression);
   if (packed.size() > most_packed) {
     return failed(fmt::format("the specs of its services take {}, and a config of a swarm holds {}",
@@ -366,6 +428,15 @@ Result<StackParts> unpack(const std::string& data) {
     if (name.as_string() == nullptr) return broken();
     parts.external_networks.push_back(*name.as_string());
   }
+  // Older ones have none.
+  if (const Json* waves = json->find("waves")) {
+    if (waves->as_object() == nullptr) return broken();
+    for (const auto& [name, value] : *waves->as_object()) {
+      const std::int64_t* wave = value.as_int();
+      if (wave == nullptr || *wave < 0) return broken();
+      parts.waves[name] = static_cast<std::size_t>(*wave);
+    }
+  }
   return parts;
 }
 
@@ -385,6 +456,8 @@ StackSpec spec_of(const std::string& stack, const StackParts& parts) {
                              .image = container == nullptr ? "" : container->text_of("Image"),
                              .spec = service,
                              .after = {}});
+    if (const auto wave = parts.waves.find(name); wave != parts.waves.end())
+      spec.services.back().wave = wave->second;
   }
   return spec;
 }

@@ -23,25 +23,35 @@ struct StackRelease {
   std::string id = {};       // "20261124T093000Z-1a2b3c4"
   std::string config = {};   // the ID of its config
   std::int64_t version = 0;  // of the config
-  std::string result = {};   // deployed, or what else became of it
+  std::string result = {};   // deployed, unverified, or what else became of it
   std::string commit = {};
   Json record = {};       // what else its labels say: action, actor, run-url, started, ended, ...
   std::string data = {};  // pack() made it
 
   [[nodiscard]] bool is_good() const { return result == "deployed"; }
+  // It was written, and nobody waited until it was well.
+  [[nodiscard]] bool is_unverified() const { return result == "unverified"; }
+};
+
+// A config that says one thing of a stack, and is written again and again.
+struct StackRecord {
+  std::string config;        // its ID; empty = there is none yet
+  std::int64_t version = 0;  // of that config; -1 = it was written since
 };
 
 struct StackHistory {
   std::vector<StackRelease> releases;  // from the oldest
   std::string current;                 // what the stack is; empty before its first release
-  std::string unfinished;    // whose deploy began and did not end as deployed or taken back
-  std::optional<Json> hold;  // why newer deploys are refused
-  std::string config;        // the ID of the config that holds these; empty = none yet
-  std::int64_t version = 0;  // of that config; -1 = it was written since
-  std::optional<Json> lock;  // whose it is
+  std::string unfinished;       // whose deploy began and did not end as deployed or taken back
+  std::optional<Json> hold;     // why newer deploys are refused
+  StackRecord state;            // what holds these
+  std::optional<Json> lock;     // whose it is
+  std::optional<Json> preview;  // whose preview the stack is
+  StackRecord preview_record;   // what says so
 
   [[nodiscard]] const StackRelease* find(std::string_view id) const;
-  // The newest good release that is not the current one; nullptr when there is none.
+  // The newest good release that is not the current one, else the newest unverified one; nullptr
+  // when there is neither.
   [[nodiscard]] const StackRelease* previous() const;
   // Which need not be kept beside the last ten good ones, the current one and the one before. Of
   // those that were no good the last ten are kept, too.
@@ -55,8 +65,14 @@ struct StackHistory {
 [[nodiscard]] Result<StackRelease> rollback_target(const StackHistory& history,
                                                    const std::string& stack, const std::string& to);
 
+// "private-cloud-actions.KEY": a label of ours.
+[[nodiscard]] std::string own_label(std::string_view key);
+// Our labels of a spec, without what they begin with.
+[[nodiscard]] Json own_labels(const Json& spec);
 // "filters=..." for /configs: all of a stack's history.
 [[nodiscard]] std::string history_filter(const std::string& stack);
+// What the names of all records of a stack, and perhaps of others, begin with.
+[[nodiscard]] std::string record_prefix(const std::string& stack);
 // Hostile JSON of /configs: what is no record of this stack is left out.
 [[nodiscard]] StackHistory parse_history(const Json& configs, const std::string& stack);
 [[nodiscard]] Result<StackHistory> read_history(const Budget& budget, Engine& engine,
@@ -74,6 +90,15 @@ struct StackHistory {
 [[nodiscard]] Result<> change_state(const Budget& budget, Engine& engine, const std::string& stack,
                                     StackHistory& history,
                                     const std::function<void(StackHistory&)>& change);
+// The same of what was read, and of nothing else: false when somebody else changed it since, and
+// `history` is what is there now.
+[[nodiscard]] Result<bool> change_state_as_read(const Budget& budget, Engine& engine,
+                                                const std::string& stack, StackHistory& history,
+                                                const std::function<void(StackHistory&)>& change);
+// Says of a stack that it is a preview, and whose. With `is_there` only where that was said before:
+// conflict when somebody removed the preview meanwhile.
+[[nodiscard]] Result<> keep_preview(const Budget& budget, Engine& engine, const std::string& stack,
+                                    StackHistory& history, const Json& preview, bool is_there);
 // Adds a release. It is there already when only the answer was lost.
 [[nodiscard]] Result<> keep_release(const Budget& budget, Engine& engine, const std::string& stack,
                                     const StackRelease& release);
@@ -87,6 +112,8 @@ struct StackParts {
   std::vector<Json> services;
   std::vector<Json> networks;
   std::vector<std::string> external_networks;
+  // In which wave services were deployed, by name; those that are in none are in the first.
+  std::map<std::string, std::size_t> waves = {};
 };
 // Of /services of the stack and all /networks of the swarm. Of `wanted` networks it is known what
 // they were made of; of others only what can be seen.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "deploy/provenance.hpp"
 #include "net/engine.hpp"
 #include "swarm-deploy/stack_plan.hpp"
+#include "swarm-deploy/stack_preview.hpp"
 #include "swarm-deploy/stack_run.hpp"
 #include "swarm-deploy/swarm_state.hpp"
 
@@ -21,7 +23,9 @@ struct ReleaseInputs {
   std::string reason;
   Milliseconds timeout{};
   Milliseconds lock_wait{};
-  bool sets_hold = true;  // of a rollback
+  bool sets_hold = true;                    // of a rollback
+  bool settles_by_monitor = true;           // where that is longer than rules.settle
+  std::optional<PreviewPlan> preview = {};  // which the stack is, for a deploy
   RunRules rules = {};
 };
 // The options that make these, but for commit and hold; and what they say.

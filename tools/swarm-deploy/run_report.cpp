@@ -9,6 +9,7 @@
 #include "deploy/release_records.hpp"
 #include "runner/markdown.hpp"
 #include "swarm-deploy/contract.hpp"
+#include "swarm-deploy/stack_preview.hpp"
 
 namespace pca::swarm_deploy {
 
@@ -31,11 +32,16 @@ char mark_of(Action action) {
 std::vector<std::string> lines_of(const StackPlan& plan) {
   std::vector<std::string> lines;
   for (const StackNetwork& network : plan.networks) lines.push_back("+ network " + network.name);
+  for (const std::string& one : plan.staying) lines.push_back("= " + visible(one));
   for (const StackObject& secret : plan.secrets) lines.push_back("+ secret " + secret.name);
   for (const StackObject& config : plan.configs) lines.push_back("+ config " + config.name);
   for (const ServicePlan& service : plan.services) {
     lines.push_back(fmt::format("{} service {}", mark_of(service.action), service.name));
     for (const std::string& change : service.changes) lines.push_back("    " + change);
+  }
+  for (const NamedObject& left : plan.leftovers) {
+    lines.push_back(
+        fmt::format("- {} {}", left.kind.substr(0, left.kind.size() - 1), visible(left.name)));
   }
   return lines;
 }
@@ -55,6 +61,23 @@ Json services_json(const StackPlan& plan) {
   return list;
 }
 
+// What failed, of which kind, where, and what to do about it.
+std::string failure_table(const FailedService& failed, const Redactor& redactor) {
+  const std::vector<std::pair<std::string_view, std::string>> rows{
+      {"category", failed.reason},
+      {"error", failed.text},
+      {"node", failed.node},
+      {"exit code", failed.exit_code == 0 ? std::string() : std::to_string(failed.exit_code)},
+      {"cure", failed.cure}};
+  std::string text =
+      fmt::format("\n| failed | {} |\n|---|---|\n", markdown_cell(redactor.redact(failed.name)));
+  for (const auto& [name, value] : rows) {
+    if (!value.empty())
+      text += fmt::format("| {} | {} |\n", name, markdown_cell(redactor.redact(value)));
+  }
+  return text;
+}
+
 std::string summary_of(const std::string& command, const std::string& stack, const StackPlan& plan,
                        const StackRun& run, const Redactor& redactor) {
   const auto cell = [&](std::string_view text) { return markdown_cell(redactor.redact(text)); };
@@ -66,8 +89,11 @@ std::string summary_of(const std::string& command, const std::string& stack, con
     text += fmt::format("| {} | {} | {} |\n", cell(service.name), name_of(service.action),
                         cell(service.image));
   }
+  for (const auto& [name, value] : run.facts) {
+    if (!value.empty()) text += fmt::format("\n{}: {}\n", name, cell(value));
+  }
   if (run.failed) {
-    text += fmt::format("\n**{}** failed: {}\n", cell(run.failed->name), cell(run.failed->text));
+    text += failure_table(*run.failed, redactor);
     if (!run.failed->log.empty()) {
       text += fmt::format("\n<details><summary>Its last log lines</summary>\n\n{}\n</details>\n",
                           markdown_code(redactor.redact(run.failed->log)));
@@ -100,6 +126,13 @@ Result<> check_plan(const StackPlan& plan) {
 
 std::vector<std::string> notes_of(const StackHistory& history) {
   std::vector<std::string> notes;
+  if (const auto preview = history.preview ? preview_of_record(*history.preview) : std::nullopt) {
+    notes.push_back(preview->is_gone
+                        ? fmt::format("only volumes are left of the preview of branch {} of {}",
+                                      preview->branch, preview->repository)
+                        : fmt::format("the preview of branch {} of {}, until {}", preview->branch,
+                                      preview->repository, preview->expires));
+  }
   if (!history.unfinished.empty() && !history.lock) {
     notes.push_back(fmt::format(
         "{} did not come to its end: \"swarm-deploy rollback\" {}", history.unfinished,
@@ -131,9 +164,15 @@ void tell_run(ToolContext& context, const std::string& command, const std::strin
     failure.set("service", run.failed->name);
     failure.set("reason", run.failed->reason);
     failure.set("text", run.failed->text);
+    failure.set("cure", run.failed->cure);
     failure.set("node", run.failed->node);
+    failure.set("exit-code", run.failed->exit_code);
     failure.set("log", run.failed->log);
     report.set("failed", std::move(failure));
+  }
+  for (const auto& [name, value] : run.facts) {
+    report.set(name, value);
+    reporter.output(name, value);
   }
   report.set("error", run.error ? Json(run.error->message) : Json());
   const std::size_t unchanged = plan.count(Action::unchanged);

@@ -58,12 +58,14 @@ constexpr std::array<std::string_view, 6> propagations{"rprivate", "private", "r
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
-// By ":", but not behind the letter of a Windows drive.
-std::vector<std::string> split_mount(std::string_view text) {
+// By ":", but not behind the letter of a Windows drive, which the first part may be.
+std::vector<std::string> split_mount(std::string_view text, bool may_be_drive) {
   std::vector<std::string> parts(1);
   for (const char c : text) {
     std::string& part = parts.back();
-    if (c == ':' && !(part.size() == 1 && is_letter(part[0]))) {
+    const bool is_drive =
+        part.size() == 1 && is_letter(part[0]) && (may_be_drive || parts.size() > 1);
+    if (c == ':' && !is_drive) {
       parts.emplace_back();
     } else {
       part += c;
@@ -125,7 +127,7 @@ Result<ExpandedPort> expand_port(std::string_view text) {
   return out;
 }
 
-Result<Json> expand_mount(std::string_view text) {
+Result<Json> expand_mount(std::string_view text, bool may_be_drive) {
   const auto problem = [&](std::string_view why) {
     return bad_input(fmt::format("{} is no mount: {}", shown(text), why),
                      "Write it as name:/path or /path/on/the/node:/path:ro.");
@@ -133,7 +135,7 @@ Result<Json> expand_mount(std::string_view text) {
   if (text.empty()) return problem("it is empty");
   Json mount = Json::object();
   if (text.size() <= 2) return mount.set("type", "volume").set("target", text);
-  const std::vector<std::string> parts = split_mount(text);
+  const std::vector<std::string> parts = split_mount(text, may_be_drive);
   if (std::any_of(parts.begin(), parts.end(),
                   [](const std::string& part) { return part.empty(); })) {
     return problem("nothing stands between two colons");

@@ -16,7 +16,8 @@ struct ExpandedPort {
 };
 [[nodiscard]] Result<ExpandedPort> expand_port(std::string_view text);
 
-// "data:/data:ro" written out: {type, source, target, read_only, bind, volume}.
-[[nodiscard]] Result<Json> expand_mount(std::string_view text);
+// "data:/data:ro" written out: {type, source, target, read_only, bind, volume}. Where it
+// `may_be_drive`, a letter in front is no volume but one of Windows' drives.
+[[nodiscard]] Result<Json> expand_mount(std::string_view text, bool may_be_drive = true);
 
 }  // namespace pca::swarm_deploy

@@ -37,11 +37,14 @@ bool is_stack_name(std::string_view name) {
 
 class StackInputs {
  public:
-  StackInputs(ToolContext& context, const Inputs& inputs, BadInputs& bad)
+  StackInputs(ToolContext& context, const Inputs& inputs, BadInputs& bad, std::string name = {},
+              Variables own_variables = {})
       : context_(context),
         inputs_(inputs),
         bad_(bad),
-        budget_(Budget::of(reading_limit, context.stop)) {}
+        budget_(Budget::of(reading_limit, context.stop)),
+        name_(std::move(name)),
+        own_variables_(std::move(own_variables)) {}
 
   Compose compose() {
     read_variables();
@@ -74,7 +77,7 @@ class StackInputs {
 
   StackSpec stack() {
     const Compose read = compose();
-    const std::string name = stack_name(read);
+    const std::string name = name_.empty() ? stack_name(read) : name_;
     if (!bad_.empty()) return {};
     protect_files_of_secrets(read);
     ConvertedStack converted =
@@ -167,6 +170,13 @@ class StackInputs {
         variables_[name] = line.substr(equals + 1);
       }
     }
+    for (const auto& [name, value] : own_variables_) variables_[name] = value;
+  }
+
+  void warn(const Problem& problem) {
+    context_.reporter.warning(
+        Warning{"Compose file",
+                problem.message() + "." + (problem.cure.empty() ? "" : " " + problem.cure)});
   }
 
   void tell(Problems& problems) {
@@ -178,17 +188,18 @@ class StackInputs {
       if (inputs_.flag("strict")) {
         bad_.add("files", problem.message(), problem.cure);
       } else {
-        context_.reporter.warning(
-            Warning{"Compose file",
-                    problem.message() + "." + (problem.cure.empty() ? "" : " " + problem.cure)});
+        warn(problem);
       }
     }
+    for (const Problem& problem : problems.differences) warn(problem);
   }
 
   ToolContext& context_;
   const Inputs& inputs_;
   BadInputs& bad_;
   Budget budget_;
+  const std::string name_;
+  const Variables own_variables_;
   Variables variables_;
 };
 
@@ -209,6 +220,11 @@ Compose read_compose_inputs(ToolContext& context, const Inputs& inputs, BadInput
 
 StackSpec read_stack_inputs(ToolContext& context, const Inputs& inputs, BadInputs& bad) {
   return StackInputs(context, inputs, bad).stack();
+}
+
+StackSpec read_stack_inputs(ToolContext& context, const Inputs& inputs, const std::string& name,
+                            const Variables& variables, BadInputs& bad) {
+  return StackInputs(context, inputs, bad, name, variables).stack();
 }
 
 }  // namespace pca::swarm_deploy

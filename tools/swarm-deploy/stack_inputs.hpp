@@ -21,4 +21,10 @@ namespace pca::swarm_deploy {
 [[nodiscard]] StackSpec read_stack_inputs(ToolContext& context, const Inputs& inputs,
                                           BadInputs& bad);
 
+// The same for a stack that is called `name` whatever the files say, with `variables` that win over
+// all others.
+[[nodiscard]] StackSpec read_stack_inputs(ToolContext& context, const Inputs& inputs,
+                                          const std::string& name, const Variables& variables,
+                                          BadInputs& bad);
+
 }  // namespace pca::swarm_deploy

@@ -2,12 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <ctime>
+#include <utility>
+
 #include "base/digest.hpp"
+#include "base/grace_period.hpp"
 #include "base/text.hpp"
 #include "base/utc_time.hpp"
 #include "deploy/release_records.hpp"
 #include "net/byte_stream.hpp"
 #include "swarm-deploy/release_history.hpp"
+#include "swarm-deploy/swarm_state.hpp"
 
 namespace pca::swarm_deploy {
 
@@ -19,7 +24,9 @@ constexpr std::chrono::seconds renewal{15};
 constexpr Milliseconds lock_poll{2000};
 constexpr Milliseconds answer_limit{10'000};
 constexpr Milliseconds farewell{2000};
+constexpr Milliseconds writing_grace{1000};
 constexpr std::size_t token_bytes = 8;
+constexpr int most_tries = 3;  // before it waits
 
 std::string path_of(const std::string& stack) {
   return "/configs/" + percent_encoded(record_name(stack, "lock"));
@@ -32,15 +39,17 @@ Json record_in(const Json& lock, const std::string& stack) {
   return parse_history(list, stack).lock.value_or(Json::object());
 }
 
-std::int64_t version_of(const Json& config) {
-  const Json* version = config.find("Version");
-  const Json* index = version == nullptr ? nullptr : version->find("Index");
-  return index == nullptr || index->as_int() == nullptr ? 0 : *index->as_int();
-}
-
 std::string update_path(const Json& lock) {
   return fmt::format("/configs/{}/update?version={}", percent_encoded(lock.text_of("ID")),
                      version_of(lock));
+}
+
+// Other than Clock's, this time goes on while a machine sleeps, as that of the lease does.
+Milliseconds since_start() {
+  timespec time{};
+  ::clock_gettime(CLOCK_BOOTTIME, &time);
+  return std::chrono::duration_cast<Milliseconds>(std::chrono::seconds(time.tv_sec) +
+                                                  std::chrono::nanoseconds(time.tv_nsec));
 }
 
 Result<> remove(const Budget& budget, Engine& engine, const std::string& id) {
@@ -56,7 +65,9 @@ StackLock::StackLock(Engine& engine, std::string stack, Json owner)
     : engine_(engine),
       stack_(std::move(stack)),
       owner_(std::move(owner)),
-      token_(random_hex(token_bytes)) {}
+      token_(random_hex(token_bytes)),
+      offset_(engine.clock_offset().value_or(Milliseconds{0})),
+      knows_clock_(engine.clock_offset().has_value()) {}
 
 StackLock::~StackLock() { (void)release(Budget::of(farewell)); }
 
@@ -64,40 +75,51 @@ Result<std::unique_ptr<StackLock>> StackLock::take(const Budget& budget, Engine&
                                                    Reporter& reporter, const std::string& stack,
                                                    const Json& owner, Milliseconds patience) {
   std::unique_ptr<StackLock> lock(new StackLock(engine, stack, owner));
-  PCA_CHECK(lock->read_clock(budget));
   const Budget waiting = budget.at_most(patience);
   std::string told;
   while (true) {
-    PCA_TRY(const bool is_ours, lock->make(budget));
-    if (is_ours) break;
-    PCA_TRY(const auto there, lock->look(budget));
-    if (there && lock->is_expired(*there)) {
-      PCA_TRY(const bool is_gone, lock->steal(budget, *there));
-      if (is_gone) continue;
-    }
-    const std::string who =
-        there ? visible(describe_lock(record_in(*there, stack).dump())) : std::string("nobody");
+    const auto there = lock->try_once(budget);
+    if (there && !*there) break;
+    // An Engine that restarts answers again in a moment.
+    if (!there && (there.error().kind != ErrorKind::unreachable || waiting.is_over()))
+      return there.error();
+    const std::string who = there ? visible(describe_lock(record_in(**there, stack).dump())) : told;
     if (waiting.is_over()) {
       PCA_CHECK(budget.check("waiting for the lock"));
       return conflict(fmt::format("{}: locked by {}", stack, who),
                       "Wait for it, or end its lock with \"swarm-deploy unlock\" if it is gone.");
     }
-    if (there && told != who) {
+    if (told != who) {
       reporter.info(fmt::format("{}: waiting for another deploy, by {}", stack, who));
       told = who;
     }
     const auto next = std::min(waiting.deadline(), Clock::now() + lock_poll);
     PCA_CHECK(
         wait_ready(Budget(next + lock_poll, budget.stop()), {}, next, "waiting for the lock"));
-    PCA_CHECK(lock->read_clock(budget));
   }
   lock->renewer_ =
       std::jthread([&held = *lock](const std::stop_token& stop) { held.renew_while_held(stop); });
   return lock;
 }
 
+// Nothing when it is ours now, else whose it is.
+Result<std::optional<Json>> StackLock::try_once(const Budget& budget) {
+  for (int tries = 0; tries < most_tries; ++tries) {
+    // What the connection began with is good enough at first; who waits looks again.
+    if (!std::exchange(knows_clock_, false)) PCA_CHECK(read_clock(budget));
+    PCA_TRY(const bool is_ours, make(budget));
+    if (is_ours) return std::optional<Json>();
+    PCA_TRY(auto there, look(budget));
+    if (!there) continue;  // it was given back a moment ago
+    if (!is_expired(*there)) return there;
+    PCA_TRY(const bool is_gone, steal(budget, *there));
+    if (!is_gone) return there;
+  }
+  return std::optional<Json>(Json::object());  // others are always a moment quicker
+}
+
 Result<> StackLock::check() const {
-  if (!is_lost_ && Clock::now() < held_until_.load()) return {};
+  if (!is_lost_ && since_start() < held_until_.load()) return {};
   return conflict(
       fmt::format("{}: the lock was lost: another run took it, or it could not be renewed in time",
                   stack_),
@@ -107,8 +129,14 @@ Result<> StackLock::check() const {
 Result<> StackLock::release(const Budget& budget) {
   renewer_.request_stop();
   if (renewer_.joinable()) renewer_.join();
-  if (is_released_ || id_.empty()) return {};
+  if (is_released_) return {};
   is_released_ = true;
+  if (id_.empty()) {
+    if (!may_be_there_) return {};
+    PCA_TRY(const auto there, look(budget));  // a cancel came before the answer
+    if (!there || !is_ours(*there)) return {};
+    id_ = there->text_of("ID");
+  }
   // By its ID: another one's lock has another.
   auto removed = remove(budget, engine_, id_);
   if (!removed && !budget.is_over()) removed = remove(budget, engine_, id_);
@@ -124,10 +152,13 @@ Json StackLock::config() const {
 
 // False when another one has it.
 Result<bool> StackLock::make(const Budget& budget) {
-  const auto asked = Clock::now();
-  const auto answer =
-      engine_.json(budget.at_most(answer_limit),
-                   {.method = "POST", .path = "/configs/create", .body = config().dump()});
+  PCA_CHECK(budget.check("taking the lock"));
+  const Milliseconds asked = since_start();
+  may_be_there_ = true;
+  // Who is cancelled now may look before it is there.
+  const GracePeriod grace(budget.at_most(answer_limit), writing_grace);
+  const auto answer = engine_.json(
+      grace.budget(), {.method = "POST", .path = "/configs/create", .body = config().dump()});
   if (answer) {
     id_ = answer->text_of("ID");
   } else {
@@ -202,7 +233,7 @@ void StackLock::renew_while_held(const std::stop_token& stop) {
 
 bool StackLock::renew(const std::stop_token& stop) {
   const Budget budget = Budget::of(answer_limit, stop);
-  const auto asked = Clock::now();
+  const Milliseconds asked = since_start();
   const auto there = look(budget);
   if (!there) return false;
   if (!*there || !is_ours(**there)) {

@@ -38,6 +38,7 @@ class StackLock {
 
  private:
   StackLock(Engine& engine, std::string stack, Json owner);
+  [[nodiscard]] Result<std::optional<Json>> try_once(const Budget& budget);
   [[nodiscard]] Result<bool> make(const Budget& budget);
   [[nodiscard]] Result<std::optional<Json>> look(const Budget& budget);
   [[nodiscard]] Result<bool> steal(const Budget& budget, const Json& lock);
@@ -54,9 +55,11 @@ class StackLock {
   const Json owner_;
   const std::string token_;
   Milliseconds offset_{};  // of the swarm's clock from ours
-  std::string id_;         // of the config, once it is ours
+  bool knows_clock_ = false;
+  std::string id_;  // of the config, once it is ours
   std::atomic<bool> is_lost_ = false;
-  std::atomic<Clock::time_point> held_until_{Clock::time_point::min()};
+  std::atomic<Milliseconds> held_until_{Milliseconds::min()};  // since the machine started
+  bool may_be_there_ = false;                                  // it was asked for
   bool is_released_ = false;
   std::mutex mutex_;
   std::condition_variable_any wake_;

@@ -200,6 +200,7 @@ class Planning {
     plan_objects(wanted_.secrets, state_.secrets, "secret", plan_.secrets);
     plan_objects(wanted_.configs, state_.configs, "config", plan_.configs);
     for (const StackService& service : wanted_.services) plan_service(service);
+    check_ports();
     plan_removals();
     std::sort(plan_.services.begin(), plan_.services.end(),
               [](const ServicePlan& a, const ServicePlan& b) { return a.name < b.name; });
@@ -234,17 +235,50 @@ class Planning {
 
   // A network cannot be changed while services use it.
   void compare_network(const StackNetwork& wanted, const Json& there) {
-    for (const char* key : {"Driver", "Internal", "Attachable"}) {
-      const Json* now = there.find(key);
-      const Json* then = wanted.body.find(key);
-      const Json a = now == nullptr || is_empty(*now) ? Json() : *now;
-      const Json b = then == nullptr || is_empty(*then) ? Json() : *then;
-      if (a.dump() == b.dump()) continue;
-      plan_.warnings.push_back(
-          fmt::format("the network {} stays as it is: its {} is {}, the files say {}, and a "
-                      "network cannot be changed",
-                      wanted.name, key, a.dump(), b.dump()));
+    for (const char* key : {"Driver", "Internal", "Attachable", "EnableIPv6"}) {
+      const bool is_asked = key != std::string_view("EnableIPv6") || wanted.body.find(key);
+      if (is_asked)
+        compare_in_network(wanted.name, key, member_of(there, key), member_of(wanted.body, key));
     }
+    compare_in_network(wanted.name, "Options", options_of(there), options_of(wanted.body));
+    // Without a word in the files the swarm chooses, and adds to what it was told.
+    const std::vector<std::string> subnets = subnets_of(wanted.body);
+    if (!subnets.empty()) {
+      compare_in_network(wanted.name, "IPAM", join(subnets_of(there), ", "), join(subnets, ", "));
+    }
+  }
+
+  void compare_in_network(const std::string& name, const char* key, const Json& now,
+                          const Json& then) {
+    if (now.dump() == then.dump()) return;
+    plan_.staying.push_back(fmt::format("network {}: {} stays {}, not {}", name, key,
+                                        shown_value(now), shown_value(then)));
+    plan_.warnings.push_back(
+        fmt::format("the network {} stays as it is: its {} is {}, the files say {}, and a network "
+                    "cannot be changed",
+                    name, key, shown_value(now), shown_value(then)));
+  }
+
+  // Null for what says nothing.
+  static Json member_of(const Json& network, const char* key) {
+    const Json* value = network.find(key);
+    return value == nullptr || is_empty(*value) ? Json() : *value;
+  }
+
+  // Without what the swarm gives to each network.
+  static Json options_of(const Json& network) {
+    const Json options = member_of(network, "Options");
+    const Json given = without(options, "com.docker.network.driver.overlay.vxlanid_list");
+    return is_empty(given) ? Json() : reduced(given, "", 0);
+  }
+
+  static std::vector<std::string> subnets_of(const Json& network) {
+    std::vector<std::string> subnets;
+    for (const Json& one : list_at(network, {"IPAM", "Config"})) {
+      if (!one.text_of("Subnet").empty()) subnets.push_back(one.text_of("Subnet"));
+    }
+    std::sort(subnets.begin(), subnets.end());
+    return subnets;
   }
 
   // Without a digest of its content in its name.
@@ -350,13 +384,13 @@ class Planning {
   }
 
   void set_image(const StackService& wanted, ServicePlan& out) {
+    const std::string full = full_image(wanted.image).value_or(wanted.image);
+    out.registry_auth = logins_.of_image(full);
     if (rules_.is_rollback) {
       out.image = wanted.image;
       return;
     }
-    const std::string full = full_image(wanted.image).value_or(wanted.image);
     out.image = full;
-    out.registry_auth = logins_.of_image(full);
     const Json* old_labels = out.before.spec.find("Labels");
     const bool is_same_name =
         old_labels != nullptr && old_labels->text_of(image_label) == wanted.image;
@@ -380,14 +414,16 @@ class Planning {
                       (rules_.resolve == ResolveImages::changed && !is_same_name);
     const auto found = state_.images.find(full);
     if (!asks || found == state_.images.end()) return keep_before();
+    const bool has_digest = full.find('@') != std::string::npos;
     if (found->second) {
-      out.image = full + "@" + found->second->digest;
+      out.image = has_digest ? full : full + "@" + found->second->digest;
       set_container_image(out, out.image, found->second->platforms);
       return;
     }
-    const std::string problem = fmt::format("the digest of the image {} of {} cannot be had: {}",
-                                            full, wanted.name, found->second.error().message);
-    if (rules_.require_digest) {
+    const std::string problem = fmt::format("the {} of the image {} of {} cannot be had: {}",
+                                            has_digest ? "platforms" : "digest", full, wanted.name,
+                                            found->second.error().message);
+    if (rules_.require_digest && !has_digest) {
       plan_.mistakes.push_back(fmt::format(
           "{}. {}, or say require-digest: false", problem,
           out.registry_auth == nullptr
@@ -446,6 +482,29 @@ class Planning {
     }
   }
 
+  // What a swarm refuses, but only once others of the stack are written. The stack's own services
+  // are written too, but for those that the files no longer have: they stay until all is well.
+  void check_ports() {
+    std::set<std::string> own;
+    Json specs = Json::array();
+    for (const StackService& service : wanted_.services) {
+      own.insert(service.name);
+      specs.push(service.spec);
+    }
+    std::set<std::string> told;
+    for (const PublishedPort& port : published_ports(specs)) {
+      for (const PublishedPort& taken : state_.ports) {
+        if (own.contains(taken.service) || !port.clashes_with(taken)) continue;
+        const std::string text = fmt::format(
+            "the port {}/{} of {} is published by the service {} already: publish the container's "
+            "port alone, for which the swarm finds a free one, or none, and let a proxy such as "
+            "Traefik lead to it",
+            port.number, port.protocol, port.service, visible(taken.service));
+        if (told.insert(text).second) plan_.mistakes.push_back(text);
+      }
+    }
+  }
+
   void plan_removals() {
     std::set<std::string> wanted;
     for (const StackService& service : wanted_.services) wanted.insert(service.name);
@@ -498,6 +557,15 @@ std::size_t StackPlan::count(Action action) const {
 bool StackPlan::changes_nothing() const {
   return networks.empty() && secrets.empty() && configs.empty() &&
          count(Action::unchanged) == services.size();
+}
+
+std::chrono::milliseconds StackPlan::longest_monitor() const {
+  std::int64_t longest = 0;
+  for (const ServicePlan& service : services) {
+    if (service.action == Action::create || service.action == Action::update)
+      longest = std::max(longest, number_at(service.spec, {"UpdateConfig", "Monitor"}));
+  }
+  return std::chrono::ceil<std::chrono::milliseconds>(std::chrono::nanoseconds(longest));
 }
 
 StackPlan make_plan(const StackSpec& wanted, const SwarmState& state, const PlanRules& rules,

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
 #include "base/secret.hpp"
+#include "swarm-deploy/object_removal.hpp"
 #include "swarm-deploy/registry_logins.hpp"
 #include "swarm-deploy/stack_spec.hpp"
 #include "swarm-deploy/swarm_state.hpp"
@@ -29,11 +31,15 @@ struct StackPlan {
   std::vector<StackObject> secrets;    // to be made
   std::vector<StackObject> configs;    // to be made
   std::vector<ServicePlan> services;   // all of the stack, by name
+  std::vector<std::string> staying;    // what the files want otherwise and a swarm cannot change
+  std::vector<NamedObject> leftovers;  // to be removed once all is well; see leftovers.hpp
   std::vector<std::string> warnings;
   std::vector<std::string> mistakes;  // why nothing may be written
 
   [[nodiscard]] std::size_t count(Action action) const;
   [[nodiscard]] bool changes_nothing() const;
+  // For how long the swarm itself watches an update, of the services that are written.
+  [[nodiscard]] std::chrono::milliseconds longest_monitor() const;
 };
 
 struct PlanRules {

@@ -1,8 +1,6 @@
 #include "swarm-deploy/stack_run.hpp"
 
 #include <fmt/format.h>
-#include <poll.h>
-#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <array>
@@ -11,32 +9,29 @@
 #include <span>
 #include <utility>
 
+#include "base/grace_period.hpp"
 #include "base/text.hpp"
-#include "net/file_descriptor.hpp"
 #include "swarm-deploy/log_frames.hpp"
+#include "swarm-deploy/object_removal.hpp"
+#include "swarm-deploy/swarm_events.hpp"
+#include "swarm-deploy/swarm_watch.hpp"
 
 namespace pca::swarm_deploy {
 
 namespace {
 
 constexpr Milliseconds answer_limit{30'000};
-constexpr Milliseconds first_pause{300};
-constexpr Milliseconds longest_pause{2000};
 // A cancelled step has 7 s; what is taken back is written by then, not waited for.
 constexpr Milliseconds cancelled_limit{5000};
-constexpr int most_misses = 20;  // looks in a row that an Engine did not answer
-constexpr int most_tries = 5;    // of a write that somebody else's came before
+// What is on its way when the cancel comes is heard of, so that it can be taken back.
+constexpr Milliseconds writing_grace{1000};
+constexpr int most_tries = 5;  // of a write that somebody else's came before
 constexpr std::size_t most_log_bytes = std::size_t{256} * 1024;
+constexpr Milliseconds log_limit{5000};
 constexpr int log_lines = 50;
-constexpr std::size_t most_logs = 5;
-
-// Waits, or until the budget is over.
-void pause(const Budget& budget, Milliseconds length) {
-  const FileDescriptor wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  const std::stop_callback on_cancel(budget.stop(), [&] { ::eventfd_write(wake.get(), 1); });
-  pollfd set{wake.get(), POLLIN, 0};
-  ::poll(&set, 1, static_cast<int>(std::min(length, budget.left()).count()));
-}
+constexpr const char* timeout_cure = "Give more time by timeout where they only need it.";
+constexpr std::size_t most_logs = 2;  // of one service
+constexpr std::size_t most_services_with_logs = 20;
 
 std::string update_path(const std::string& id, std::int64_t version, bool previous_auth) {
   return fmt::format("/services/{}/update?version={}{}", percent_encoded(id), version,
@@ -53,14 +48,14 @@ class Run {
         stack_(stack),
         plan_(plan),
         state_(state),
-        rules_(rules) {
+        rules_(rules),
+        events_(engine, reporter, stack) {
     for (const auto* objects : {&state.secrets, &state.configs}) {
       for (const auto& [name, object] : *objects) ids_[name] = object.id;
     }
+    note_earlier(parse_tasks(state.look.tasks));
     constexpr double fresh_ms = 2000;
     may_use_plans_look_ = plan.changes_nothing() && ms_since(state.look.at) < fresh_ms;
-    for (const ServicePlan& service : plan.services)
-      needs_nodes_ = needs_nodes_ || is_global(service.spec);
   }
 
   StackRun run() {
@@ -73,13 +68,6 @@ class Run {
   }
 
  private:
-  // One thing that was made, in the order of making.
-  struct Made {
-    std::string kind;  // "networks", "secrets", "configs", "services"
-    std::string name;
-    std::string id;
-  };
-
   Result<> forward() {
     const auto writing = Clock::now();
     PCA_CHECK(rules_.may_write());
@@ -87,7 +75,7 @@ class Run {
     PCA_CHECK(write_waves());
     out_.phases_ms["write"] = ms_since(writing);
     const auto waiting = Clock::now();
-    if (rules_.wait) PCA_CHECK(wait_until_well());
+    if (rules_.wait) PCA_CHECK(wait_for_all());
     out_.phases_ms["wait"] = ms_since(waiting);
     return remove_services();
   }
@@ -96,7 +84,7 @@ class Run {
 
   Result<> create_objects() {
     std::vector<EngineRequest> requests;
-    std::vector<Made> made;
+    std::vector<NamedObject> made;
     const auto add = [&](const char* kind, const std::string& name, const Json& body) {
       requests.push_back(
           {.method = "POST", .path = fmt::format("/{}/create", kind), .body = body.dump()});
@@ -111,56 +99,66 @@ class Run {
   }
 
   // Notes all that were made before it tells of one that was not.
-  Result<> create(std::span<const EngineRequest> requests, std::vector<Made>& made) {
-    const Budget budget = budget_.at_most(answer_limit);
-    const auto answers = engine_.json_all(budget, requests);
+  Result<> create(std::span<const EngineRequest> requests, std::vector<NamedObject>& made) {
+    PCA_CHECK(budget_.check("creating what is new"));
+    const GracePeriod grace(budget_.at_most(answer_limit), writing_grace);
+    const Budget& budget = grace.budget();
+    const auto answers = engine_.ask_all(budget, requests);
     std::optional<Error> first;
     for (std::size_t i = 0; i < answers.size(); ++i) {
-      if (answers[i]) {
-        made[i].id = answers[i]->text_of("ID").empty() ? answers[i]->text_of("Id")
-                                                       : answers[i]->text_of("ID");
-        ids_[made[i].name] = made[i].id;
-        made_.push_back(made[i]);
+      if (answers[i] && answers[i]->is_good()) {
+        const Json json = parse_json(answers[i]->body).value_or(Json());
+        made[i].id = json.text_of(made[i].kind == "networks" ? "Id" : "ID");
+        note_made(made[i]);
         continue;
       }
-      Error error = answers[i].error();
+      Error error = answers[i] ? engine_error(requests[i], *answers[i]) : answers[i].error();
       // Asked for twice, because the first answer was lost?
       if (error.kind == ErrorKind::conflict && adopt(budget, requests[i], made[i])) continue;
-      // Whether it was made is not known: then it is found by its name when it is taken back.
-      if (error.kind == ErrorKind::unreachable || error.kind == ErrorKind::cancelled)
-        made_.push_back(made[i]);
+      // Unless the Engine refused it, it may be there: then it is found by its name.
+      constexpr int server_fault = 500;
+      if (!answers[i] || answers[i]->status >= server_fault) made_.push_back(made[i]);
       error.message = fmt::format("{} could not be created: {}", made[i].name, error.message);
+      if (made[i].kind == "services") note_refusal(made[i].name, error);
       if (!first) first = std::move(error);
     }
     if (first) return *std::move(first);
     return {};
   }
 
-  // Takes what is there for ours when it is as we asked for.
-  bool adopt(const Budget& budget, const EngineRequest& request, Made& made) {
+  // Of a service that a manager did not take, in the words of one that failed.
+  void note_refusal(const std::string& name, Error& error) {
+    if (out_.failed || error.kind != ErrorKind::failed) return;
+    FailureKind kind = kind_of_refusal(error.message);
+    if (error.hint.empty()) error.hint = std::move(kind.cure);
+    out_.failed = FailedService{
+        .name = name, .reason = std::move(kind.name), .text = error.message, .cure = error.hint};
+  }
+
+  // Takes what is there for ours when it is as we asked for. What somebody else made under the same
+  // name is neither used nor removed.
+  bool adopt(const Budget& budget, const EngineRequest& request, NamedObject& made) {
     const auto there = engine_.json(
         budget, {.path = fmt::format("/{}/{}", made.kind, percent_encoded(made.name))});
     const auto asked = parse_json(request.body);
-    if (!there || !asked || !is_of_stack(*there)) return false;
+    if (!there || !asked || !is_of_stack(*there, stack_)) return false;
     const Json* spec = there->find("Spec");
     if (made.kind == "services" && (spec == nullptr || !is_alike(*spec, *asked))) return false;
     made.id = there->text_of(made.kind == "networks" ? "Id" : "ID");
-    ids_[made.name] = made.id;
-    made_.push_back(made);
+    note_made(made);
     return true;
   }
 
-  // What somebody else made under the same name is neither used nor removed.
-  [[nodiscard]] bool is_of_stack(const Json& there) const {
-    const Json* spec = there.find("Spec");  // a network has none
-    const Json* labels = spec == nullptr ? there.find("Labels") : spec->find("Labels");
-    return labels != nullptr && labels->text_of(stack_label) == stack_;
+  void note_made(const NamedObject& made) {
+    ids_[made.name] = made.id;
+    if (made.kind == "networks") out_.networks[made.name] = made.id;
+    made_.push_back(made);
   }
 
   [[nodiscard]] bool is_alike(const Json& there, const Json& asked) const {
     std::map<std::string, std::string> names;
     for (const auto& [name, network] : state_.networks) names[network.id] = name;
-    for (const Made& made : made_) {
+    for (const NamedObject& made : made_) {
       if (made.kind == "networks") names[made.id] = made.name;
     }
     return differences(canonical_spec(there, names, state_.minor_version),
@@ -207,7 +205,7 @@ class Run {
 
   Result<> write_services(std::size_t wave) {
     std::vector<EngineRequest> creations;
-    std::vector<Made> made;
+    std::vector<NamedObject> made;
     std::vector<const ServicePlan*> updates;
     for (const ServicePlan& service : plan_.services) {
       if (rules_.wait && service.wave != wave) continue;
@@ -228,6 +226,7 @@ class Run {
 
   Result<> update(std::span<const ServicePlan* const> services) {
     if (services.empty()) return {};
+    PCA_CHECK(budget_.check("updating the services"));
     reporter_.info(fmt::format("Updating {} services", services.size()));
     std::vector<EngineRequest> requests;
     for (const ServicePlan* service : services) {
@@ -237,7 +236,8 @@ class Run {
                           .body = with_ids(service->spec).dump(),
                           .secret_registry_auth = service->registry_auth});
     }
-    auto answers = engine_.json_all(budget_.at_most(answer_limit), requests);
+    const GracePeriod grace(budget_.at_most(answer_limit), writing_grace);
+    auto answers = engine_.json_all(grace.budget(), requests);
     std::optional<Error> first;
     for (std::size_t i = 0; i < answers.size(); ++i) {
       if (answers[i]) continue;
@@ -248,6 +248,7 @@ class Run {
         error = again.error();
       }
       error.message = fmt::format("{} could not be updated: {}", services[i]->name, error.message);
+      note_refusal(services[i]->name, error);
       if (!first) first = std::move(error);
     }
     if (first) return *std::move(first);
@@ -290,32 +291,25 @@ class Run {
   }
 
   Result<> remove_services() {
-    std::vector<EngineRequest> requests;
-    std::vector<std::string> names;
+    std::vector<NamedObject> objects;
     for (const ServicePlan& service : plan_.services) {
-      if (service.action != Action::remove) continue;
-      requests.push_back(
-          {.method = "DELETE", .path = "/services/" + percent_encoded(service.before.id)});
-      names.push_back(service.name);
+      if (service.action == Action::remove)
+        objects.push_back({"services", service.name, service.before.id});
     }
-    if (requests.empty()) return {};
+    if (objects.empty()) return {};
     PCA_CHECK(rules_.may_write());
     reporter_.info(
-        fmt::format("Removing {} services that the files no longer have", requests.size()));
-    const auto answers = engine_.ask_all(budget_.at_most(answer_limit), requests);
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-      const bool is_gone = answers[i] && (answers[i]->is_good() || answers[i]->status == 404);
-      if (is_gone) continue;
-      is_well_without_removals_ = true;
-      Error error = answers[i] ? engine_error(requests[i], *answers[i]) : answers[i].error();
-      return std::move(error).within("removing " + names[i]);
-    }
-    return {};
+        fmt::format("Removing {} services that the files no longer have", objects.size()));
+    PCA_CHECK(budget_.check("removing services"));
+    const GracePeriod grace(budget_.at_most(answer_limit), writing_grace);
+    auto removed = remove_objects(grace.budget(), engine_, std::move(objects));
+    is_well_without_removals_ = !removed;
+    return removed;
   }
 
   // --- waiting ---
 
-  Result<> wait_until_well() {
+  Result<> wait_for_all() {
     return watch_services(
         rules_.settle, [](const ServicePlan& service) { return service.action != Action::remove; });
   }
@@ -333,13 +327,31 @@ class Run {
     std::vector<HealthWatch> watches;
     for (const ServicePlan& service : plan_.services) {
       if (!is_watched(service)) continue;
-      const auto made = std::find_if(made_.begin(), made_.end(), [&](const Made& one) {
+      const auto made = std::find_if(made_.begin(), made_.end(), [&](const NamedObject& one) {
         return one.kind == "services" && one.name == service.name;
       });
       const std::string id = made == made_.end() ? service.before.id : made->id;
-      watches.emplace_back(watched_service(service.name, id, service.spec), rules_.health);
+      WatchedService watched = watched_service(service.name, id, service.spec);
+      watched.is_unchanged = service.action == Action::unchanged;
+      watches.emplace_back(std::move(watched), rules_.health);
+      watches.back().note_earlier(earlier_failures_[id]);
     }
     return watch(budget_, watches, settle);
+  }
+
+  // What failed before a service is written, or before this run where it is not, is not this run's.
+  void note_earlier(const std::vector<Task>& tasks) {
+    std::set<std::string> waiting;  // to be written
+    for (const ServicePlan& service : plan_.services) {
+      const bool is_written =
+          std::find(updated_.begin(), updated_.end(), &service) != updated_.end();
+      if (service.action == Action::update && !is_written) waiting.insert(service.before.id);
+    }
+    for (const Task& task : tasks) {
+      if (task.has_failed() && (!has_looked_ || waiting.contains(task.service_id)))
+        earlier_failures_[task.service_id].insert(task.id);
+    }
+    has_looked_ = true;
   }
 
   struct Look {
@@ -353,31 +365,46 @@ class Run {
     if (std::exchange(may_use_plans_look_, false)) {
       now = state_.look;
     } else {
-      std::vector<EngineRequest> requests{{.path = of_stack("/services", stack_) + "&status=true"},
-                                          {.path = of_stack("/tasks", stack_, true)}};
-      if (nodes_ == 0 && needs_nodes_) requests.push_back({.path = "/nodes"});
+      const std::vector<EngineRequest> requests{
+          {.path = of_stack("/services", stack_) + "&status=true"},
+          {.path = of_stack("/tasks", stack_, true)}};
       auto answers = engine_.json_all(budget.at_most(answer_limit), requests);
       for (auto& answer : answers) {
         if (!answer) return std::move(answer).error();
       }
       now.services = *std::move(answers[0]);
       now.tasks = *std::move(answers[1]);
-      if (answers.size() > 2) now.nodes = *std::move(answers[2]);
     }
-    count_nodes(now.nodes);
     Look out;
     out.services = std::move(now.services);
-    for (Task& task : parse_tasks(now.tasks)) out.tasks[task.service_id].push_back(std::move(task));
+    std::vector<Task> tasks = parse_tasks(now.tasks);
+    note_earlier(tasks);
+    for (Task& task : tasks) out.tasks[task.service_id].push_back(std::move(task));
+    if (nodes_ == 0 && needs_nodes(out)) {
+      PCA_TRY(const Json nodes, engine_.json(budget.at_most(answer_limit), {.path = "/nodes"}));
+      count_nodes(nodes);
+    }
     out.nodes = nodes_;
     return out;
+  }
+
+  static bool needs_nodes(const Look& now) {
+    const std::vector<Task> none;
+    const Json::Array& services = list_at(now.services, {});
+    return std::any_of(services.begin(), services.end(), [&](const Json& service) {
+      const Json* spec = service.find("Spec");
+      const auto tasks = now.tasks.find(service.text_of("ID"));
+      return spec != nullptr && is_global(*spec) &&
+             needs_node_count(service, tasks == now.tasks.end() ? none : tasks->second);
+    });
   }
 
   // Where a service failed, for people.
   std::string host_name(const std::string& node) {
     if (node.empty()) return {};
     if (host_names_.empty()) {
-      if (const auto nodes = engine_.json(budget_.at_most(answer_limit), {.path = "/nodes"}))
-        count_nodes(*nodes);
+      const Budget budget = Budget::of(log_limit, budget_.stop());  // also when all time is over
+      if (const auto nodes = engine_.json(budget, {.path = "/nodes"})) count_nodes(*nodes);
     }
     const auto host = host_names_.find(node);
     return host == host_names_.end() ? std::string() : visible(host->second);
@@ -399,30 +426,18 @@ class Run {
 
   Result<> watch(const Budget& budget, std::vector<HealthWatch>& watches, Milliseconds settle) {
     std::map<std::string, std::string> told;
-    Clock::time_point well_since{};  // while `is_well`
-    bool is_well = false;
-    Milliseconds wait = first_pause;
-    int misses = 0;
-    while (true) {
-      auto now = look(budget);
-      if (!now) {
-        // An Engine that restarts answers again in a moment.
-        const Error& error = now.error();
-        const bool may_pass = error.transient || error.kind == ErrorKind::unreachable;
-        if (error.kind == ErrorKind::cancelled || !may_pass || ++misses > most_misses) return error;
-      } else {
-        misses = 0;
-        PCA_TRY(const bool all_well, judge(*now, watches, told));
-        if (all_well && !is_well) well_since = Clock::now();
-        is_well = all_well;
-        if (is_well && Clock::now() - well_since >= settle) return {};
-      }
-      if (budget.is_over()) return timed_out(budget, told);
-      const auto until_settled =
-          is_well ? std::chrono::ceil<Milliseconds>(well_since + settle - Clock::now()) : wait;
-      pause(budget, std::min(wait, std::max(until_settled, Milliseconds{1})));
-      wait = std::min(wait * 5 / 4, longest_pause);
-    }
+    return wait_until_well(
+        budget, settle,
+        [&]() -> Result<bool> {
+          auto now = look(budget);
+          missed_ = now ? std::nullopt : std::optional(now.error());
+          if (!now) return now.error();
+          auto is_well = judge(*now, watches, told);
+          if (is_well && *is_well) out_.services = std::move(now->services);
+          return is_well;
+        },
+        [&] { return timed_out(budget, told); },
+        [this](const Budget& left, Milliseconds length) { return events_.pause(left, length); });
   }
 
   Error timed_out(const Budget& budget, const std::map<std::string, std::string>& told) {
@@ -434,11 +449,26 @@ class Run {
     }
     if (!not_well_.empty()) {
       const std::string& name = *not_well_.begin();
-      out_.failed =
-          FailedService{name, "timeout", told.contains(name) ? told.at(name) : "", "", ""};
+      FailedService failed_one{.name = name,
+                               .reason = "timeout",
+                               .text = told.contains(name) ? told.at(name) : "",
+                               .cure = timeout_cure};
+      if (const auto newest = newest_.find(name); newest != newest_.end()) {
+        const Task& task = newest->second;
+        // The time is over, and what says why is worth some more.
+        failed_one.log = log_of(task.service_id, task.id);
+        failed_one.node = host_name(task.node_id);
+        failed_one.exit_code = task.exit_code;
+      }
+      out_.failed = std::move(failed_one);
     }
-    return unreachable("timed out while waiting for the services: " + waiting,
-                       "Give more time by timeout where they only need it.");
+    if (missed_) {
+      return unreachable(fmt::format("timed out while waiting for the services: {}. The swarm did "
+                                     "not say how they are: {}",
+                                     waiting, missed_->message),
+                         missed_->hint);
+    }
+    return unreachable("timed out while waiting for the services: " + waiting, timeout_cure);
   }
 
   Result<bool> judge(const Look& now, std::vector<HealthWatch>& watches,
@@ -457,10 +487,14 @@ class Run {
                       "Look who removes services of this stack.");
       }
       const auto tasks = now.tasks.find(service.id);
-      const ServiceHealth health =
-          watch.look(*found->second, tasks == now.tasks.end() ? std::vector<Task>() : tasks->second,
-                     now.nodes, Clock::now());
+      const std::vector<Task> none;
+      const std::vector<Task>& of_service = tasks == now.tasks.end() ? none : tasks->second;
+      const ServiceHealth health = watch.look(*found->second, of_service, now.nodes, Clock::now());
       for (const Task& task : watch.take_new_failures()) keep_log(task);
+      const auto newest =
+          std::max_element(of_service.begin(), of_service.end(),
+                           [](const Task& a, const Task& b) { return a.was_before(b); });
+      if (newest != of_service.end()) newest_[service.name] = *newest;
       if (told[service.name] != health.text)
         reporter_.info(fmt::format("{}: {}", service.name, health.text));
       told[service.name] = health.text;
@@ -473,22 +507,58 @@ class Run {
 
   // A failed task is soon gone, and its log with it.
   void keep_log(const Task& task) {
-    if (logs_.size() >= most_logs || task.state == "rejected") return;
+    if (task.state == "rejected") return;
+    if (!logs_.contains(task.service_id) && logs_.size() >= most_services_with_logs) return;
+    if (logs_[task.service_id].size() < most_logs) read_log(task.service_id, task.id);
+  }
+
+  void read_log(const std::string& service, const std::string& task) {
     const EngineRequest request{.path = fmt::format("/tasks/{}/logs?stdout=1&stderr=1&tail={}",
-                                                    percent_encoded(task.id), log_lines),
+                                                    percent_encoded(task), log_lines),
                                 .answer_limit = most_log_bytes};
-    const auto answer = engine_.ask(budget_.at_most(Milliseconds{5000}), request);
-    if (answer && answer->is_good()) logs_[task.id] = text_of_log(answer->body);
+    const auto answer = engine_.ask(Budget::of(log_limit, budget_.stop()), request);
+    if (answer && answer->is_good())
+      logs_[service].emplace_back(task, last_lines(text_of_log(answer->body)));
+  }
+
+  // Whatever the Engine makes of what it was asked for.
+  static std::string last_lines(std::string text) {
+    int lines = 0;
+    for (std::size_t at = text.size(); at > 0; --at) {
+      const bool is_end = text[at - 1] == '\n' && at < text.size();
+      if (is_end && ++lines == log_lines) return text.substr(at);
+    }
+    return text;
+  }
+
+  // Of that task, or of one that failed before it where nothing is left of it.
+  std::string log_of(const std::string& service, const std::string& task) {
+    const auto& kept = logs_[service];
+    const auto is_of_task = [&](const auto& log) { return log.first == task; };
+    if (!task.empty() && std::none_of(kept.begin(), kept.end(), is_of_task))
+      read_log(service, task);
+    for (auto log = kept.rbegin(); log != kept.rend(); ++log) {
+      if (is_of_task(*log) && !log->second.empty()) return log->second;
+    }
+    for (auto log = kept.rbegin(); log != kept.rend(); ++log) {
+      if (!log->second.empty()) return log->second;
+    }
+    return {};
   }
 
   Error failure_of(const WatchedService& service, const ServiceHealth& health) {
-    FailedService failed_one{service.name, health.reason, health.text, host_name(health.node), {}};
-    if (const auto log = logs_.find(health.task); log != logs_.end()) failed_one.log = log->second;
-    if (failed_one.log.empty() && !logs_.empty()) failed_one.log = logs_.begin()->second;
-    std::string message = fmt::format("{}: {}", service.name, health.text);
-    if (!failed_one.node.empty()) message += fmt::format(" (on {})", failed_one.node);
+    FailedService failed_one{.name = service.name,
+                             .reason = health.reason,
+                             .text = health.text,
+                             .cure = health.cure,
+                             .node = host_name(health.node),
+                             .exit_code = health.exit_code,
+                             .log = log_of(service.id, health.task)};
+    std::string message = fmt::format("{}: {} ({}", service.name, health.text, health.reason);
+    if (failed_one.exit_code != 0) message += fmt::format(", exit code {}", failed_one.exit_code);
+    if (!failed_one.node.empty()) message += fmt::format(", on {}", failed_one.node);
     out_.failed = std::move(failed_one);
-    return failed(std::move(message), health.cure);
+    return failed(message + ")", health.cure);
   }
 
   // --- taking back ---
@@ -497,8 +567,9 @@ class Run {
     out_.has_written = !made_.empty() || !updated_.empty() || is_well_without_removals_;
     if (const auto may = rules_.may_write(); !may && out_.has_written) {
       out_.outcome = "unknown";
-      out_.error = outcome_unknown(fmt::format("{}. {}", error.message, may.error().message),
-                                   "What was written stays: whoever has the lock now finds it.");
+      out_.error = outcome_unknown(
+          fmt::format("{}. {}. Written by then: {}", error.message, may.error().message, written()),
+          "What was written stays: whoever has the lock now finds it.");
       return;
     }
     if (!out_.has_written || is_well_without_removals_) {
@@ -537,30 +608,45 @@ class Run {
     out_.error = std::move(error);
   }
 
+  // What may be written, by name.
+  [[nodiscard]] std::string written() const {
+    std::vector<std::string> names;
+    for (const ServicePlan* service : updated_) names.push_back(service->name);
+    for (const NamedObject& made : made_) names.push_back(made.name);
+    return visible(join(names, ", "));
+  }
+
+  // The error names all that is not as it was.
   Result<> take_back(const Budget& budget, bool is_waited_for) {
-    std::optional<Error> first;
+    std::vector<Error> errors;
     const auto note = [&](const Result<>& result) {
-      if (!result && !first) first = result.error();
+      if (!result) errors.push_back(result.error());
     };
     note(restore_all(budget));
     // Services first: the rest is in use until they are gone.
-    note(remove_made(budget, true));
-    if (is_waited_for && !first) {
+    note(remove_made(budget, [](const NamedObject& made) { return made.kind == "services"; }));
+    if (is_waited_for && errors.empty()) {
       // A cancel ends the wait: all that matters is written by now.
       const auto well = wait_until_restored(Budget(budget.deadline(), budget_.stop()));
       is_waited_for = well || well.error().kind != ErrorKind::cancelled;
       if (is_waited_for) note(well);
     }
+    const Budget rest = is_waited_for ? budget : budget.at_most(cancelled_limit);
+    // What was never answered may be there only by now.
+    note(remove_made(
+        rest, [](const NamedObject& made) { return made.kind == "services" && made.id.empty(); }));
     const auto removed =
-        remove_made(is_waited_for ? budget : budget.at_most(cancelled_limit), false);
-    if (is_waited_for || removed) {
+        remove_made(rest, [](const NamedObject& made) { return made.kind != "services"; });
+    if (is_waited_for) {
       note(removed);
-    } else {
+      // So that the next deploy can make them again; the stack is as it was whatever this says.
+      if (removed) (void)wait_for_networks(budget.at_most(answer_limit), engine_, made_);
+    } else if (!removed) {
       // Nothing uses it: the stack runs as before.
       reporter_.warning(
           fmt::format("There was no time to clean up all of it: {}.", removed.error().message));
     }
-    if (first) return *std::move(first);
+    if (!errors.empty()) return joined(std::move(errors));
     return {};
   }
 
@@ -591,12 +677,12 @@ class Run {
         others.push_back(written[i]);
       }
     }
-    std::optional<Error> first;
+    std::vector<Error> errors;
     for (const ServicePlan* service : others) {
-      const auto restored = restore(budget, *service);
-      if (!restored && !first) first = restored.error();
+      if (auto restored = restore(budget, *service); !restored)
+        errors.push_back(std::move(restored).error().within("restoring " + service->name));
     }
-    if (first) return *std::move(first);
+    if (!errors.empty()) return joined(std::move(errors));
     return {};
   }
 
@@ -616,56 +702,40 @@ class Run {
         reporter_.info(fmt::format("{}: its old spec is back", service.name));
         return {};
       }
-      if (answer.error().kind != ErrorKind::conflict)
-        return Error(answer.error()).within("restoring " + service.name);
+      if (answer.error().kind != ErrorKind::conflict) return answer.error();
     }
-    return conflict(fmt::format("{} changes all the time", service.name));
+    return conflict("it changes all the time");
   }
 
-  Result<> remove_made(const Budget& budget, bool services) {
-    std::optional<Error> first;
-    Milliseconds wait = first_pause;
-    std::vector<EngineRequest> requests;
-    for (const Made& made : made_) {
-      if ((made.kind == "services") != services) continue;
+  Result<> remove_made(const Budget& budget,
+                       const std::function<bool(const NamedObject&)>& is_wanted) {
+    std::vector<Error> errors;
+    std::vector<NamedObject> objects;
+    for (NamedObject made : made_) {
+      if (!is_wanted(made)) continue;
       auto id = made.id.empty() ? id_of(budget, made) : Result<std::string>(made.id);
       if (!id) {
-        if (!first) first = std::move(id).error().within("removing " + made.name);
+        errors.push_back(std::move(id).error().within("removing " + made.name));
       } else if (!id->empty()) {
-        requests.push_back(
-            {.method = "DELETE", .path = fmt::format("/{}/{}", made.kind, percent_encoded(*id))});
+        made.id = *std::move(id);
+        objects.push_back(std::move(made));
       }
     }
-    const auto answers = engine_.ask_all(budget.at_most(answer_limit), requests);
-    for (std::size_t i = 0; i < requests.size(); ++i) {
-      if (answers[i] && (answers[i]->is_good() || answers[i]->status == 404)) continue;
-      while (true) {
-        const EngineRequest& request = requests[i];
-        const auto answer = engine_.ask(budget.at_most(answer_limit), request);
-        if (answer && (answer->is_good() || answer->status == 404)) break;
-        const bool is_in_use = answer && answer->body.find("in use") != std::string::npos;
-        if (is_in_use && !budget.is_over()) {
-          pause(budget, wait);  // tasks that stop still hold it
-          continue;
-        }
-        Error error = answer ? engine_error(request, *answer) : answer.error();
-        if (!first) first = std::move(error).within("removing what was made");
-        break;
-      }
-    }
-    if (first) return *std::move(first);
+    if (auto removed = remove_objects(budget, engine_, std::move(objects)); !removed)
+      errors.push_back(std::move(removed).error());
+    if (!errors.empty()) return joined(std::move(errors));
     return {};
   }
 
   // Of what may have been made although no answer came; empty when it was not, or is another's.
-  Result<std::string> id_of(const Budget& budget, const Made& made) {
+  Result<std::string> id_of(const Budget& budget, const NamedObject& made) {
     const EngineRequest request{.path =
                                     fmt::format("/{}/{}", made.kind, percent_encoded(made.name))};
     PCA_TRY(const EngineAnswer answer, engine_.ask(budget.at_most(answer_limit), request));
     if (answer.status == 404) return std::string();
     if (!answer.is_good()) return engine_error(request, answer);
     PCA_TRY(const Json there, parse_json(answer.body));
-    if (!is_of_stack(there)) return std::string();
+    if (!is_of_stack(there, stack_)) return std::string();
     return there.text_of(made.kind == "networks" ? "Id" : "ID");
   }
 
@@ -681,6 +751,7 @@ class Run {
       patient.max_task_failures = 1000;
       patient.scheduling_timeout = rules_.rollback_timeout;
       watches.emplace_back(std::move(watched), patient);
+      watches.back().note_earlier(earlier_failures_[service->before.id]);
     }
     const auto failed_before = out_.failed;
     const auto done = watches.empty() ? Result<>() : watch(budget, watches, Milliseconds{0});
@@ -695,17 +766,22 @@ class Run {
   const StackPlan& plan_;
   const SwarmState& state_;
   const RunRules& rules_;
+  SwarmEvents events_;
   std::map<std::string, std::string> ids_;  // of secrets and configs, by name
-  std::vector<Made> made_;
+  std::vector<NamedObject> made_;           // in that order
   std::vector<const ServicePlan*> updated_;
-  std::map<std::string, std::string> logs_;  // by task
+  // Of tasks by their ID, by service.
+  std::map<std::string, std::vector<std::pair<std::string, std::string>>> logs_;
+  std::map<std::string, Task> newest_;  // task of each service that was watched, by name
   std::map<std::string, std::string> host_names_;
   std::set<std::string> not_well_;
+  std::optional<Error> missed_;  // of the last look, when it told nothing
   std::size_t nodes_ = 0;
-  bool needs_nodes_ = false;
   // What was read for the plan tells how the services are, as long as nothing is written.
   bool may_use_plans_look_ = false;
   bool is_well_without_removals_ = false;
+  bool has_looked_ = false;
+  std::map<std::string, std::set<std::string>> earlier_failures_;  // tasks by service, all by ID
   StackRun out_;
 };
 

@@ -26,9 +26,11 @@ struct RunRules {
 struct FailedService {
   std::string name;
   std::string reason;  // "image", "crash", ... as FailureKind
-  std::string text;
-  std::string node;
-  std::string log;  // last lines of the task, as the host wrote them
+  std::string text = {};
+  std::string cure = {};
+  std::string node = {};
+  std::int64_t exit_code = 0;  // of the task's container
+  std::string log = {};        // last lines of the task, as the host wrote them
 };
 
 struct StackRun {
@@ -38,7 +40,11 @@ struct StackRun {
   std::string release;       // what it was about
   std::string previous;      // what was current before
   std::optional<FailedService> failed;
+  Json services;                                // as the Engine had them when all were well
+  std::map<std::string, std::string> networks;  // IDs of those that were made, by name
   std::map<std::string, double> phases_ms;
+  // What else the outputs, the report and the summary say, by name; empty values are nothing.
+  std::vector<std::pair<std::string, std::string>> facts;
 };
 
 // Writes what the plan says, waits until all services are well, and removes what is to go; on a

@@ -240,7 +240,7 @@ class Conversion {
       out.set("StopGracePeriod", nanoseconds(at(service, "stop_grace_period")));
     }
     if (const Json* check = service.find("healthcheck"))
-      out.set("Healthcheck", healthcheck(*check));
+      out.set("Healthcheck", healthcheck(key, *check));
     put(out, "Hosts", hosts(at(service, "extra_hosts")));
     put(out, "DNSConfig", dns(service));
     put(out, "Secrets", references(key, service, "secrets"));
@@ -338,11 +338,27 @@ class Conversion {
         put(options, "SizeBytes", at(*tmpfs, "size"));
         out.set("TmpfsOptions", std::move(options));
       }
+    } else if (type == "cluster") {
+      excludes({"bind", "volume", "tmpfs"});
+      cluster_volume(key, source, out);
     } else {
       mistake(path, fmt::format("services.{}.volumes: {} is no type of a mount", key, shown(type)),
-              "Write volume, bind or tmpfs.");
+              "Write volume, bind, tmpfs or cluster.");
     }
     return out;
+  }
+
+  // A volume of a CSI driver, or any of a group of them.
+  void cluster_volume(const std::string& key, const std::string& source, Json& out) {
+    const Path path{"services", key, "volumes"};
+    out.set("ClusterOptions", Json::object());
+    if (source.empty()) {
+      mistake(path, fmt::format("services.{}.volumes: a cluster volume has no source", key),
+              "Name the volume, or write group:NAME.");
+    } else if (!source.starts_with("group:") &&
+               must_be_defined("volumes", source, path, "volume")) {
+      out.set("Source", name_of("volumes", source));
+    }
   }
 
   void named_volume(const std::string& key, const std::string& source, const Json& volume,
@@ -364,9 +380,15 @@ class Conversion {
     out.set("VolumeOptions", std::move(options));
   }
 
-  static Json healthcheck(const Json& check) {
+  Json healthcheck(const std::string& key, const Json& check) {
     Json out = Json::object();
-    if (check.find("disable") != nullptr) return out.set("Test", list_of({"NONE"}));
+    const bool is_off = check.find("disable") != nullptr;
+    if (is_off && check.find("test") != nullptr) {
+      mistake({"services", key, "healthcheck", "disable"},
+              fmt::format("services.{}.healthcheck: test and disable exclude each other", key),
+              "Write test: [NONE] in the later file.");
+    }
+    if (is_off) return out.set("Test", list_of({"NONE"}));
     put(out, "Test", at(check, "test"));
     put(out, "Interval", nanoseconds(at(check, "interval")));
     put(out, "Timeout", nanoseconds(at(check, "timeout")));

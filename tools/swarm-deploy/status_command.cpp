@@ -13,6 +13,7 @@
 #include "swarm-deploy/release_run.hpp"
 #include "swarm-deploy/run_report.hpp"
 #include "swarm-deploy/service_health.hpp"
+#include "swarm-deploy/waiting_options.hpp"
 
 namespace pca::swarm_deploy {
 
@@ -199,7 +200,7 @@ Result<int> run_wait(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   }
   RunRules rules;
   rules.settle = inputs.duration("settle");
-  rules.health = {inputs.integer("max-task-failures"), inputs.duration("scheduling-timeout")};
+  rules.health = read_health_rules(inputs);
   StackRun run = execute_plan(budget, *engine, context.reporter, given.stack, plan, state, rules);
   run.release = state.history.current;
   tell_run(context, "wait", given.stack, plan, run, start);

@@ -1,12 +1,18 @@
 #include "net/engine.hpp"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 
+#include <atomic>
+#include <thread>
+
+#include "support/comes_true.hpp"
 #include "support/fake_engine.hpp"
 
 namespace pca {
 namespace {
 
+using test::comes_true;
 using test::FakeEngine;
 
 // Made anew by each test: they may run long after the process began.
@@ -46,6 +52,25 @@ TEST(EngineEndpointTest, IsATcpAddress) {
     const auto endpoint = parse_engine_endpoint(bad);
     ASSERT_FALSE(endpoint) << bad;
     EXPECT_EQ(endpoint.error().kind, ErrorKind::bad_input) << bad;
+  }
+}
+
+TEST(EngineTest, AManagerWithoutALeaderIsUnreachableForNow) {
+  FakeEngine fake;
+  const auto engine = connect_to(fake);
+  ASSERT_TRUE(engine);
+  for (const char* said :
+       {"rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too "
+        "few managers are online.",
+        "rpc error: code = DeadlineExceeded desc = context deadline exceeded"}) {
+    fake.set_answer([said](const FakeEngine::Request&) -> std::optional<FakeEngine::Answer> {
+      return FakeEngine::Answer{500, Json::object().set("message", said).dump()};
+    });
+    const auto answer = (*engine)->json(patient(), {.path = "/services"});
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().kind, ErrorKind::unreachable);
+    EXPECT_TRUE(answer.error().transient);
+    EXPECT_EQ(answer.error().hint, "Bring back its managers until more than half of them run.");
   }
 }
 
@@ -178,6 +203,32 @@ TEST(EngineTest, AQuestionGoesToAnotherManagerAtOnce) {
   EXPECT_TRUE(answer) << answer.error().message;
 }
 
+TEST(EngineTest, WhenNoneAnswersWellTheOneThatRunsIsHeard) {
+  auto first = std::make_unique<FakeEngine>();
+  auto second = std::make_unique<FakeEngine>();
+  const auto engine =
+      Engine::connect_manager(patient(), {*parse_engine_endpoint("unix://" + first->socket()),
+                                          *parse_engine_endpoint("unix://" + second->socket())});
+  ASSERT_TRUE(engine) << engine.error().message;
+  second->set_answer([](const FakeEngine::Request& request) -> std::optional<FakeEngine::Answer> {
+    if (request.path != "/services") return std::nullopt;
+    return FakeEngine::Answer{503, R"({"message":"This node is not a swarm manager."})"};
+  });
+  const std::string gone = first->socket();
+  first.reset();
+  const auto told = (*engine)->json(patient(), {.path = "/services"});
+  ASSERT_FALSE(told);
+  EXPECT_NE(told.error().message.find("not a swarm manager"), std::string::npos)
+      << told.error().message;
+  const std::string other = second->socket();
+  second.reset();
+  const auto both = (*engine)->json(patient(), {.path = "/services"});
+  ASSERT_FALSE(both);
+  EXPECT_EQ(both.error().kind, ErrorKind::unreachable);
+  for (const std::string& socket : {gone, other})
+    EXPECT_NE(both.error().message.find(socket), std::string::npos) << both.error().message;
+}
+
 TEST(EngineTest, EachManagerIsAskedInItsOwnVersion) {
   FakeEngine first("1.45");
   FakeEngine second("1.41");
@@ -194,6 +245,22 @@ TEST(EngineTest, EachManagerIsAskedInItsOwnVersion) {
   EXPECT_EQ((*engine)->name(), second.socket());
   ASSERT_GE(second.requests().size(), 2U);
   EXPECT_EQ(second.requests().front().path, "/_ping");
+}
+
+TEST(EngineTest, AManagerOfAnotherSwarmDoesNotStandIn) {
+  auto first = std::make_unique<FakeEngine>();
+  FakeEngine second;
+  be(*first, R"({"LocalNodeState":"active","ControlAvailable":true,"Cluster":{"ID":"one"}})");
+  be(second, R"({"LocalNodeState":"active","ControlAvailable":true,"Cluster":{"ID":"two"}})");
+  const auto engine =
+      Engine::connect_manager(patient(), {*parse_engine_endpoint("unix://" + first->socket()),
+                                          *parse_engine_endpoint("unix://" + second.socket())});
+  ASSERT_TRUE(engine) << engine.error().message;
+  first.reset();
+  const auto answer = (*engine)->json(patient(), {.path = "/services"});
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().kind, ErrorKind::unreachable);
+  for (const FakeEngine::Request& request : second.requests()) EXPECT_NE(request.path, "/services");
 }
 
 TEST(EngineTest, TakesTheFirstManagerThatIsWell) {
@@ -224,6 +291,61 @@ TEST(EngineTest, WritesFilters) {
   EXPECT_EQ(engine_filter(terms),
             "filters=%7B%22label%22%3A%7B%22a%3Db%22%3Atrue%7D%2C%22name%22%3A%7B%22x%20y%22%"
             "3Atrue%7D%7D");
+}
+
+TEST(EngineTest, FollowsWhatHasNoEnd) {
+  FakeEngine fake;
+  const auto engine = connect_to(fake);
+  ASSERT_TRUE(engine);
+  std::string heard;
+  const EngineRequest request{.path = "/events", .sink = [&](std::string_view piece) {
+                                heard += piece;
+                                return heard.size() < 6;
+                              }};
+  std::jthread teller([&] {
+    EXPECT_TRUE(comes_true([&] { return fake.listeners() == 1; }));
+    fake.tell("one");
+    fake.tell("two");
+  });
+  EXPECT_TRUE((*engine)->follow(patient(), request));
+  EXPECT_EQ(heard, "onetwo");
+  EXPECT_TRUE(comes_true([&] { return fake.listeners() == 0; }));
+  fake.set_answer([](const FakeEngine::Request&) -> std::optional<FakeEngine::Answer> {
+    return FakeEngine::Answer{403, R"({"message":"not for you"})"};
+  });
+  const auto refused = (*engine)->follow(patient(), request);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::permission);
+}
+
+// Of those that the way to it bears, as commands of a host do.
+TEST(EngineTest, WhatIsFollowedTakesOneOfTheConnections) {
+  FakeEngine fake;
+  auto endpoint = *parse_engine_endpoint("unix://" + fake.socket());
+  endpoint.most_connections = [] { return std::size_t{4}; };
+  const auto engine = Engine::connect(patient(), endpoint);
+  ASSERT_TRUE(engine);
+  std::atomic<int> now = 0;
+  std::atomic<int> most = 0;
+  fake.set_answer([&](const FakeEngine::Request& request) -> std::optional<FakeEngine::Answer> {
+    if (request.path == "/events") return std::nullopt;
+    const int here = ++now;
+    for (int before = most; before < here && !most.compare_exchange_weak(before, here);) continue;
+    ::poll(nullptr, 0, 30);  // so that the others come meanwhile
+    --now;
+    return FakeEngine::Answer{200, "[]"};
+  });
+  const std::vector<EngineRequest> many(12, EngineRequest{.path = "/services"});
+  (void)(*engine)->ask_all(patient(), many);
+  EXPECT_EQ(most, 4);
+  most = 0;
+  std::jthread follower([&](const std::stop_token& stop) {
+    const EngineRequest events{.path = "/events", .sink = [](std::string_view) { return true; }};
+    (void)(*engine)->follow(Budget::of(Milliseconds{20'000}, stop), events);
+  });
+  ASSERT_TRUE(comes_true([&] { return fake.listeners() == 1; }));
+  (void)(*engine)->ask_all(patient(), many);
+  EXPECT_EQ(most, 3);
 }
 
 }  // namespace

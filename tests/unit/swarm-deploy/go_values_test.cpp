@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace pca::swarm_deploy {
 namespace {
 
@@ -41,6 +43,39 @@ TEST(GoCpus, ReadsDecimals) {
   EXPECT_EQ(*parse_cpus("2"), 2'000'000'000);
   for (const char* bad : {"", ".", "x", "-1", "0.0000000001", "1e3"})
     EXPECT_FALSE(parse_cpus(bad)) << bad;
+}
+
+TEST(GoFloat, IsWrittenAsGoWritesIt) {
+  for (const auto& [value, text] : std::vector<std::pair<double, std::string>>{
+           {0, "0"},
+           {1.5, "1.5"},
+           {0.1, "0.1"},
+           {-2.25, "-2.25"},
+           {1.0 / 3, "0.3333333333333333"},
+           {123456, "123456"},
+           {999999.5, "999999.5"},
+           {1e6, "1e+06"},
+           {1234567, "1.234567e+06"},
+           {0.0001, "0.0001"},
+           {0.00001, "1e-05"},
+           {5e-324, "5e-324"},
+           {1.7976931348623157e308, "1.7976931348623157e+308"},
+           {std::numeric_limits<double>::infinity(), "+Inf"}}) {
+    EXPECT_EQ(go_float_text(value), text);
+  }
+}
+
+TEST(GoScalar, ReadsDecimals) {
+  const auto number = [](const char* text) {
+    ConfigValue value;
+    value.kind = ConfigValue::Kind::text;
+    value.text = text;
+    return go_scalar(value);
+  };
+  EXPECT_EQ(*number("1.5").as_double(), 1.5);
+  EXPECT_EQ(*number("+.5e3").as_double(), 500);
+  EXPECT_EQ(*number("1e400").as_string(), "1e400");
+  EXPECT_EQ(*number("1.5x").as_string(), "1.5x");
 }
 
 TEST(GoCommand, IsSplitAsAShellDoes) {

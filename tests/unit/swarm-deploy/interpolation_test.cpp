@@ -45,6 +45,17 @@ TEST(Interpolation, SaysWhatADefaultSwallows) {
   EXPECT_EQ(done->swallowed, std::vector<std::string>{"$A-tail"});
 }
 
+TEST(Interpolation, SaysWhatTheDockerCommandMisreads) {
+  for (const char* text : {"${A:?b-c}", "${A?b-c}", "${A-b:-c}", "${MISSING-b:-c}", "${A?b:?c}"}) {
+    const auto done = interpolate(text, variables);
+    EXPECT_EQ(done->misread, std::vector<std::string>{text});
+  }
+  for (const char* text : {"${A}", "$A", "${A:-b-c}", "${A-b-c}", "${A:?b}", "${A:-b:?c}",
+                           "${A:+b-c}", "${MISSING:-${B_2}-c}"}) {
+    EXPECT_TRUE(interpolate(text, variables)->misread.empty()) << text;
+  }
+}
+
 TEST(Interpolation, RefusesWhatIsNone) {
   for (const char* bad : {"$", "a$ b", "${", "${}", "${1}", "${A", "${A!x}", "$-"}) {
     EXPECT_TRUE(text_of(bad).starts_with("error: ")) << bad;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/digest.hpp"
+#include "base/gzip.hpp"
 #include "swarm-deploy/swarm_state.hpp"
 
 namespace pca::swarm_deploy {
@@ -33,6 +34,15 @@ TEST(RecordName, IsNeverLongerThanAConfigsAndTellsStacksApart) {
   EXPECT_TRUE(one.ends_with("." + id));
 }
 
+TEST(RecordName, BeginsWithThePrefixOfItsStack) {
+  for (const std::size_t size : {1U, 30U, 31U, 32U, 40U, 50U, 63U}) {
+    const std::string stack(size, 's');
+    for (const char* what : {"state", "lock", "preview", "release-20261124T093000Z-1a2b3c4"})
+      EXPECT_TRUE(record_name(stack, what).starts_with(record_prefix(stack))) << size << what;
+  }
+  EXPECT_EQ(record_prefix("shop"), "shop.");
+}
+
 TEST(StackHistoryTest, GoesBackToTheNewestGoodOneBefore) {
   const auto history =
       history_of({release("r1"), release("r2"), release("r3", "rolled-back"), release("r4")}, "r4");
@@ -41,6 +51,15 @@ TEST(StackHistoryTest, GoesBackToTheNewestGoodOneBefore) {
   EXPECT_NE(rollback_target(history, "shop", "r9").error().message.find("no release r9"),
             std::string::npos);
   EXPECT_FALSE(rollback_target(history_of({release("r1")}, "r1"), "shop", ""));
+}
+
+TEST(StackHistoryTest, GoesBackToWhatNobodyWaitedForOnlyWhenThereIsNothingElse) {
+  const auto some = history_of({release("r1"), release("r2", "unverified"), release("r3")}, "r3");
+  EXPECT_EQ(rollback_target(some, "shop", "")->id, "r1");
+  const auto none = history_of({release("r1", "unverified"), release("r2", "unverified"),
+                                release("r3", "failed"), release("r4", "unverified")},
+                               "r4");
+  EXPECT_EQ(rollback_target(none, "shop", "")->id, "r2");
 }
 
 TEST(StackHistoryTest, GoesBackToWhatIsCurrentWhenADeployDidNotEnd) {
@@ -88,6 +107,11 @@ TEST(ParseHistory, ReadsWhatRecordConfigMade) {
   EXPECT_EQ(history.releases[0].record.text_of("actor"), "octocat");
   EXPECT_TRUE(history.releases[0].is_good());
   EXPECT_TRUE(parse_history(list, "other").releases.empty());
+  // A config that says it is one has its labels from somebody else.
+  Json forged = spec;
+  Json other = Json::array();
+  other.push(Json(config).set("Spec", forged.set("Name", "shop_c")));
+  EXPECT_TRUE(parse_history(other, "shop").releases.empty());
   // Nothing of it is the stack's own for anybody.
   EXPECT_EQ(spec.find("Labels")->find(stack_label), nullptr);
 }
@@ -95,14 +119,14 @@ TEST(ParseHistory, ReadsWhatRecordConfigMade) {
 TEST(ParseHistory, LeavesOutWhatIsNone) {
   const char* labels = R"("Labels":{"private-cloud-actions.stack":"shop",)";
   const std::string text =
-      std::string(R"([{"ID":"a","Spec":{)") + labels +
-      R"("private-cloud-actions.kind":"release","private-cloud-actions.release":"../x"}}},{"ID":"b","Spec":{)" +
-      labels +
+      std::string(R"([{"ID":"a","Spec":{"Name":"shop.release-../x",)") + labels +
+      R"("private-cloud-actions.kind":"release","private-cloud-actions.release":"../x"}}},)" +
+      R"({"ID":"b","Spec":{"Name":"shop.state",)" + labels +
       R"("private-cloud-actions.kind":"state","private-cloud-actions.hold":"no json"}}},{"ID":"c"},3,)" +
       R"({"Spec":{"Labels":7}}])";
   const StackHistory history = parse_history(json(text.c_str()), "shop");
   EXPECT_TRUE(history.releases.empty());
-  EXPECT_EQ(history.config, "b");
+  EXPECT_EQ(history.state.config, "b");
   EXPECT_TRUE(history.hold);  // what cannot be read holds
   EXPECT_TRUE(parse_history(json("{}"), "shop").releases.empty());
 }
@@ -129,6 +153,27 @@ TEST(StackPartsTest, NameNetworksAndComeBackAsTheyWere) {
       spec.networks[0].body.dump(),
       R"({"Name":"shop_front","Driver":"overlay","Labels":{"com.docker.stack.namespace":"shop"},"Options":{"a":"b"}})");
   EXPECT_EQ(spec.external_networks, std::vector<std::string>{"public"});
+}
+
+TEST(StackPartsTest, WavesAreKeptAndOlderReleasesHaveNone) {
+  StackParts parts;
+  parts.services.push_back(json(R"({"Name":"shop_db"})"));
+  parts.services.push_back(json(R"({"Name":"shop_web"})"));
+  parts.waves["shop_web"] = 2;
+  const auto back = unpack(*pack(parts));
+  ASSERT_TRUE(back) << back.error().message;
+  const StackSpec spec = spec_of("shop", *back);
+  ASSERT_EQ(spec.services.size(), 2U);
+  EXPECT_EQ(spec.services[0].wave, 0U);
+  EXPECT_EQ(spec.services[1].wave, 2U);
+  const auto packed = [](const std::string& text) {
+    const std::string data = gzip(text, 9);
+    return base64_encode(std::vector<std::uint8_t>(data.begin(), data.end()));
+  };
+  const std::string old = R"({"version":1,"services":[],"networks":[],"external-networks":[])";
+  EXPECT_TRUE(unpack(packed(old + "}")));
+  EXPECT_FALSE(unpack(packed(old + R"(,"waves":{"shop_web":-1}})")));
+  EXPECT_FALSE(unpack(packed(old + R"(,"waves":[]})")));
 }
 
 TEST(StackPartsTest, WhatAFileSaysOfANetworkIsKept) {

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Side by side with what people use today, in one run: OpenSSH directly and, where it is on PATH,
-# OpenSSH through cloudflared. Real sshd, the sandbox's edge, all on loopback. Prints Markdown tables.
+# OpenSSH through cloudflared. Real sshd, the sandbox's edge, all on loopback. Prints Markdown tables. Then compare_github.sh.
+# Fails where a target is missed.
 # usage: bash bench/compare.sh [ROUNDS]   default 7
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-usage() { sed -n '2,4s/^# //p' bench/compare.sh; }
+usage() { sed -n '2,5s/^# //p' bench/compare.sh; }
 rounds=${1:-7}
 case $rounds in
 -h | --help) usage && exit 0 ;;
@@ -24,30 +25,7 @@ cleanup() {
   rm -rf "$work" "${store:-$work}"
 }
 trap cleanup EXIT
-
-free_port() {
-  local port
-  while port=$(shuf -i 20000-60000 -n 1) && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
-  echo "$port"
-}
-
-wait_for_port() { # port
-  for _ in $(seq 100); do
-    if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then return; fi
-    sleep 0.05
-  done
-  echo "error: nothing listens on port $1; see $work" >&2
-  exit 1
-}
-
-ready_field() { # file field
-  for _ in $(seq 100); do
-    [ -s "$1" ] && sed -n "s/.*\"$2\": *\"\([^\"]*\)\".*/\1/p" "$1" && return
-    sleep 0.05
-  done
-  echo "error: the sandbox did not start; see $1" >&2
-  exit 1
-}
+. bench/support.sh
 
 make_keys() {
   mkdir "$work/home" # no login files: they are not what is measured
@@ -116,19 +94,6 @@ cloudflared_proxy() { # edge name, edge port
   echo "-o 'ProxyCommand=SSL_CERT_FILE=$work/$1.pem TUNNEL_SERVICE_TOKEN_ID=bench TUNNEL_SERVICE_TOKEN_SECRET=bench-secret cloudflared access ssh --hostname localhost:$2'"
 }
 peer() { command -v cloudflared >/dev/null; }
-
-# What the next table has to show: tunnel-ssh's wall time or CPU is at most this part of a peer's.
-targets=()
-target() { targets+=("--target=$1,$2,$3"); } # wall or cpu, at most, peer
-
-compare() { # title, then NAME=COMMAND...
-  local title=$1
-  printf '\n### %s\n\n' "$title"
-  shift
-  "$bin/measure" "$rounds" "${targets[@]}" "$@" | tee "$work/table"
-  targets=()
-  sed -n "s!^| \(wall\|cpu\): !| $title | \1: !p" "$work/table" >>"$work/verdicts"
-}
 
 verdict() { # title, what, figure, at most: of a figure that is not a ratio
   awk -v title="$1" -v what="$2" -v figure="$3" -v most="$4" \
@@ -294,5 +259,8 @@ tunnel_cost=met
 echo '```'
 echo "| 256 MiB each way, CPU of the client's thread | Access tunnel / plain TLS | see above | 1.30 | $tunnel_cost |" >>"$work/verdicts"
 
-printf '\n## All targets\n\n| | tunnel-ssh / peer | is | at most | |\n|---|---|---|---|---|\n'
-cat "$work/verdicts"
+missed=0
+conclude tunnel-ssh || missed=1
+echo
+bash bench/compare_github.sh $((rounds * 3)) || missed=1
+exit $missed

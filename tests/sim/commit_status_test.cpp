@@ -395,6 +395,29 @@ TEST_F(CommitStatusRun, TellsAllOfManyOfACancelInTime) {
       << states(github);
 }
 
+// Nothing else would tell how it ended: the command is over, and no step of the job knows of it.
+TEST_F(CommitStatusRun, TellsAResultAgainThatACancelHasCut) {
+  const SandboxGithub github;
+  test::Process process(run_spec(github, "true", {{"INPUT_CONTEXT", "a\nb\nc"}}));
+  const auto end = std::chrono::steady_clock::now() + 20s;
+  // Before the second and the third result it waits for a second.
+  while (states(github).find("success") == std::string::npos &&
+         std::chrono::steady_clock::now() < end) {
+    ::poll(nullptr, 0, 5);
+  }
+  process.interrupt();
+  EXPECT_EQ(process.wait(10s), 0) << process.out() << process.err();
+  EXPECT_TRUE(states(github).ends_with("success success success success")) << states(github);
+  EXPECT_EQ(outputs().at("state"), "success");
+}
+
+TEST_F(CommitStatusRun, RepeatsAResultWhoseAnswerWasLost) {
+  const SandboxGithub github({"--fault", "lost-answer:2"});
+  const Finished done = test::run_process(run_spec(github, "true"), 60s);
+  EXPECT_EQ(done.code, 0) << done.out;
+  EXPECT_EQ(states(github), "pending success success");
+}
+
 // As the runner does it: bash becomes the tool, and gets the signal alone.
 class CommitStatusCancel : public CommitStatusRun,
                            public ::testing::WithParamInterface<const char*> {};

@@ -135,6 +135,8 @@ TEST_F(Deployments, APreviewsSuccessMakesItsEarlierOnesInactive) {
   EXPECT_EQ(deploy(github, "1", preview).outputs.at("deactivated"), "4");
   const ProcessEnvironment keep = with(preview, {{"INPUT_SUPERSEDED", "keep"}});
   EXPECT_EQ(deploy(github, "5", keep).outputs.at("deactivated"), "");
+  // Nor does GitHub end them by itself.
+  EXPECT_EQ(last_body(github).find("auto_inactive")->dump(), "false");
 }
 
 TEST_F(Deployments, OfEnvironmentsAreLeftToGitHubUnlessAsked) {

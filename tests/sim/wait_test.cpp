@@ -183,6 +183,70 @@ TEST_F(Wait, AForgedCheckIsNotCloudflares) {
   EXPECT_EQ(done.code, 6) << done.out;
 }
 
+// Among those that nobody looks at one may have failed.
+TEST_F(Wait, MoreChecksThanAreLookedAtAreNoSuccess) {
+  set_checks(Json::Array(1000, check("tests", "success")));
+  const SandboxGithub github(arguments());
+  const Finished done = run(github);
+  EXPECT_EQ(done.code, 1) << done.out << done.err;
+  EXPECT_NE((done.out + done.err).find("the commit has 1000 check_runs or more"), std::string::npos)
+      << done.err;
+}
+
+// A monorepo whose other Worker has nothing new: Cloudflare does not build it.
+TEST_F(Wait, AWorkerThatIsNotBuiltIsSkippedAfterAWhile) {
+  const std::string summary =
+      "Build ID: [x](https://dash.cloudflare.com/x)\nPreview URL: "
+      "https://11112222-shop.acme.workers.dev";
+  Json built = cloudflare("success", summary);
+  const std::string id = "0a1b2c3d-0000-4000-8000-1234567890ab";
+  built.set("details_url", "https://dash.cloudflare.com/?to=/" + std::string(32, 'a') +
+                               "/workers/services/view/shop/production/builds/" + id);
+  set_checks({built});
+  const SandboxGithub github(arguments());
+  const Finished done =
+      run(github, {{"INPUT_CLOUDFLARE", "true"},
+                   {"INPUT_GRACE", "1s"},
+                   {"INPUT_CHECKS", "Workers Builds: shop\nWorkers Builds: other"}});
+  EXPECT_EQ(done.code, 0) << done.out << done.err;
+  EXPECT_EQ(outputs().at("state"), "success");
+  EXPECT_EQ(outputs().at("deployment-id"), id);
+  EXPECT_NE(outputs().at("details-url").find(id), std::string::npos);
+  EXPECT_NE(outputs().at("results").find(
+                R"({"name":"Workers Builds: other","state":"skipped","said":"","url":""})"),
+            std::string::npos)
+      << outputs().at("results");
+  EXPECT_NE(
+      outputs().at("results").find(R"("preview-url":"https://11112222-shop.acme.workers.dev")"),
+      std::string::npos)
+      << outputs().at("results");
+}
+
+TEST_F(Wait, AWorkerThatIsMissingIsWaitedForUntilThen) {
+  set_checks({cloudflare("success")});
+  const SandboxGithub github(arguments());
+  const Finished done =
+      run(github, {{"INPUT_CLOUDFLARE", "true"},
+                   {"INPUT_GRACE", "1h"},
+                   {"INPUT_WAIT_LIMIT", "3s"},
+                   {"INPUT_CHECKS", "Workers Builds: shop\nWorkers Builds: other"}});
+  EXPECT_EQ(done.code, 6) << done.out << done.err;
+  EXPECT_NE((done.out + done.err).find("Workers Builds: other (absent)"), std::string::npos)
+      << done.err;
+}
+
+// Nothing is asked before it ends, and what ends later than the wait is said at once.
+TEST_F(Wait, ARateLimitIsRespected) {
+  set_checks({check("tests", "success")});
+  std::vector<std::string> limited = arguments();
+  limited.insert(limited.end(), {"--fault", "rate-limit:9000"});
+  const SandboxGithub github(limited);
+  const Finished done = run(github, {{"INPUT_WAIT_LIMIT", "1h"}});
+  EXPECT_EQ(done.code, 6) << done.out << done.err;
+  EXPECT_NE((done.out + done.err).find("met a rate limit"), std::string::npos) << done.err;
+  EXPECT_EQ(github.requests().size(), 1U);
+}
+
 TEST_F(Wait, NoCheckOfCloudflareIsASkipAfterAWhile) {
   set_checks({check("tests", "failure")});
   const SandboxGithub github(arguments());

@@ -6,14 +6,12 @@
 #include <memory>
 
 #include "base/backoff.hpp"
-#include "base/build_info.hpp"
 #include "base/text.hpp"
 #include "cli/report_file.hpp"
 #include "commit-status/check_api.hpp"
 #include "commit-status/check_input.hpp"
 #include "commit-status/contract.hpp"
-#include "commit-status/target.hpp"
-#include "commit-status/trouble.hpp"
+#include "commit-status/github_talk.hpp"
 #include "runner/markdown.hpp"
 
 namespace pca::commit_status {
@@ -42,44 +40,27 @@ class Checking {
   Checking(ToolContext& context, const Inputs& inputs, Target target, CheckPlan plan)
       : context_(context),
         inputs_(inputs),
-        target_(std::move(target)),
+        talk_(context, inputs, std::move(target)),
         plan_(std::move(plan)),
-        transport_(make_http_transport("commit-status/" + std::string(project_version()))),
-        api_(*transport_, take_settings()),
-        checks_(api_, target_.repository) {}
+        checks_(talk_.api(), talk_.target().repository) {}
 
   Result<int> run() {
     if (inputs_.flag("dry-run")) return show();
-    const Result<> result =
-        target_.has_token
-            ? go()
-            : Result<>(permission_denied("there is no token", "Give one with checks: write."));
-    outcome_.attempts = api_.attempts();
-    outcome_.is_refused =
-        !target_.has_token || api_.last_status() == 401 || api_.last_status() == 403;
-    const Result<int> code =
-        result ? Result<int>(0)
-               : judge(context_, inputs_, target_.read_only_reason, result.error(), outcome_);
+    const Result<> result = talk_.write("checks: write", outcome_, [this] { return go(); });
+    const Result<int> code = talk_.code_of(result, outcome_);
     tell(!result);
     return code;
   }
 
  private:
-  GitHubSettings take_settings() {
-    GitHubSettings settings = std::move(target_.settings);
-    root_ = settings.root;
-    settings.on_wait = [this](const std::string& text) { context_.reporter.notice(text); };
-    return settings;
-  }
-
-  [[nodiscard]] Budget budget() const { return Budget::of(api_.longest_call() * 2, context_.stop); }
+  [[nodiscard]] Budget budget() const { return talk_.budget(2); }
 
   Result<> go() {
     if (plan_.id > 0) {
       PCA_TRY(outcome_.known, checks_.read(budget(), plan_.id));
       plan_.check.sha = outcome_.known.sha;
     } else {
-      PCA_TRY(plan_.check.sha, resolve_commit(budget(), api_, target_));
+      PCA_TRY(plan_.check.sha, resolve_commit(budget(), talk_.api(), talk_.target()));
       PCA_TRY(outcome_.known, find(budget()));
       outcome_.is_created = outcome_.known.id == 0;
     }
@@ -136,8 +117,8 @@ class Checking {
 
   Result<int> show() {
     outcome_.is_dry_run = true;
-    plan_.check.sha = target_.ref;
-    const std::string base = root_ + target_.repository.path("/check-runs");
+    plan_.check.sha = talk_.target().ref;
+    const std::string base = talk_.root() + talk_.target().repository.path("/check-runs");
     const bool is_change = plan_.id > 0;
     const Json body = is_change ? to_json(plan_.check, plan_.annotations)
                                 : to_new_json(plan_.check, plan_.annotations);
@@ -197,11 +178,8 @@ class Checking {
 
   ToolContext& context_;
   const Inputs& inputs_;
-  Target target_;
+  GitHubTalk talk_;
   CheckPlan plan_;
-  std::string root_;
-  std::unique_ptr<HttpTransport> transport_;
-  GitHubApi api_;
   CheckApi checks_;
   CheckOutcome outcome_;
 };

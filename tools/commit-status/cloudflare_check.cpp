@@ -102,4 +102,18 @@ Result<> check_preview_host(std::string_view host) {
                    "Write a domain in small letters, such as pages.dev.");
 }
 
+std::string build_id_of(std::string_view details_url) {
+  constexpr std::size_t uuid = 36;
+  std::string_view id = details_url.substr(0, details_url.find_first_of("?#"));
+  // The whole page may be a query's: dash.cloudflare.com/?to=/ACCOUNT/pages/view/PROJECT/ID.
+  if (const std::size_t page = details_url.find("?to="); page != std::string_view::npos) {
+    id = details_url.substr(page);
+  }
+  id = id.substr(id.rfind('/') + 1);
+  const bool is_uuid = id.size() == uuid && std::all_of(id.begin(), id.end(), [](char c) {
+                         return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || c == '-';
+                       });
+  return is_uuid ? std::string(id) : std::string();
+}
+
 }  // namespace pca::commit_status

@@ -24,6 +24,10 @@ struct CloudflareBuild {
 [[nodiscard]] CloudflareBuild read_cloudflare_summary(std::string_view summary,
                                                       const std::vector<std::string>& hosts);
 
+// The id of the deployment or build that a check's page is about: the UUID at the end of its
+// address. Empty where there is none.
+[[nodiscard]] std::string build_id_of(std::string_view details_url);
+
 // A name under which previews may be, such as pages.dev.
 [[nodiscard]] Result<> check_preview_host(std::string_view host);
 

@@ -25,6 +25,7 @@ inline constexpr const char* created = "created";
 inline constexpr const char* failed = "failed";
 inline constexpr const char* preview_url = "preview-url";
 inline constexpr const char* branch_url = "branch-url";
+inline constexpr const char* details_url = "details-url";
 inline constexpr const char* version_id = "version-id";
 inline constexpr const char* deactivated = "deactivated";
 inline constexpr const char* name = "name";

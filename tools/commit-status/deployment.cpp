@@ -69,6 +69,7 @@ Json to_json(const DeploymentStatus& status) {
   body.set("state", status.state).set("description", status.description);
   if (!status.environment_url.empty()) body.set("environment_url", status.environment_url);
   if (!status.log_url.empty()) body.set("log_url", status.log_url);
+  if (!status.auto_inactive) body.set("auto_inactive", false);
   return body;
 }
 

@@ -45,6 +45,7 @@ struct DeploymentStatus {
   std::string description = {};
   std::string environment_url = {};
   std::string log_url = {};
+  bool auto_inactive = true;  // a success makes older ones of the environment inactive
 };
 [[nodiscard]] Json to_json(const DeploymentStatus& status);
 

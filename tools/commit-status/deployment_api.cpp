@@ -123,8 +123,9 @@ Result<std::vector<KnownDeployment>> DeploymentApi::list(const Budget& budget,
       KnownDeployment known = read_deployment(each);
       if (known.id > 0 && known.slug == slug) found.push_back(std::move(known));
     }
-    if (all->size() < page_size) break;
+    if (all->size() < page_size) return found;
   }
+  has_seen_all_ = false;
   return found;
 }
 

@@ -40,10 +40,13 @@ class DeploymentApi {
   // Whether there is one to an environment, of any commit.
   [[nodiscard]] Result<bool> has_any(const Budget& budget, const std::string& environment);
 
-  // Those of a preview, or of an environment without previews; newest first, at most 100.
+  // Those of a preview, or of an environment without previews; newest first, at most 100 out of the
+  // environment's newest 500.
   [[nodiscard]] Result<std::vector<KnownDeployment>> list(const Budget& budget,
                                                           const std::string& environment,
                                                           const std::string& slug);
+  // Whether list() has seen all that there are.
+  [[nodiscard]] bool has_seen_all() const { return has_seen_all_; }
 
  private:
   [[nodiscard]] std::string path(const std::string& rest) const {
@@ -51,6 +54,7 @@ class DeploymentApi {
   }
   GitHubApi& api_;
   const GitHubRepository& repository_;
+  bool has_seen_all_ = true;
 };
 
 }  // namespace pca::commit_status

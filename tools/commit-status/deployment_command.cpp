@@ -6,13 +6,12 @@
 #include <optional>
 
 #include "base/backoff.hpp"
-#include "base/build_info.hpp"
 #include "base/text.hpp"
 #include "commit-status/deployment_input.hpp"
 #include "commit-status/deployment_outcome.hpp"
 #include "commit-status/event.hpp"
+#include "commit-status/github_talk.hpp"
 #include "commit-status/posting.hpp"
-#include "commit-status/target.hpp"
 
 namespace pca::commit_status {
 
@@ -51,6 +50,7 @@ DeploymentPlan read_finish(const ToolContext& context, const Inputs& inputs, Bad
   const std::string& superseded = inputs.text("superseded");
   plan.ends_others =
       superseded == "inactive" || (superseded == "auto" && !plan.deployment.slug.empty());
+  plan.status.auto_inactive = superseded != "keep";
   plan.most_deactivated = static_cast<int>(inputs.integer("max-deactivate"));
   plan.context = inputs.text("context");
   if (!inputs.has("context")) plan.context = "deploy / " + plan.deployment.environment;
@@ -70,40 +70,23 @@ class Deploying {
   Deploying(ToolContext& context, const Inputs& inputs, Target target, DeploymentPlan plan)
       : context_(context),
         inputs_(inputs),
-        target_(std::move(target)),
+        talk_(context, inputs, std::move(target)),
         plan_(std::move(plan)),
-        transport_(make_http_transport("commit-status/" + std::string(project_version()))),
-        api_(*transport_, take_settings()),
-        deployments_(api_, target_.repository) {
+        deployments_(talk_.api(), talk_.target().repository) {
     outcome_.environment = plan_.deployment.environment;
     outcome_.status = plan_.status;
   }
 
   Result<int> run() {
     if (inputs_.flag("dry-run")) return tell_dry_run();
-    const Result<> result =
-        target_.has_token
-            ? go()
-            : Result<>(permission_denied("there is no token", "Give one with deployments: write."));
-    outcome_.attempts = api_.attempts();
-    outcome_.is_refused =
-        !target_.has_token || api_.last_status() == 401 || api_.last_status() == 403;
-    const Result<int> code =
-        result ? Result<int>(0)
-               : judge(context_, inputs_, target_.read_only_reason, result.error(), outcome_);
+    const Result<> result = talk_.write("deployments: write", outcome_, [this] { return go(); });
+    const Result<int> code = talk_.code_of(result, outcome_);
     tell(context_, inputs_, outcome_, !result);
     return code;
   }
 
  private:
-  GitHubSettings take_settings() {
-    GitHubSettings settings = std::move(target_.settings);
-    root_ = settings.root;
-    settings.on_wait = [this](const std::string& text) { context_.reporter.notice(text); };
-    return settings;
-  }
-
-  [[nodiscard]] Budget budget() const { return Budget::of(api_.longest_call() * 4, context_.stop); }
+  [[nodiscard]] Budget budget() const { return talk_.budget(4); }
 
   Result<> go() {
     if (plan_.is_removal) return remove();
@@ -122,7 +105,7 @@ class Deploying {
       plan_.deployment.slug = outcome_.deployment.slug;
       return {};
     }
-    PCA_TRY(outcome_.sha, resolve_commit(budget(), api_, target_));
+    PCA_TRY(outcome_.sha, resolve_commit(budget(), talk_.api(), talk_.target()));
     plan_.deployment.ref = outcome_.sha;
     PCA_TRY(const Json known, deployments_.find(budget(), plan_.deployment, outcome_.sha));
     outcome_.is_created = known.is_null();
@@ -180,7 +163,14 @@ class Deploying {
   }
 
   Result<std::vector<KnownDeployment>> list() {
-    return deployments_.list(budget(), outcome_.environment, plan_.deployment.slug);
+    auto all = deployments_.list(budget(), outcome_.environment, plan_.deployment.slug);
+    if (all && !deployments_.has_seen_all()) {
+      context_.reporter.warning(fmt::format(
+          "{} has more deployments than are looked at (the newest 500): older ones stay "
+          "as they are. Delete what is long over.",
+          visible(outcome_.environment)));
+    }
+    return all;
   }
 
   Result<> remove() {
@@ -209,16 +199,16 @@ class Deploying {
     });
     PCA_CHECK(deactivate(all, fit_description(said), false));
     std::vector<Posted> posted;
-    return post_statuses(budget(), api_, target_.repository, plan_.deployment.rolls_back,
-                         {{"failure", plan_.context, fit_description(said), plan_.status.log_url}},
-                         true, posted);
+    return post_statuses(
+        budget(), talk_.api(), talk_.target().repository, plan_.deployment.rolls_back,
+        {{"failure", plan_.context, fit_description(said), plan_.status.log_url}}, true, posted);
   }
 
   Result<int> tell_dry_run() {
     outcome_.is_dry_run = true;
-    outcome_.sha = target_.ref;
-    plan_.deployment.ref = target_.ref;
-    const std::string base = root_ + target_.repository.path("/deployments");
+    outcome_.sha = talk_.target().ref;
+    plan_.deployment.ref = talk_.target().ref;
+    const std::string base = talk_.root() + talk_.target().repository.path("/deployments");
     if (plan_.is_removal) {
       context_.reporter.info(fmt::format("would make the deployments of {} to {} inactive",
                                          plan_.deployment.slug, visible(outcome_.environment)));
@@ -237,11 +227,8 @@ class Deploying {
 
   ToolContext& context_;
   const Inputs& inputs_;
-  Target target_;
+  GitHubTalk talk_;
   DeploymentPlan plan_;
-  std::string root_;
-  std::unique_ptr<HttpTransport> transport_;
-  GitHubApi api_;
   DeploymentApi deployments_;
   DeploymentOutcome outcome_;
 };

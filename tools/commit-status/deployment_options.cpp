@@ -76,7 +76,7 @@ std::vector<Option> deployment_options() {
 }
 
 std::vector<Output> deployment_outputs() {
-  return {
+  return with_common_outputs({
       {contract::deployment_id, "The deployment"},
       {contract::deployment_url, "Its URL in the API"},
       {contract::created, "Whether it was made just now, and not by an earlier run"},
@@ -87,12 +87,7 @@ std::vector<Output> deployment_outputs() {
       {contract::environment, "Where it is deployed"},
       {contract::environment_url, "Where it can be seen"},
       {contract::deactivated, "Other deployments that are inactive now, one a line"},
-      {contract::skipped,
-       "Whether nothing was sent because the token may not write: a fork or Dependabot"},
-      {contract::dry_run, "Whether this was a dry run"},
-      {contract::attempts, "How many requests were sent"},
-      {contract::report, "Path of a JSON file with everything the summary shows"},
-  };
+  });
 }
 
 std::vector<Option> with_github(std::vector<Option> options) {

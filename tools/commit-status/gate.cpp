@@ -110,8 +110,8 @@ Verdict judge_marks(const std::vector<Mark>& marks, const GateRules& rules) {
   const std::size_t least = std::max<std::size_t>(rules.at_least, 1);
   if (!verdict.of(Mark::State::failure).empty()) {
     verdict.state = Verdict::State::failed;
-  } else if (verdict.of(Mark::State::pending).empty() && verdict.absent.empty() &&
-             verdict.counted.size() >= least) {
+  } else if (verdict.of(Mark::State::pending).empty() &&
+             (verdict.absent.empty() || rules.may_be_absent) && verdict.counted.size() >= least) {
     verdict.state = Verdict::State::passed;
   }
   return verdict;

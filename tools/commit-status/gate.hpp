@@ -31,7 +31,8 @@ struct GateRules {
   std::vector<std::string> ignored = {};  // the same
   std::string own_run = {};               // its id: what this run says does not count by itself
   std::size_t at_least = 1;
-  std::int64_t app = 0;  // only check runs of this app count; 0: all
+  std::int64_t app = 0;        // only check runs of this app count; 0: all
+  bool may_be_absent = false;  // what is wanted and not there is skipped, but not all of it
 };
 
 struct Verdict {

@@ -20,9 +20,11 @@ Result<> read_pages(const Budget& budget, GitHubApi& api, const std::string& pat
                     "Check the API's URL: this is not what GitHub answers.");
     }
     for (const Json& each : *all->as_array()) marks.push_back(parse(each));
-    if (all->as_array()->size() < page_size) break;
+    if (all->as_array()->size() < page_size) return {};
   }
-  return {};
+  return failed(fmt::format("the commit has {} {} or more, and no more are looked at",
+                            page_size * most_pages, key),
+                "See who makes so many: among those that nobody looked at, one may have failed.");
 }
 
 }  // namespace

@@ -1,7 +1,11 @@
 #include "commit-status/option_groups.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
+
+#include "commit-status/contract.hpp"
 
 namespace pca::commit_status {
 
@@ -92,6 +96,16 @@ void add_common_options(std::vector<Option>& options, std::initializer_list<std:
       return std::find(but.begin(), but.end(), option.name) == but.end();
     });
   }
+}
+
+std::vector<Output> with_common_outputs(std::vector<Output> own, std::string_view why_skipped) {
+  own.push_back(
+      {contract::skipped,
+       fmt::format("Whether nothing was sent because {}: a fork or Dependabot", why_skipped)});
+  own.push_back({contract::dry_run, "Whether this was a dry run"});
+  own.push_back({contract::attempts, "How many requests were sent"});
+  own.push_back({contract::report, "Path of a JSON file with everything the summary shows"});
+  return own;
 }
 
 }  // namespace pca::commit_status

@@ -15,6 +15,11 @@ namespace pca::commit_status {
 void add_common_options(std::vector<Option>& options,
                         std::initializer_list<std::string_view> but = {});
 
+// A command's own outputs, and those of every talk: whether nothing was sent and why, a dry run,
+// the number of requests, the report.
+[[nodiscard]] std::vector<Output> with_common_outputs(
+    std::vector<Output> own, std::string_view why_skipped = "the token may not write");
+
 // The commands, each with its whole option table.
 [[nodiscard]] CommandSpec status_command();
 [[nodiscard]] CommandSpec run_command();

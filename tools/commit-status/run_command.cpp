@@ -6,12 +6,11 @@
 #include <csignal>
 #include <cstring>
 
-#include "base/build_info.hpp"
 #include "base/text.hpp"
 #include "commit-status/contract.hpp"
+#include "commit-status/github_talk.hpp"
 #include "commit-status/outcome.hpp"
 #include "commit-status/status_input.hpp"
-#include "commit-status/target.hpp"
 #include "net/child_process.hpp"
 
 namespace pca::commit_status {
@@ -74,16 +73,14 @@ class Run {
   Run(ToolContext& context, const Inputs& inputs, Target target, std::vector<Status> statuses)
       : context_(context),
         inputs_(inputs),
-        target_(std::move(target)),
-        statuses_(std::move(statuses)),
-        transport_(make_http_transport("commit-status/" + std::string(project_version()))),
-        api_(*transport_, take_settings()) {}
+        talk_(context, inputs, std::move(target)),
+        statuses_(std::move(statuses)) {}
 
   Result<int> run(const Command& command) {
     context_.signals.allow_clean_up(clean_up_limit);
     if (Result<int> begun = begin(); !begun) return begun;
     std::vector<std::string> environment =
-        environment_of_command(context_.environment, target_.has_token_input);
+        environment_of_command(context_.environment, talk_.target().has_token_input);
     if (!command.script.empty()) {
       environment.push_back(fmt::format("{}={}", script_variable, command.script));
     }
@@ -102,34 +99,21 @@ class Run {
   }
 
  private:
-  GitHubSettings take_settings() {
-    GitHubSettings settings = std::move(target_.settings);
-    settings.on_wait = [this](const std::string& text) { context_.reporter.notice(text); };
-    return settings;
-  }
-
   [[nodiscard]] Budget patient() const {
-    return Budget::of(api_.longest_call() * (static_cast<int>(statuses_.size()) + 1),
-                      context_.stop);
+    return talk_.budget(static_cast<int>(statuses_.size()) + 1);
   }
 
   // The exit code 0 also where the user does not want to fail by an Error.
   Result<int> post(const Budget& budget) {
     outcome_.posted.clear();
     const auto go = [&]() -> Result<> {
-      if (!target_.has_token) return permission_denied("there is no token");
       if (outcome_.sha.empty()) {
-        PCA_TRY(outcome_.sha, resolve_commit(budget, api_, target_));
+        PCA_TRY(outcome_.sha, resolve_commit(budget, talk_.api(), talk_.target()));
       }
-      return post_statuses(budget, api_, target_.repository, outcome_.sha, statuses_, false,
-                           outcome_.posted);
+      return post_statuses(budget, talk_.api(), talk_.target().repository, outcome_.sha, statuses_,
+                           false, outcome_.posted);
     };
-    const Result<> result = go();
-    outcome_.attempts = api_.attempts();
-    outcome_.is_refused =
-        !target_.has_token || api_.last_status() == 401 || api_.last_status() == 403;
-    if (result) return 0;
-    return judge(context_, inputs_, target_.read_only_reason, result.error(), outcome_);
+    return talk_.code_of(talk_.write("statuses: write", outcome_, go), outcome_);
   }
 
   Result<int> begin() {
@@ -207,10 +191,8 @@ class Run {
 
   ToolContext& context_;
   const Inputs& inputs_;
-  Target target_;
+  GitHubTalk talk_;
   std::vector<Status> statuses_;
-  std::unique_ptr<HttpTransport> transport_;
-  GitHubApi api_;
   Outcome outcome_;
 };
 

@@ -55,21 +55,15 @@ std::vector<Option> naming_options() {
 }
 
 std::vector<Output> status_outputs() {
-  return {
+  return with_common_outputs({
       {contract::state, "The state of the first status as GitHub has it"},
       {contract::context, "Its name"},
       {contract::sha, "The commit"},
       {contract::id, "Its id; empty where nothing was sent"},
       {contract::url, "Its URL in the API"},
       {contract::changed, "Whether any status was written"},
-      {contract::skipped,
-       "Whether nothing was sent because the token may not write: a "
-       "fork or Dependabot"},
-      {contract::dry_run, "Whether this was a dry run"},
       {contract::results, "JSON, an entry a status: context, state, description, id, url, changed"},
-      {contract::attempts, "How many requests were sent"},
-      {contract::report, "Path of a JSON file with everything the summary shows"},
-  };
+  });
 }
 
 }  // namespace

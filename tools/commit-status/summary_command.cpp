@@ -4,15 +4,15 @@
 
 #include <memory>
 
-#include "base/build_info.hpp"
 #include "base/text.hpp"
 #include "cli/input_file.hpp"
 #include "cli/report_file.hpp"
 #include "commit-status/commit_summary.hpp"
 #include "commit-status/contract.hpp"
 #include "commit-status/deployment_api.hpp"
+#include "commit-status/gate_input.hpp"
+#include "commit-status/github_talk.hpp"
 #include "commit-status/mark_api.hpp"
-#include "commit-status/target.hpp"
 
 namespace pca::commit_status {
 
@@ -29,9 +29,7 @@ struct SummaryPlan {
 
 SummaryPlan read_plan(const ToolContext& context, const Inputs& inputs, BadInputs& bad) {
   SummaryPlan plan;
-  plan.rules.wanted = inputs.list("checks");
-  plan.rules.ignored = inputs.list("ignore");
-  plan.rules.own_run = variable_in(context.environment, "GITHUB_RUN_ID");
+  plan.rules = read_gate_rules(context, inputs, bad);
   if (!inputs.has("markdown-file")) return plan;
   const Budget budget = Budget::of(reading_limit, context.stop);
   auto text = read_input_file(budget, inputs.text("markdown-file"), file_limit);
@@ -41,37 +39,27 @@ SummaryPlan read_plan(const ToolContext& context, const Inputs& inputs, BadInput
 
 class Summing {
  public:
-  Summing(ToolContext& context, Target target, SummaryPlan plan)
-      : context_(context),
-        target_(std::move(target)),
-        plan_(std::move(plan)),
-        transport_(make_http_transport("commit-status/" + std::string(project_version()))),
-        api_(*transport_, take_settings()) {}
+  Summing(ToolContext& context, const Inputs& inputs, Target target, SummaryPlan plan)
+      : context_(context), talk_(context, inputs, std::move(target)), plan_(std::move(plan)) {}
 
   Result<> read(CommitSummary& summary) {
-    summary.repository = target_.repository.text();
+    summary.repository = talk_.target().repository.text();
     summary.more = std::move(plan_.more);
-    PCA_TRY(summary.sha, resolve_commit(budget(), api_, target_));
+    PCA_TRY(summary.sha, resolve_commit(budget(), talk_.api(), talk_.target()));
     PCA_TRY(const std::vector<Mark> marks,
-            read_marks(budget(), api_, target_.repository, summary.sha, false));
+            read_marks(budget(), talk_.api(), talk_.target().repository, summary.sha, false));
     summary.verdict = judge_marks(marks, plan_.rules);
     return read_deployments(summary);
   }
 
-  [[nodiscard]] int attempts() const { return api_.attempts(); }
+  [[nodiscard]] int attempts() { return talk_.api().attempts(); }
 
  private:
-  GitHubSettings take_settings() {
-    GitHubSettings settings = std::move(target_.settings);
-    settings.on_wait = [this](const std::string& text) { context_.reporter.notice(text); };
-    return settings;
-  }
-
-  [[nodiscard]] Budget budget() const { return Budget::of(api_.longest_call() * 4, context_.stop); }
+  [[nodiscard]] Budget budget() const { return talk_.budget(4); }
 
   // A token that may not see them shows the rest.
   Result<> read_deployments(CommitSummary& summary) {
-    DeploymentApi deployments(api_, target_.repository);
+    DeploymentApi deployments(talk_.api(), talk_.target().repository);
     const auto all = deployments.of_commit(budget(), summary.sha);
     if (!all && all.error().kind == ErrorKind::permission) {
       context_.reporter.notice(
@@ -88,10 +76,8 @@ class Summing {
   }
 
   ToolContext& context_;
-  Target target_;
+  GitHubTalk talk_;
   SummaryPlan plan_;
-  std::unique_ptr<HttpTransport> transport_;
-  GitHubApi api_;
 };
 
 Json report_of(const Inputs& inputs, const CommitSummary& summary, int attempts) {
@@ -142,7 +128,7 @@ Result<int> run_summary(ToolContext& context, Inputs inputs, BadInputs& bad) {
       {.permission = "checks: read, deployments: read, statuses: read", .writes = false}, bad);
   if (!bad.empty()) return bad.to_error();
 
-  Summing summing(context, std::move(target), std::move(plan));
+  Summing summing(context, inputs, std::move(target), std::move(plan));
   CommitSummary summary;
   const Result<> read = summing.read(summary);
   if (read) {

@@ -3,16 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "base/backoff.hpp"
-#include "base/build_info.hpp"
 #include "base/text.hpp"
 #include "cli/report_file.hpp"
 #include "commit-status/cloudflare_check.hpp"
 #include "commit-status/contract.hpp"
+#include "commit-status/gate_input.hpp"
+#include "commit-status/github_talk.hpp"
 #include "commit-status/mark_api.hpp"
-#include "commit-status/target.hpp"
 #include "runner/markdown.hpp"
 
 namespace pca::commit_status {
@@ -21,7 +22,6 @@ namespace {
 
 constexpr Milliseconds longest_interval{30'000};
 constexpr Milliseconds longest_wait{86'400'000};
-constexpr std::size_t longest_list = 100;
 
 struct WaitPlan {
   GateRules rules;
@@ -34,15 +34,8 @@ struct WaitPlan {
 
 WaitPlan read_plan(const ToolContext& context, const Inputs& inputs, BadInputs& bad) {
   WaitPlan plan;
-  plan.rules.wanted = inputs.list("checks");
-  plan.rules.ignored = inputs.list("ignore");
+  plan.rules = read_gate_rules(context, inputs, bad);
   plan.rules.at_least = static_cast<std::size_t>(inputs.integer("at-least"));
-  plan.rules.own_run = variable_in(context.environment, "GITHUB_RUN_ID");
-  for (const char* input : {"checks", "ignore"}) {
-    if (inputs.list(input).size() > longest_list) {
-      bad.add(input, fmt::format("has more than {} names", longest_list), "Use a pattern with *.");
-    }
-  }
   plan.limit = inputs.duration("wait-limit");
   if (plan.limit < Milliseconds{1'000} || plan.limit > longest_wait) {
     bad.add("wait-limit", "is out of range", "Write 1s to 24h.");
@@ -71,8 +64,10 @@ WaitPlan read_plan(const ToolContext& context, const Inputs& inputs, BadInputs& 
 struct WaitOutcome {
   std::string sha;
   Verdict verdict;
-  std::string state = "pending";  // success, failure, skipped
-  CloudflareBuild build;
+  std::string state = "pending";                  // success, failure, skipped
+  std::map<std::string, CloudflareBuild> builds;  // by the check's name
+  CloudflareBuild build;                          // of several Workers the first that has a preview
+  std::string details_url;                        // of its check
   int attempts = 0;
 };
 
@@ -90,12 +85,22 @@ std::string sentence_of(const std::vector<Mark>& marks) {
   return join(names, ", ");
 }
 
-Json results_of(const Verdict& verdict) {
+Json results_of(const WaitOutcome& outcome) {
   Json results = Json::array();
-  for (const Mark& mark : verdict.counted) {
+  for (const Mark& mark : outcome.verdict.counted) {
     Json entry = Json::object();
     entry.set("name", mark.name).set(contract::state, name_of(mark.state)).set("said", mark.said);
-    results.push(std::move(entry.set(contract::url, mark.url)));
+    entry.set(contract::url, mark.url);
+    if (const auto build = outcome.builds.find(mark.name); build != outcome.builds.end()) {
+      entry.set(contract::preview_url, build->second.preview_url);
+    }
+    results.push(std::move(entry));
+  }
+  if (outcome.state != "success") return results;
+  for (const std::string& name : outcome.verdict.absent) {
+    Json entry = Json::object();
+    entry.set("name", name).set(contract::state, "skipped").set("said", "").set(contract::url, "");
+    results.push(std::move(entry));
   }
   return results;
 }
@@ -119,7 +124,7 @@ std::string summary_of(const WaitOutcome& outcome) {
 void tell(ToolContext& context, const Inputs& inputs, const WaitOutcome& outcome) {
   Reporter& reporter = context.reporter;
   const std::vector<Mark> failures = outcome.verdict.of(Mark::State::failure);
-  const Json results = results_of(outcome.verdict);
+  const Json results = results_of(outcome);
   reporter.output(contract::state, outcome.state);
   reporter.output(contract::sha, outcome.sha);
   reporter.output(contract::failed, lines_of(failures));
@@ -127,6 +132,8 @@ void tell(ToolContext& context, const Inputs& inputs, const WaitOutcome& outcome
   reporter.output(contract::preview_url, outcome.build.preview_url);
   reporter.output(contract::branch_url, outcome.build.branch_url);
   reporter.output(contract::version_id, outcome.build.version_id);
+  reporter.output(contract::details_url, outcome.details_url);
+  reporter.output(contract::deployment_id, build_id_of(outcome.details_url));
   reporter.output(contract::attempts, std::to_string(outcome.attempts));
   const std::string& wish = inputs.text("summary");
   const bool is_bad = outcome.state == "failure" || outcome.state == "pending";
@@ -139,6 +146,8 @@ void tell(ToolContext& context, const Inputs& inputs, const WaitOutcome& outcome
   report.set(contract::preview_url, outcome.build.preview_url);
   report.set(contract::branch_url, outcome.build.branch_url);
   report.set(contract::version_id, outcome.build.version_id);
+  report.set(contract::details_url, outcome.details_url);
+  report.set(contract::deployment_id, build_id_of(outcome.details_url));
   report.set(contract::attempts, outcome.attempts);
   reporter.output(contract::report, write_report(context, report));
   reporter.report(report);
@@ -146,40 +155,35 @@ void tell(ToolContext& context, const Inputs& inputs, const WaitOutcome& outcome
 
 class Waiting {
  public:
-  Waiting(ToolContext& context, Target target, WaitPlan plan)
+  Waiting(ToolContext& context, const Inputs& inputs, Target target, WaitPlan plan)
       : context_(context),
-        target_(std::move(target)),
+        talk_(context, inputs, std::move(target)),
         plan_(std::move(plan)),
-        transport_(make_http_transport("commit-status/" + std::string(project_version()))),
-        api_(*transport_, take_settings()),
         start_(Clock::now()),
         budget_(Budget::of(plan_.limit, context.stop)) {}
 
   Result<> run(WaitOutcome& outcome) {
     const Result<> result = wait(outcome);
-    outcome.attempts = api_.attempts();
+    outcome.attempts = talk_.api().attempts();
     if (result) read_builds(outcome);
     return result;
   }
 
  private:
-  GitHubSettings take_settings() {
-    GitHubSettings settings = std::move(target_.settings);
-    settings.on_wait = [this](const std::string& text) { context_.reporter.notice(text); };
-    return settings;
-  }
-
   // A success counts when a second poll says the same: checks come one after the other.
   Result<> wait(WaitOutcome& outcome) {
-    PCA_TRY(outcome.sha, resolve_commit(budget_, api_, target_));
+    PCA_TRY(outcome.sha, resolve_commit(budget_, talk_.api(), talk_.target()));
     std::optional<std::string> passed;
     Milliseconds interval = plan_.interval;
     for (;;) {
-      auto marks = read_marks(budget_, api_, target_.repository, outcome.sha, plan_.rules.app != 0);
+      auto marks = read_marks(budget_, talk_.api(), talk_.target().repository, outcome.sha,
+                              plan_.rules.app != 0);
       if (!marks && marks.error().kind != ErrorKind::unreachable) return marks.error();
       if (marks) {
         last_trouble_.clear();
-        outcome.verdict = judge_marks(*marks, plan_.rules);
+        GateRules rules = plan_.rules;
+        rules.may_be_absent = is_grace_over();
+        outcome.verdict = judge_marks(*marks, rules);
         if (outcome.verdict.state == Verdict::State::failed) return fail(outcome);
         const std::string now = outcome.verdict.fingerprint();
         const bool is_passed = outcome.verdict.state == Verdict::State::passed;
@@ -197,8 +201,9 @@ class Waiting {
         context_.reporter.notice("asking goes on: " + marks.error().message);
         last_trouble_ = marks.error().message;
       }
-      const Milliseconds pause =
-          std::chrono::duration_cast<Milliseconds>(interval * (0.9 + random_fraction() / 5));
+      const auto rest = std::chrono::ceil<Milliseconds>(talk_.api().rests_until() - Clock::now());
+      const Milliseconds pause = std::max(
+          rest, std::chrono::duration_cast<Milliseconds>(interval * (0.9 + random_fraction() / 5)));
       if (pause >= budget_.left()) return timed_out(outcome.verdict);
       PCA_CHECK(pause_for(budget_, pause));
       interval = std::max(plan_.interval, std::min(interval * 6 / 5, longest_interval));
@@ -206,8 +211,11 @@ class Waiting {
   }
 
   // A build that Cloudflare skips (its paths, its branches) has no check at all.
+  [[nodiscard]] bool is_grace_over() const {
+    return plan_.is_cloudflare && Clock::now() - start_ >= plan_.grace;
+  }
   [[nodiscard]] bool is_skipped(const Verdict& verdict) const {
-    return plan_.is_cloudflare && verdict.counted.empty() && Clock::now() - start_ >= plan_.grace;
+    return verdict.counted.empty() && is_grace_over();
   }
 
   static Result<> fail(WaitOutcome& outcome) {
@@ -239,20 +247,20 @@ class Waiting {
                     verdict.of(Mark::State::pending).size(), verdict.absent.size()));
   }
 
-  // Of several Workers the first that has a preview.
   void read_builds(WaitOutcome& outcome) const {
     if (!plan_.is_cloudflare) return;
     for (const Mark& mark : outcome.verdict.counted) {
-      if (!outcome.build.preview_url.empty()) return;
-      outcome.build = read_cloudflare_summary(mark.summary, plan_.hosts);
+      const CloudflareBuild build = read_cloudflare_summary(mark.summary, plan_.hosts);
+      outcome.builds[mark.name] = build;
+      if (!outcome.build.preview_url.empty()) continue;
+      outcome.build = build;
+      outcome.details_url = mark.url;
     }
   }
 
   ToolContext& context_;
-  Target target_;
+  GitHubTalk talk_;
   WaitPlan plan_;
-  std::unique_ptr<HttpTransport> transport_;
-  GitHubApi api_;
   Clock::time_point start_;
   Budget budget_;
   std::string last_trouble_;
@@ -267,7 +275,7 @@ Result<int> run_wait(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (!bad.empty()) return bad.to_error();
 
   WaitOutcome outcome;
-  const Result<> result = Waiting(context, std::move(target), std::move(plan)).run(outcome);
+  const Result<> result = Waiting(context, inputs, std::move(target), std::move(plan)).run(outcome);
   tell(context, inputs, outcome);
   if (!result) return result.error();
   context.reporter.info(fmt::format("{}: {} checks of {}", outcome.state,

@@ -7,8 +7,8 @@
 
 #include "base/slug.hpp"
 #include "base/text.hpp"
-#include "deploy-policy/hostname.hpp"
-#include "deploy-policy/resource_name.hpp"
+#include "deploy/hostname.hpp"
+#include "deploy/resource_name.hpp"
 
 namespace pca::deploy_policy {
 
@@ -151,9 +151,8 @@ class Namer {
     into_.environment = named == policy_.environment_names.end() ? key_ : named->second;
     rules_ = {policy_.customer, policy_.project, policy_.components};
     if (is_preview) PCA_CHECK(name_slug());
-    name_hostname();
-    name_stack();
-    return {};
+    PCA_CHECK(name_hostname());
+    return name_stack();
   }
 
  private:
@@ -190,24 +189,36 @@ class Namer {
     return {};
   }
 
-  void name_hostname() {
+  Result<void, BadInput> name_hostname() {
     into_.hostname = fill_hostname(hostname_template(), parts());
     if (into_.hostname.empty()) {
       into_.notices.emplace_back(
           "hostname and url are empty: the policy names no domain or no project.");
-    } else {
-      into_.url = "https://" + into_.hostname;
+      return {};
     }
+    if (const auto good = check_hostname(into_.hostname); !good) {
+      return BadInput{"policy", "hostname: " + good.error().message,
+                      "Shorten project, domain or the hostname's template."};
+    }
+    into_.url = "https://" + into_.hostname;
+    return {};
   }
 
-  void name_stack() {
+  Result<void, BadInput> name_stack() {
     if (rules_.customer.empty() || rules_.project.empty()) {
       into_.notices.emplace_back("stack is empty: the policy names no customer or no project.");
-      return;
+      return {};
     }
     const ResourceName name{
         rules_.customer, rules_.project, std::string(environment_segment(key_)), {}, into_.slug};
+    if (const auto good = check_name(ResourceType::stack, name, rules_); !good) {
+      return BadInput{
+          "policy",
+          fmt::format("the stack's name is {}, but {}", shown(name.text()), good.error().message),
+          "Shorten customer, project or the longest component."};
+    }
     into_.stack = name.text();
+    return {};
   }
 
   const Policy& policy_;

@@ -47,6 +47,23 @@ bool matches_script(const std::string& pattern, const std::string& name) {
   return !prefix.empty() && name.starts_with(prefix);
 }
 
+// Whether its first line or its name says that another language is spoken in it.
+bool is_for_no_shell(const RepositoryFile& script) {
+  if (script.text.starts_with("#!")) {
+    return script.text.substr(0, script.text.find('\n')).find("sh") == std::string::npos;
+  }
+  const std::string_view path = script.path;
+  return path.ends_with(".js") || path.ends_with(".mjs") || path.ends_with(".cjs") ||
+         path.ends_with(".ts") || path.ends_with(".py") || path.ends_with(".rb");
+}
+
+int line_of(const std::string& text, const std::string& phrase) {
+  const std::size_t at = std::min(text.find(phrase), text.size());
+  if (at == text.size()) return 1;
+  return 1 + static_cast<int>(
+                 std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
+}
+
 // Whether a workspace's filter may mean this package: by its name, its folder, or by a pattern.
 bool is_package_named(const RepositoryFile& package, const std::string& filter) {
   if (filter.find_first_of("*.[{$^!") != std::string::npos) return true;
@@ -67,15 +84,23 @@ bool DeploySearch::has_reached(const RepositoryFile& file, const std::string& sc
 
 bool DeploySearch::gave_up() const { return commands_ > most_commands; }
 
-void DeploySearch::found(std::string what, const Way& way) {
+void DeploySearch::found(const CommandMeaning& meaning, const Way& way) {
+  if (meaning.deploys.empty()) return;
   ++deploys_found_;
   if (deploys_.size() >= most_found) return;
   EdgeDeploy deploy{
-      std::move(what), way.via.front(), {way.via.begin() + 1, way.via.end()}, way.folder};
-  const bool is_known = std::any_of(deploys_.begin(), deploys_.end(), [&](const EdgeDeploy& other) {
-    return other.what == deploy.what && other.at == deploy.at && other.via == deploy.via;
+      meaning.deploys, way.via.front(), {way.via.begin() + 1, way.via.end()}, meaning.target};
+  EdgeTarget& target = deploy.target;
+  bool is_known = way.is_known;
+  target.folder = joined_folder(way.folder, target.folder, is_known);
+  if (!target.config.empty()) {
+    target.config = joined_folder(target.folder, target.config, is_known);
+  }
+  const bool is_there = std::any_of(deploys_.begin(), deploys_.end(), [&](const EdgeDeploy& other) {
+    return other.what == deploy.what && other.at == deploy.at && other.via == deploy.via &&
+           other.target == deploy.target;
   });
-  if (!is_known) deploys_.push_back(std::move(deploy));
+  if (!is_there) deploys_.push_back(std::move(deploy));
 }
 
 std::vector<EdgeDeploy> DeploySearch::in_workflow(const RepositoryFile& workflow) {
@@ -135,23 +160,26 @@ void DeploySearch::search_step(const RepositoryFile& file, const ConfigValue& st
   if (const ConfigValue* run = step.find("run"); run != nullptr && run->is_text()) {
     if (is_shell_name(step.text_of("shell"))) {
       search_shell(file, *run, inner);
-    } else if (std::string what = deploys_by_text(run->text); !what.empty()) {
+    } else {
       inner.via.push_back({file.path, run->line});
-      found(std::move(what), inner);
+      found(meaning_of_text(run->text), inner);
     }
   }
-  if (step.find("uses") != nullptr) search_uses(file, step, inner);
+  if (step.find("uses") != nullptr) search_uses(file, step, way);
 }
 
 void DeploySearch::search_uses(const RepositoryFile& file, const ConfigValue& step,
                                const Way& way) {
   const ConfigValue& uses = *step.find("uses");
   if (!uses.is_text()) return;
-  Way inner = way;
-  inner.via.push_back({file.path, uses.line});
   const ConfigValue* with = step.find("with");
   const ConfigValue none;
   const ConfigValue& inputs = with == nullptr ? none : *with;
+  // What the job says of folders is for `run` alone.
+  Way place = way;
+  place.folder = joined_folder({}, inputs.text_of("workingDirectory"), place.is_known);
+  Way inner = place;
+  inner.via.push_back({file.path, uses.line});
   if (uses.text.starts_with("./")) {
     const std::string folder = normal_path(uses.text);
     for (const char* name : {"action.yml", "action.yaml"}) {
@@ -169,16 +197,24 @@ void DeploySearch::search_uses(const RepositoryFile& file, const ConfigValue& st
     return;
   }
   if (is_wrangler_action(uses.text)) {
-    const std::string what = deploys_by_action(inputs.text_of("command"));
-    if (!what.empty()) found(fmt::format("{} ({})", uses.text, what), inner);
+    CommandMeaning meaning = meaning_of_action(inputs.text_of("command"));
+    if (!meaning.deploys.empty()) {
+      meaning.deploys = fmt::format("{} ({})", uses.text, meaning.deploys);
+    }
+    if (meaning.target.environment.empty()) {
+      meaning.target.environment = inputs.text_of("environment");
+    }
+    found(meaning, inner);
     for (const char* text : {"preCommands", "postCommands"}) {
-      if (const ConfigValue* commands = inputs.find(text)) search_shell(file, *commands, way);
+      if (const ConfigValue* commands = inputs.find(text)) search_shell(file, *commands, place);
     }
   } else if (is_pages_action(uses.text)) {
-    found(uses.text, inner);
+    const std::string_view project = inputs.text_of("projectName");
+    CommandMeaning meaning{.deploys = uses.text, .target = {.kind = "pages"}};
+    if (is_known_here(project)) meaning.target.name = project;
+    found(meaning, inner);
   } else if (uses.text.starts_with("actions/github-script")) {
-    std::string what = deploys_by_text(inputs.text_of("script"));
-    if (!what.empty()) found(std::move(what), inner);
+    found(meaning_of_text(inputs.text_of("script")), inner);
   }
 }
 
@@ -213,14 +249,15 @@ void DeploySearch::search_commands(std::string_view text, const RepositoryFile& 
     inner.via.push_back({file.path, at});
     ++inner.depth;
     const CommandMeaning meaning = meaning_of(command.words);
-    if (!meaning.deploys.empty()) found(meaning.deploys, inner);
+    found(meaning, inner);
     call_scripts(meaning.scripts, inner);
     for (const std::string& nested : meaning.shell_texts) {
       Way same = here;
       ++same.depth;
       search_commands(nested, file, nullptr, at, same);
     }
-    if (!meaning.shell_file.empty()) call_shell_file(meaning.shell_file, inner);
+    if (!meaning.shell_file.empty()) call_file(meaning.shell_file, false, inner);
+    if (!meaning.program_file.empty()) call_file(meaning.program_file, true, inner);
   }
 }
 
@@ -273,11 +310,18 @@ void DeploySearch::search_script(const RepositoryFile& package, const std::strin
   if (deploys_found_ == deploys && cut_short_ == cut_short) harmless_.insert(key);
 }
 
-void DeploySearch::call_shell_file(const std::string& path, const Way& way) {
-  if (path.find('$') != std::string::npos) return;
+void DeploySearch::call_file(const std::string& path, bool is_program, const Way& way) {
+  if (!is_known_here(path)) return;
   const std::string full = normal_path(way.folder.empty() ? path : way.folder + "/" + path);
-  const RepositoryFile* script = repository_.find(full);
-  if (script == nullptr || !full.ends_with(".sh")) return;
+  const RepositoryFile* script = repository_.find_script(full);
+  if (script == nullptr) return;
+  if (is_program || is_for_no_shell(*script)) {
+    const CommandMeaning meaning = meaning_of_text(script->text);
+    Way inner = way;
+    inner.via.push_back({full, line_of(script->text, meaning.deploys)});
+    found(meaning, inner);
+    return;
+  }
   if (!open_.insert(full).second) {
     ++cut_short_;
     return;

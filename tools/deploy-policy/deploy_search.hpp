@@ -16,7 +16,7 @@ struct EdgeDeploy {
   std::string what;  // "wrangler deploy"
   Place at;
   std::vector<Place> via;
-  std::string folder;  // where it runs, as far as that is known
+  EdgeTarget target;  // its paths are relative to the repository
 };
 
 // Finds what steps, scripts and actions of a repository deploy to Cloudflare, through npm scripts,
@@ -58,8 +58,8 @@ class DeploySearch {
                        int line, const Way& way);
   void search_script(const RepositoryFile& package, const std::string& script, const Way& way);
   void call_scripts(const std::vector<ScriptCall>& calls, const Way& way);
-  void call_shell_file(const std::string& path, const Way& way);
-  void found(std::string what, const Way& way);
+  void call_file(const std::string& path, bool is_program, const Way& way);
+  void found(const CommandMeaning& meaning, const Way& way);
 
   const Repository& repository_;
   std::set<std::string> reached_;  // paths, and "path#script"

@@ -84,10 +84,17 @@ std::string flag_value(Words words, std::initializer_list<std::string_view> name
 
 // ------------------------------------------------------------------------- wrangler and others
 
+bool is_dry_run(Words arguments) {
+  if (has_any(arguments, {"--dry-run=true"})) return true;
+  const auto flag = std::find(arguments.begin(), arguments.end(), "--dry-run");
+  return flag != arguments.end() && (flag + 1 == arguments.end() || *(flag + 1) != "false");
+}
+
 std::string deploys_by_wrangler(Words arguments) {
-  if (has_any(arguments, {"--dry-run", "--dry-run=true", "--help", "-h"})) return {};
+  if (is_dry_run(arguments) || has_any(arguments, {"--help", "-h"})) return {};
   const std::vector<std::string> words = positionals(
-      arguments, {"-c", "--config", "-e", "--env", "--cwd", "--env-file", "--name", "-x"});
+      arguments,
+      {"-c", "--config", "-e", "--env", "--cwd", "--env-file", "--name", "--project-name", "-x"});
   if (words.empty()) return {};
   const std::string& first = words[0];
   const std::string second = words.size() > 1 ? words[1] : "";
@@ -115,8 +122,10 @@ std::string deploys_by_opennext(Words arguments) {
 // deployments" by POST, also to roll back. Not its secrets, schedules or settings.
 bool is_deploying_request(std::string_view url, std::string_view method) {
   const bool writes = is_one_of(method, {"PUT", "POST", "PATCH"});
-  if (!writes || !(contains(url, "api.cloudflare.com") || contains(url, "/accounts/")))
-    return false;
+  // Of "$API/workers/scripts/x" only a run knows the beginning.
+  const bool may_be_api =
+      contains(url, "api.cloudflare.com") || contains(url, "/accounts/") || url.starts_with('$');
+  if (!writes || !may_be_api) return false;
   if (contains(url, "/pages/projects/")) return contains(url, "/deployments");
   for (const std::string_view part : {"/workers/scripts/", "/workers/services/"}) {
     const std::size_t at = url.find(part);
@@ -131,19 +140,37 @@ bool is_deploying_request(std::string_view url, std::string_view method) {
   return contains(url, "/workers/dispatch/namespaces/") && contains(url, "/scripts/");
 }
 
-std::string method_of_curl(Words arguments) {
-  for (const std::string& word : arguments) {
-    if (word.starts_with("-X") && word.size() > 2) return to_upper(word.substr(2));
+// Short flags of curl, each by itself: "-sSX POST" as "-s", "-S", "-X", "POST".
+std::vector<std::string> without_joined_flags(Words arguments) {
+  constexpr std::string_view with_value = "AbCcDdEeFHKmoPQrTtuUwXxYyz";
+  std::vector<std::string> words;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& word = arguments[i];
+    if (!is_flag(word) || word.starts_with("--")) {
+      words.push_back(word);
+      continue;
+    }
+    for (std::size_t j = 1; j < word.size(); ++j) {
+      words.push_back({'-', word[j]});
+      if (!contains(with_value, words.back().substr(1))) continue;
+      if (j + 1 < word.size()) words.push_back(word.substr(j + 1));
+      if (j + 1 == word.size() && i + 1 < arguments.size()) words.push_back(arguments[++i]);
+      break;
+    }
   }
-  if (const std::string given = flag_value(arguments, {"-X", "--request"}); !given.empty()) {
+  return words;
+}
+
+std::string method_of_curl(Words arguments) {
+  const std::vector<std::string> words = without_joined_flags(arguments);
+  if (const std::string given = flag_value(words, {"-X", "--request"}); !given.empty()) {
     return to_upper(given);
   }
-  if (has_any(arguments, {"-G", "--get", "-I", "--head"})) return "GET";
-  for (const std::string& word : arguments) {
-    if (word.starts_with("-T") || word.starts_with("--upload-file")) return "PUT";
-    const bool is_data = word.starts_with("-d") || word.starts_with("-F") ||
-                         word.starts_with("--data") || word.starts_with("--form") ||
-                         word.starts_with("--json");
+  if (has_any(words, {"-G", "--get", "-I", "--head"})) return "GET";
+  for (const std::string& word : words) {
+    if (word == "-T" || word.starts_with("--upload-file")) return "PUT";
+    const bool is_data = word == "-d" || word == "-F" || word.starts_with("--data") ||
+                         word.starts_with("--form") || word.starts_with("--json");
     if (is_data) return "POST";
   }
   return "GET";
@@ -170,7 +197,55 @@ std::string deploys_by_request(std::string_view program, Words arguments) {
   return deploys ? fmt::format("{} to Cloudflare's API", method) : std::string();
 }
 
+// What stands behind `part` in the first word that has it, up to a slash or a "?".
+std::string name_in_url(Words words, std::string_view part) {
+  for (const std::string& word : words) {
+    const std::size_t at = word.find(part);
+    if (at == std::string::npos) continue;
+    const std::size_t start = at + part.size();
+    return word.substr(start, std::min(word.find_first_of("/?", start), word.size()) - start);
+  }
+  return {};
+}
+
+// ------------------------------------------------------------------------- what it goes to
+
+std::string if_known_here(std::string text) {
+  return is_known_here(text) ? std::move(text) : std::string();
+}
+
+EdgeTarget target_of_wrangler(Words arguments, std::string_view deploys) {
+  EdgeTarget target;
+  target.kind = contains(deploys, " pages ") ? "pages" : "worker";
+  target.name =
+      if_known_here(target.kind == "pages" ? flag_value(arguments, {"--project-name", "--name"})
+                                           : flag_value(arguments, {"--name"}));
+  target.config = if_known_here(flag_value(arguments, {"-c", "--config"}));
+  target.environment = flag_value(arguments, {"-e", "--env"});
+  target.folder = flag_value(arguments, {"--cwd"});
+  return target;
+}
+
+EdgeTarget target_of_request(Words arguments) {
+  EdgeTarget target{.kind = "pages", .name = name_in_url(arguments, "/pages/projects/")};
+  if (target.name.empty()) {
+    target = {.kind = "worker", .name = name_in_url(arguments, "/workers/scripts/")};
+  }
+  target.name = if_known_here(target.name);
+  return target;
+}
+
 // ------------------------------------------------------------------------- scripts of packages
+
+// The shell's text of "npx -c 'wrangler deploy'": among the flags before a program.
+std::string called_text(Words words) {
+  for (std::size_t i = 0; i < words.size() && is_flag(words[i]) && words[i] != "--"; ++i) {
+    if (is_one_of(words[i], {"-c", "--call"}) && i + 1 < words.size()) return words[i + 1];
+    if (words[i].starts_with("--call=")) return words[i].substr(7);
+    if (is_one_of(words[i], {"-p", "--package"})) ++i;
+  }
+  return {};
+}
 
 bool is_package_manager(std::string_view program) {
   return is_one_of(program, {"npm", "pnpm", "yarn", "bun"});
@@ -200,6 +275,10 @@ class ManagerCall {
     const std::string& word = arguments_[at_];
     if (is_one_of(word, {"exec", "dlx", "x"})) {
       ++at_;
+      if (const std::string text = called_text(arguments_.subspan(at_)); !text.empty()) {
+        meaning.shell_texts.push_back(text);
+        return {};
+      }
       skip_flags();
       if (at_ < arguments_.size() && arguments_[at_] == "--") ++at_;
       return arguments_.subspan(at_);
@@ -223,29 +302,47 @@ class ManagerCall {
     const std::string& name = arguments_[at_];
     if (!is_run && is_own_command(manager_, name)) return {};
     call_.script = name == "t" ? "test" : name;
+    if (manager_ == "npm") {
+      read_flags_behind_script();
+      meaning.scripts.push_back(call_);
+      return {};
+    }
     meaning.scripts.push_back(call_);
     // "yarn wrangler deploy" runs the program where there is no such script.
-    return manager_ == "npm" ? Words{} : arguments_.subspan(at_);
+    return arguments_.subspan(at_);
   }
 
  private:
+  [[nodiscard]] bool is_at_flag() const {
+    return is_flag(arguments_[at_]) && arguments_[at_] != "--";
+  }
+
   void skip_flags() {
-    for (; at_ < arguments_.size() && is_flag(arguments_[at_]) && arguments_[at_] != "--"; ++at_) {
-      const std::string& flag = arguments_[at_];
-      const std::size_t equals = flag.find('=');
-      const std::string name = flag.substr(0, equals);
-      std::string* value = nullptr;
-      if (is_one_of(name, {"--prefix", "-C", "--dir", "--cwd"})) value = &call_.folder;
-      if (is_one_of(name, {"-w", "--workspace", "--filter", "-F"})) value = &call_.package;
-      // pnpm's -w is the root of the workspace.
-      if (manager_ == "pnpm" && is_one_of(name, {"-w", "--workspace-root"})) value = nullptr;
-      if (is_one_of(name, {"-r", "--recursive", "--workspaces", "-ws"})) call_.any_package = true;
-      if (value == nullptr) continue;
-      if (equals != std::string::npos) {
-        *value = flag.substr(equals + 1);
-      } else if (at_ + 1 < arguments_.size()) {
-        *value = arguments_[++at_];
-      }
+    for (; at_ < arguments_.size() && is_at_flag(); ++at_) read_flag();
+  }
+
+  // npm's own may stand there too, up to "--"; the others hand them to the script.
+  void read_flags_behind_script() {
+    for (++at_; at_ < arguments_.size() && arguments_[at_] != "--"; ++at_) {
+      if (is_at_flag()) read_flag();
+    }
+  }
+
+  void read_flag() {
+    const std::string& flag = arguments_[at_];
+    const std::size_t equals = flag.find('=');
+    const std::string name = flag.substr(0, equals);
+    std::string* value = nullptr;
+    if (is_one_of(name, {"--prefix", "-C", "--dir", "--cwd"})) value = &call_.folder;
+    if (is_one_of(name, {"-w", "--workspace", "--filter", "-F"})) value = &call_.package;
+    // pnpm's -w is the root of the workspace.
+    if (manager_ == "pnpm" && is_one_of(name, {"-w", "--workspace-root"})) value = nullptr;
+    if (is_one_of(name, {"-r", "--recursive", "--workspaces", "-ws"})) call_.any_package = true;
+    if (value == nullptr) return;
+    if (equals != std::string::npos) {
+      *value = flag.substr(equals + 1);
+    } else if (at_ + 1 < arguments_.size()) {
+      *value = arguments_[++at_];
     }
   }
 
@@ -299,6 +396,8 @@ bool read_script_runner(std::string_view program, Words arguments, CommandMeanin
 
 // ------------------------------------------------------------------------- wrappers
 
+bool is_npx(std::string_view program) { return is_one_of(program, {"npx", "bunx", "pnpx"}); }
+
 // What stands before the program that it runs: its own words are dropped. False when the first word
 // is no wrapper.
 bool drop_wrapper(Words& words) {
@@ -330,7 +429,12 @@ bool drop_wrapper(Words& words) {
     drop(1);
     return true;
   }
-  if (is_one_of(program, {"npx", "bunx", "pnpx"})) {
+  if (is_one_of(program, {"corepack", "dotenv"})) {
+    drop(1);
+    drop_flags({"-e", "-v", "-f", "--file"});
+    return true;
+  }
+  if (is_npx(program)) {
     drop(1);
     drop_flags({"-p", "--package"});
     return true;
@@ -351,6 +455,10 @@ Words behind_dashes(Words words) {
 
 bool is_shell(std::string_view program) {
   return is_one_of(program, {"sh", "bash", "dash", "zsh", "ash", "ksh"});
+}
+
+bool is_interpreter(std::string_view program) {
+  return is_one_of(program, {"node", "tsx", "ts-node", "zx", "python", "python3", "ruby"});
 }
 
 void read_shell(Words arguments, CommandMeaning& meaning) {
@@ -375,16 +483,23 @@ void read_program(Words words, CommandMeaning& meaning) {
   const Words arguments = words.subspan(1);
   if (is_one_of(program, {"wrangler", "@cloudflare/wrangler"})) {
     meaning.deploys = deploys_by_wrangler(arguments);
+    meaning.target = target_of_wrangler(arguments, meaning.deploys);
   } else if (is_one_of(program, {"opennextjs-cloudflare", "@opennextjs/cloudflare"})) {
     meaning.deploys = deploys_by_opennext(arguments);
+    meaning.target = target_of_wrangler(arguments, meaning.deploys);
   } else if (is_one_of(program, {"curl", "wget", "http", "https", "xh"})) {
     meaning.deploys = deploys_by_request(program, arguments);
+    meaning.target = target_of_request(arguments);
   } else if (is_shell(program)) {
     read_shell(arguments, meaning);
   } else if (is_one_of(program, {"eval", "source", "."})) {
     if (program == "eval") meaning.shell_texts.push_back(join(arguments, " "));
     if (program != "eval" && !arguments.empty()) meaning.shell_file = arguments.front();
-  } else if (words.front().ends_with(".sh") || words.front().starts_with("./")) {
+  } else if (is_interpreter(program)) {
+    const std::vector<std::string> files =
+        positionals(arguments, {"-r", "--require", "--import", "--loader", "-W", "-X"});
+    if (!files.empty()) meaning.program_file = files.front();
+  } else if (words.front().ends_with(".sh") || contains(words.front(), "/")) {
     meaning.shell_file = words.front();
   }
 }
@@ -405,8 +520,14 @@ CommandMeaning meaning_of(const std::vector<std::string>& words) {
   Words rest = words;
   // Each turn drops a word at least.
   while (!rest.empty()) {
-    if (drop_wrapper(rest)) continue;
     const std::string program = program_of(rest.front());
+    if (is_npx(program)) {
+      if (const std::string text = called_text(rest.subspan(1)); !text.empty()) {
+        meaning.shell_texts.push_back(text);
+        break;
+      }
+    }
+    if (drop_wrapper(rest)) continue;
     if (is_package_manager(program)) {
       const Words further = ManagerCall(program, rest.subspan(1)).read(meaning);
       if (further.size() >= rest.size()) break;
@@ -431,33 +552,49 @@ bool is_pages_action(std::string_view uses) {
   return name == "cloudflare/pages-action" || names_pages_of_cloudflare(name);
 }
 
-std::string deploys_by_action(std::string_view command) {
-  if (trim(command).empty()) return "wrangler deploy";
+bool is_known_here(std::string_view text) { return text.find('$') == std::string_view::npos; }
+
+CommandMeaning meaning_of_action(std::string_view command) {
+  CommandMeaning meaning;
+  meaning.target.kind = "worker";
+  if (trim(command).empty()) {
+    meaning.deploys = "wrangler deploy";
+    return meaning;
+  }
   for (const ShellCommand& line : shell_commands(command)) {
     Words words = line.words;
     if (program_of(words.front()) == "wrangler") words = words.subspan(1);
     if (!words.empty() && words.front().find("${{") != std::string::npos) {
-      return "wrangler with a command that only a run knows";
+      meaning.deploys = "wrangler with a command that only a run knows";
+      return meaning;
     }
-    if (std::string deploys = deploys_by_wrangler(words); !deploys.empty()) return deploys;
+    meaning.deploys = deploys_by_wrangler(words);
+    if (meaning.deploys.empty()) continue;
+    meaning.target = target_of_wrangler(words, meaning.deploys);
+    return meaning;
   }
   return {};
 }
 
-std::string deploys_by_text(std::string_view program) {
+CommandMeaning meaning_of_text(std::string_view program) {
+  CommandMeaning meaning;
   for (const std::string_view phrase :
        {"wrangler deploy", "wrangler publish", "wrangler pages deploy", "wrangler pages publish",
         "wrangler versions upload", "wrangler versions deploy", "wrangler rollback"}) {
-    if (contains(program, phrase)) return std::string(phrase);
+    if (!contains(program, phrase)) continue;
+    meaning.deploys = phrase;
+    meaning.target.kind = contains(phrase, " pages ") ? "pages" : "worker";
+    return meaning;
   }
   const bool names_place =
       contains(program, "/workers/scripts/") || contains(program, "/pages/projects/");
   const bool writes = contains(program, "PUT") || contains(program, "POST") ||
                       contains(program, ".put(") || contains(program, ".post(");
   if (contains(program, "api.cloudflare.com") && names_place && writes) {
-    return "a request to Cloudflare's API";
+    meaning.deploys = "a request to Cloudflare's API";
+    meaning.target.kind = contains(program, "/pages/projects/") ? "pages" : "worker";
   }
-  return {};
+  return meaning;
 }
 
 }  // namespace pca::deploy_policy

@@ -100,13 +100,14 @@ class Allowances {
     int number = 0;
     for (const std::string& line : split_lines(file.text)) {
       ++number;
-      for (const Allowance& allowance : allowances_of(line)) add(file.path, number, allowance);
+      for (const Allowance& allowance : allowances_of(line)) add(file, number, allowance);
     }
   }
 
   // A shell script may hold such comments in texts that it writes, so none is a mistake there.
-  void add(const std::string& file, int line, const Allowance& allowance) {
-    if (file.ends_with(".sh") && !is_in_force(allowance)) return;
+  void add(const RepositoryFile& in, int line, const Allowance& allowance) {
+    if (in.is_script && !is_in_force(allowance)) return;
+    const std::string& file = in.path;
     if (find_rule(allowance.rule) == nullptr) {
       std::vector<std::string> known;
       for (const RuleRow& row : rule_table()) known.emplace_back(row.id);

@@ -265,7 +265,8 @@ bool is_name_character(char c) {
 
 // The secret that an expression reads: "secrets.TOKEN", "github.token"; empty when it reads none.
 std::string secret_in(std::string_view expression) {
-  const std::string text = without_quoted(expression);
+  const std::string written = without_quoted(expression);
+  const std::string text = to_lower(written);  // GitHub takes either
   for (const std::string_view name : {"secrets", "github.token"}) {
     for (std::size_t at = text.find(name); at != std::string::npos; at = text.find(name, at + 1)) {
       const bool begins = at == 0 || !is_name_character(text[at - 1]);
@@ -275,7 +276,7 @@ std::string secret_in(std::string_view expression) {
                                           : end >= text.size() || !is_name_character(text[end]);
       if (!begins || !ends) continue;
       while (end < text.size() && is_name_character(text[end])) ++end;
-      return text.substr(at, end - at);
+      return written.substr(at, end - at);
     }
   }
   return {};
@@ -290,7 +291,8 @@ void check_run(const RepositoryFile& file, const ConfigValue& run, std::vector<F
     const int line = run.line_at(at);
     if (secret.empty() || line == last_line) continue;
     last_line = line;
-    const std::string name = secret == "github.token" || secret == "secrets"
+    const std::string kind = to_lower(secret);
+    const std::string name = kind == "github.token" || kind == "secrets"
                                  ? std::string("TOKEN")
                                  : to_upper(secret.substr(secret.rfind('.') + 1));
     into.push_back(

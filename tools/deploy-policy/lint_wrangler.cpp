@@ -6,7 +6,7 @@
 
 #include "base/text.hpp"
 #include "deploy-policy/lint.hpp"
-#include "deploy-policy/resource_name.hpp"
+#include "deploy/resource_name.hpp"
 
 namespace pca::deploy_policy {
 

@@ -10,7 +10,7 @@
 #include "deploy-policy/branch_pattern.hpp"
 #include "deploy-policy/contract.hpp"
 #include "deploy-policy/policy_input.hpp"
-#include "deploy-policy/resource_name.hpp"
+#include "deploy/resource_name.hpp"
 
 namespace pca::deploy_policy {
 
@@ -143,7 +143,8 @@ Result<int> run_name(ToolContext& context, Inputs inputs, BadInputs& bad) {
   const ResourceType type = resource_type(inputs.text("type"));
   if (inputs.command() == "name parse") {
     if (!bad.empty()) return bad.to_error();
-    return Answer(context, type).give(inputs.text("name"), parse_name(type, inputs.text("name")));
+    return Answer(context, type)
+        .give(inputs.text("name"), parse_name(type, inputs.text("name"), NameRules{}));
   }
   const Policy policy = read_policy(context, inputs, bad);
   if (inputs.command() == "name build") return build(context, inputs, policy, bad);

@@ -2,7 +2,7 @@
 
 #include "deploy-policy/classify.hpp"
 #include "deploy-policy/contract.hpp"
-#include "deploy-policy/resource_name.hpp"
+#include "deploy/resource_name.hpp"
 
 namespace pca::deploy_policy {
 
@@ -317,18 +317,47 @@ CommandSpec export_command() {
 }
 
 CommandSpec migrate_command() {
+  std::vector<Option> options = repository_options();
+  const std::string group = "Cloudflare";
+  options.push_back({.name = "cloudflare-token",
+                     .type = OptionType::secret,
+                     .help = "A user's token that may read Workers Builds Configuration, Workers "
+                             "Scripts and Cloudflare Pages; without one nothing is contacted, and "
+                             "the repository alone is looked at",
+                     .group = group});
+  options.push_back({.name = "cloudflare-account",
+                     .help = "The account's id",
+                     .placeholder = "ID",
+                     .group = group});
+  options.push_back({.name = "repository",
+                     .help = "The repository that should be connected; default: GITHUB_REPOSITORY",
+                     .placeholder = "OWNER/NAME",
+                     .group = group});
+  options.push_back({.name = "cloudflare-url",
+                     .default_value = "https://api.cloudflare.com/client/v4",
+                     .help = "Root of the API",
+                     .placeholder = "URL",
+                     .group = group});
+  options.push_back(
+      {.name = "cloudflare-ca",
+       .help = "File with the CA certificates of the API's server (PEM); default: this machine's",
+       .placeholder = "FILE",
+       .group = group});
   return {
       .name = "migrate",
       .summary =
           "Lists what is deployed to Cloudflare, and the steps to its own Git integration: of "
           "something new, of an existing Worker, of an existing Pages project",
-      .options = repository_options(),
+      .options = std::move(options),
       .stdout_use = StdoutUse::result,
       .outputs =
           {{contract::migrations,
-            "JSON, an entry a Worker or Pages project: kind, name, config, path, deployed-by, "
-            "steps"}},
-      .examples = {{"This repository", "deploy-policy migrate"}},
+            "JSON, an entry a Worker or Pages project: kind, name, config, environment, path, "
+            "deployed-by, steps; with a token cloudflare too: exists, connected, checks"}},
+      .examples = {{"This repository", "deploy-policy migrate"},
+                   {"And how Cloudflare has it",
+                    "deploy-policy migrate --cloudflare-account 0123456789abcdef0123456789abcdef "
+                    "--cloudflare-token-file token.txt"}},
   };
 }
 
@@ -339,7 +368,8 @@ ToolSpec tool_spec() {
       .name = "deploy-policy",
       .summary =
           "Says which branch is deployed where and what things are called there, and finds "
-          "what in a repository contradicts that. It connects to nothing",
+          "what in a repository contradicts that. Only migrate connects to anything, when it is "
+          "given a token",
       .commands = {classify_command(), name_check_command(), name_build_command(),
                    name_parse_command(), exec_command(), lint_command(), export_command(),
                    migrate_command()},

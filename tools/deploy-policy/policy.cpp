@@ -8,8 +8,8 @@
 
 #include "base/text.hpp"
 #include "base/yaml.hpp"
-#include "deploy-policy/hostname.hpp"
-#include "deploy-policy/resource_name.hpp"
+#include "deploy/hostname.hpp"
+#include "deploy/resource_name.hpp"
 
 namespace pca::deploy_policy {
 

@@ -37,15 +37,18 @@ bool is_action(std::string_view path) {
 
 bool is_package(std::string_view path) { return file_name_of(path) == "package.json"; }
 
+// Also "wrangler.staging.toml", which --config names.
 bool is_wrangler(std::string_view path) {
   const std::string name = file_name_of(path);
-  return name == "wrangler.toml" || name == "wrangler.json" || name == "wrangler.jsonc";
+  return name.starts_with("wrangler.") &&
+         (name.ends_with(".toml") || name.ends_with(".json") || name.ends_with(".jsonc"));
 }
 
-bool is_wanted(std::string_view path) {
-  return is_workflow(path) || is_action(path) || is_package(path) || is_wrangler(path) ||
-         path.ends_with(".sh");
+bool is_parsed(std::string_view path) {
+  return is_workflow(path) || is_action(path) || is_package(path) || is_wrangler(path);
 }
+
+bool is_wanted(std::string_view path) { return is_parsed(path) || path.ends_with(".sh"); }
 
 bool is_left_out(std::string_view folder) {
   return folder == ".git" || folder == "node_modules" || folder == ".wrangler" ||
@@ -97,7 +100,8 @@ std::string file_name_of(std::string_view path) {
 
 void Repository::add(std::string path, std::string text) {
   RepositoryFile file{path, std::move(text)};
-  if (!path.ends_with(".sh")) {
+  file.is_script = !is_parsed(path);
+  if (!file.is_script) {
     auto root = parse(path, file.text);
     if (root) {
       file.root = *std::move(root);
@@ -123,6 +127,9 @@ Result<Repository> Repository::read(const Budget& budget, const std::string& roo
     return bad_input(fmt::format("{} is no folder", shown(root)), cure);
   }
   Repository repository;
+  repository.root_ = root;
+  repository.exclude_ = exclude;
+  repository.budget_ = budget;
   std::size_t entries = 0;
   fs::recursive_directory_iterator entry(root, fs::directory_options::skip_permission_denied,
                                          error);
@@ -160,6 +167,30 @@ Result<Repository> Repository::read(const Budget& budget, const std::string& roo
 const RepositoryFile* Repository::find(std::string_view path) const {
   const auto found = files_.find(path);
   return found == files_.end() ? nullptr : &found->second;
+}
+
+// As the walk through the folders does it: no links, nothing that is left out.
+bool Repository::may_read(const std::string& path) const {
+  if (root_.empty() || path.empty() || files_.size() >= most_files) return false;
+  if (exclude_.takes(path, false)) return false;
+  fs::path so_far = root_;
+  std::error_code error;
+  const std::vector<std::string> names = split(path, '/');
+  for (std::size_t i = 0; i + 1 < names.size(); ++i) {
+    so_far /= names[i];
+    if (is_left_out(names[i]) || !fs::is_directory(fs::symlink_status(so_far, error))) return false;
+  }
+  return fs::is_regular_file(fs::symlink_status(so_far / names.back(), error));
+}
+
+const RepositoryFile* Repository::find_script(std::string_view path) const {
+  if (const RepositoryFile* known = find(path)) return known->is_script ? known : nullptr;
+  const std::string name(path);
+  if (!may_read(name)) return nullptr;
+  auto text = read_input_file(budget_, root_ + "/" + name, file_limit);
+  if (!text || text->find('\0') != std::string::npos) return nullptr;
+  RepositoryFile file{.path = name, .text = *std::move(text), .is_script = true};
+  return &files_.insert_or_assign(name, std::move(file)).first->second;
 }
 
 std::vector<const RepositoryFile*> Repository::workflows() const {

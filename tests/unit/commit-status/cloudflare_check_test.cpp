@@ -58,6 +58,18 @@ TEST(CloudflareSummaries, GiveNoAddressOfAnotherLabel) {
   EXPECT_EQ(read("Version ID: not-one\nVersion ID: x").version_id, "");
 }
 
+TEST(CloudflareBuilds, AreKnownByTheAddressOfTheirPage) {
+  const std::string id = "0a1b2c3d-0000-4000-8000-1234567890ab";
+  const std::string dashboard = "https://dash.cloudflare.com/";
+  EXPECT_EQ(build_id_of(dashboard + "?to=/abc/pages/view/shop/" + id), id);
+  EXPECT_EQ(build_id_of(dashboard + "abc/workers/services/view/shop/production/builds/" + id), id);
+  EXPECT_EQ(build_id_of(dashboard + "abc/" + id + "?tab=log#end"), id);
+  for (const char* other : {"", "https://dash.cloudflare.com/", "https://dash.cloudflare.com/x/y",
+                            "https://x/0a1b2c3d-0000-4000-8000-1234567890aZ"}) {
+    EXPECT_EQ(build_id_of(other), "") << other;
+  }
+}
+
 TEST(PreviewHosts, AreDomains) {
   EXPECT_TRUE(check_preview_host("pages.dev"));
   for (const char* bad : {"", "dev", "*.pages.dev", "https://pages.dev", ".pages.dev", "Pages.dev",

@@ -37,6 +37,14 @@ TEST(Gate, WaitsForEachThatIsNamed) {
   EXPECT_EQ(judge_marks({good("tests"), good("lint"), bad("other")}, rules).state, State::passed);
 }
 
+TEST(Gate, WhatMayBeAbsentIsSkippedButNotAllOfIt) {
+  const GateRules rules{.wanted = {"a", "b"}, .may_be_absent = true};
+  EXPECT_EQ(judge_marks({good("a")}, rules).state, State::passed);
+  EXPECT_EQ(judge_marks({pending("a")}, rules).state, State::pending);
+  EXPECT_EQ(judge_marks({bad("a")}, rules).state, State::failed);
+  EXPECT_EQ(judge_marks({}, rules).state, State::pending);
+}
+
 TEST(Gate, PatternsAreNamesToo) {
   EXPECT_TRUE(matches_name("build [x64]", {"build [x64]"}));
   EXPECT_TRUE(matches_name("a/b/c", {"a/*"}));

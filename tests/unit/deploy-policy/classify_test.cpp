@@ -187,6 +187,25 @@ TEST(Classify, RefusesNamesThatLeaveNoRoomForTheSlug) {
       "Shorten customer, project, the longest component or the hostname's template.");
 }
 
+TEST(Classify, RefusesANameThatIsTooLongForWhatItNames) {
+  Policy policy = named_policy();
+  policy.customer = std::string(32, 'c');
+  policy.project = std::string(32, 'p');
+  EXPECT_EQ(class_of(push_to("main"), policy),
+            "policy: the stack's name is \"" + policy.customer + "-" + policy.project +
+                "-prod\", but it has 70 characters, and a stack has 1 to 53, as \"_\" and a "
+                "service's name of 9 stand behind it. Shorten customer, project or the longest "
+                "component.");
+  policy.customer.clear();
+  policy.project = std::string(61, 'p');
+  EXPECT_EQ(class_of(push_to("main"), policy), "production");
+  policy.staging = {*BranchPattern::parse("develop")};
+  EXPECT_EQ(class_of(push_to("develop"), policy),
+            "policy: hostname: \"" + policy.project +
+                "-staging.example.com\" has 69 characters between two dots, where 63 fit. "
+                "Shorten project, domain or the hostname's template.");
+}
+
 // What git allows, more or less, and now and then what it does not.
 std::string random_branch(std::mt19937& random) {
   static const std::vector<std::string> pieces{

@@ -52,6 +52,7 @@ std::string meaning(std::string_view script) {
       if (std::string inner = meaning(text); !inner.empty()) return inner;
     }
     if (!found.shell_file.empty()) return "file " + found.shell_file;
+    if (!found.program_file.empty()) return "program " + found.program_file;
   }
   return "";
 }
@@ -83,6 +84,15 @@ TEST(EdgeDeploy, KnowsWranglerInAllItsSpellings) {
       {"npx opennextjs-cloudflare deploy", "opennextjs-cloudflare deploy"},
       {"npx @opennextjs/cloudflare@1 upload", "opennextjs-cloudflare upload"},
       {"npx concurrently \"wrangler deploy\" \"x\"", "wrangler deploy"},
+      {"wrangler deploy --dry-run false", "wrangler deploy"},
+      {"wrangler deploy --dry-run=false", "wrangler deploy"},
+      {"npx -c 'wrangler deploy'", "wrangler deploy"},
+      {"npx -p wrangler@4 --call='wrangler deploy'", "wrangler deploy"},
+      {"npm exec -c \"wrangler deploy\"", "wrangler deploy"},
+      {"npx wrangler -c wrangler.toml deploy", "wrangler deploy"},
+      {"corepack pnpm exec wrangler deploy", "wrangler deploy"},
+      {"npx dotenv -e .env wrangler deploy", "wrangler deploy"},
+      {"dotenv -e .env -- wrangler deploy", "wrangler deploy"},
   };
   for (const auto& [script, expected] : table) EXPECT_EQ(meaning(script), expected) << script;
 }
@@ -108,6 +118,13 @@ TEST(EdgeDeploy, KnowsRequestsToTheApi) {
       {"curl -X POST " + api + "/pages/projects/x/deployments/1/rollback",
        "POST to Cloudflare's API"},
       {"curl -T w.js " + api + "/workers/scripts/x", "PUT to Cloudflare's API"},
+      {"curl -sSX POST " + api + "/pages/projects/x/deployments", "POST to Cloudflare's API"},
+      {"curl -fsSXPUT " + api + "/workers/scripts/x", "PUT to Cloudflare's API"},
+      {"curl -sd @w.js " + api + "/workers/scripts/x", "POST to Cloudflare's API"},
+      {"curl -sG -d a=b " + api + "/workers/scripts/x", ""},
+      {"curl -so X " + api + "/workers/scripts/x", ""},
+      {"curl -X PUT \"$CF_API/workers/scripts/x\"", "PUT to Cloudflare's API"},
+      {"curl \"$CF_API/workers/scripts/x\"", ""},
       {"xh PUT " + api + "/workers/scripts/x", "PUT to Cloudflare's API"},
       {"wget --method=PUT " + api + "/workers/scripts/x", "PUT to Cloudflare's API"},
       {"curl " + api + "/workers/scripts/x", ""},
@@ -125,6 +142,12 @@ TEST(EdgeDeploy, KnowsCallsOfScripts) {
       {"npm run-script deploy -- --x", "script deploy"},
       {"npm --prefix app run deploy", "script deploy in app"},
       {"npm run -w web deploy", "script deploy of web"},
+      {"npm run ship --workspace=web", "script ship of web"},
+      {"npm run ship -w web", "script ship of web"},
+      {"npm run ship --prefix dir", "script ship in dir"},
+      {"npm run ship --workspaces", "script ship of any"},
+      {"npm run ship -- -w web", "script ship"},
+      {"pnpm ship -w web", "script ship"},
       {"npm start", "script start"},
       {"npm install", ""},
       {"pnpm run deploy", "script deploy"},
@@ -142,6 +165,12 @@ TEST(EdgeDeploy, KnowsCallsOfScripts) {
       {"./scripts/deploy.sh prod", "file ./scripts/deploy.sh"},
       {"bash -eu tools/deploy.sh", "file tools/deploy.sh"},
       {"source env.sh", "file env.sh"},
+      {"./scripts/deploy", "file ./scripts/deploy"},
+      {"scripts/deploy prod", "file scripts/deploy"},
+      {"bash scripts/deploy", "file scripts/deploy"},
+      {"node scripts/deploy.mjs", "program scripts/deploy.mjs"},
+      {"node -r dotenv/config scripts/deploy.mjs", "program scripts/deploy.mjs"},
+      {"python3 tools/deploy.py", "program tools/deploy.py"},
   };
   for (const auto& [script, expected] : table) EXPECT_EQ(meaning(script), expected) << script;
 }
@@ -154,20 +183,53 @@ TEST(EdgeDeploy, KnowsActionsAndTheirForks) {
   EXPECT_TRUE(is_pages_action("someone/cloudflare-pages-deploy@v1"));
   EXPECT_FALSE(is_pages_action("actions/deploy-pages@v4"));
   EXPECT_FALSE(is_pages_action("peaceiris/actions-gh-pages@v4"));
-  EXPECT_EQ(deploys_by_action(""), "wrangler deploy");
-  EXPECT_EQ(deploys_by_action("deploy --env staging"), "wrangler deploy");
-  EXPECT_EQ(deploys_by_action("d1 migrations apply x\npages deploy dist"), "wrangler pages deploy");
-  EXPECT_EQ(deploys_by_action("types"), "");
-  EXPECT_EQ(deploys_by_action("deploy --dry-run"), "");
-  EXPECT_NE(deploys_by_action("${{ inputs.command }}"), "");
+  EXPECT_EQ(meaning_of_action("").deploys, "wrangler deploy");
+  EXPECT_EQ(meaning_of_action("deploy --env staging").deploys, "wrangler deploy");
+  EXPECT_EQ(meaning_of_action("d1 migrations apply x\npages deploy dist").deploys,
+            "wrangler pages deploy");
+  EXPECT_EQ(meaning_of_action("types").deploys, "");
+  EXPECT_EQ(meaning_of_action("deploy --dry-run").deploys, "");
+  EXPECT_NE(meaning_of_action("${{ inputs.command }}").deploys, "");
+}
+
+// "kind name config environment folder" of the first command that deploys.
+std::string target(std::string_view script) {
+  for (const ShellCommand& command : shell_commands(script)) {
+    const CommandMeaning found = meaning_of(command.words);
+    if (found.deploys.empty()) continue;
+    const EdgeTarget& to = found.target;
+    return join(Texts{to.kind, to.name, to.config, to.environment, to.folder}, "|");
+  }
+  return "";
+}
+
+TEST(EdgeDeploy, KnowsWhatItGoesTo) {
+  const std::string api = "https://api.cloudflare.com/client/v4/accounts/$ID";
+  const std::pair<std::string, std::string> table[] = {
+      {"wrangler deploy", "worker||||"},
+      {"wrangler deploy --name api --env staging", "worker|api||staging|"},
+      {"npx wrangler -c a/b.toml --cwd app deploy -e $ENV", "worker||a/b.toml|$ENV|app"},
+      {"wrangler pages deploy dist --project-name ui", "pages|ui|||"},
+      {"wrangler pages deploy dist --project-name=ui", "pages|ui|||"},
+      {"wrangler pages deploy dist --name ui", "pages|ui|||"},
+      {"wrangler pages deploy dist --project-name $UI", "pages||||"},
+      {"npx opennextjs-cloudflare deploy --env staging", "worker|||staging|"},
+      {"curl -XPUT " + api + "/workers/scripts/api/content?x", "worker|api|||"},
+      {"curl -XPOST " + api + "/pages/projects/ui/deployments", "pages|ui|||"},
+      {"curl -XPOST " + api + "/pages/projects/$UI/deployments", "pages||||"},
+  };
+  for (const auto& [script, expected] : table) EXPECT_EQ(target(script), expected) << script;
+  EXPECT_EQ(meaning_of_action("pages deploy dist --project-name=ui").target.name, "ui");
+  EXPECT_EQ(meaning_of_action("").target.kind, "worker");
 }
 
 TEST(EdgeDeploy, LooksIntoOtherLanguages) {
-  EXPECT_EQ(deploys_by_text("await exec.exec('npx wrangler deploy')"), "wrangler deploy");
-  EXPECT_EQ(deploys_by_text("fetch('https://api.cloudflare.com/client/v4/accounts/x/workers/"
-                            "scripts/y', {method: 'PUT'})"),
+  EXPECT_EQ(meaning_of_text("await exec.exec('npx wrangler deploy')").deploys, "wrangler deploy");
+  EXPECT_EQ(meaning_of_text("fetch('https://api.cloudflare.com/client/v4/accounts/x/workers/"
+                            "scripts/y', {method: 'PUT'})")
+                .deploys,
             "a request to Cloudflare's API");
-  EXPECT_EQ(deploys_by_text("fetch('https://api.cloudflare.com/client/v4/zones')"), "");
+  EXPECT_EQ(meaning_of_text("fetch('https://api.cloudflare.com/client/v4/zones')").deploys, "");
 }
 
 }  // namespace

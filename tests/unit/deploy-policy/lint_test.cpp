@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <map>
 #include <random>
 #include <regex>
 
@@ -10,6 +12,7 @@
 #include "deploy-policy/export_command.hpp"
 #include "deploy-policy/lint_formats.hpp"
 #include "deploy-policy/migrate_command.hpp"
+#include "support/temp_folder.hpp"
 
 namespace pca::deploy_policy {
 namespace {
@@ -107,6 +110,53 @@ TEST(Lint, FollowsCompositeActionsReusableWorkflowsAndShellScripts) {
       {"up.sh", "#!/bin/sh\nset -e\nnpx wrangler deploy\n"}};
   EXPECT_EQ(lint_places(files), Texts{ci + ":5 edge-deploy <- .github/workflows/deploy.yml:6 <- "
                                            ".github/actions/up/action.yml:5 <- up.sh:3"});
+}
+
+TEST(Lint, FollowsScriptsWhateverTheirFilesAreCalled) {
+  const Files files{{ci, workflow("      - run: ./scripts/deploy\n      - run: bash tools/up\n"
+                                  "      - run: node tools/up.mjs\n      - run: tools/py\n")},
+                    {"scripts/deploy", "#!/bin/sh\nnpx wrangler deploy\n"},
+                    {"tools/up", "wrangler deploy # deploy-policy: allow edge-deploy -- by hand\n"},
+                    {"tools/up.mjs", "// up\nexec('wrangler pages deploy dist')\n"},
+                    {"tools/py", "#!/usr/bin/env python3\nrun('wrangler deploy')\n"}};
+  EXPECT_EQ(lint_places(files),
+            (Texts{ci + ":6 edge-deploy <- scripts/deploy:2",
+                   ci + ":8 edge-deploy <- tools/up.mjs:2", ci + ":9 edge-deploy <- tools/py:2"}));
+}
+
+// Those of a folder, of which it reads only what it must.
+TEST(Lint, ReadsAScriptOfARepositoryWhereACommandNamesIt) {
+  test::TempFolder folder;
+  namespace fs = std::filesystem;
+  for (const char* name : {".github/workflows", "scripts", "node_modules", "left"}) {
+    fs::create_directories(folder.path(name));
+  }
+  const std::string deploys = "#!/bin/sh\nnpx wrangler deploy\n";
+  (void)folder.write(ci, workflow("      - run: scripts/deploy\n      - run: scripts/link\n"
+                                  "      - run: sh node_modules/x\n      - run: sh left/x\n"
+                                  "      - run: sh ../x\n      - run: scripts/binary\n"));
+  (void)folder.write("scripts/deploy", deploys);
+  (void)folder.write("scripts/binary", std::string("wrangler deploy\n\0", 17));
+  (void)folder.write("node_modules/x", deploys);
+  (void)folder.write("left/x", deploys);
+  fs::create_symlink("deploy", folder.path("scripts/link"));
+  const auto exclude = PathPatterns::parse(Texts{"left"});
+  ASSERT_TRUE(exclude);
+  const auto repository =
+      Repository::read(Budget::of(Milliseconds{10'000}), folder.path(), *exclude);
+  ASSERT_TRUE(repository);
+  EXPECT_EQ(repository->files().size(), 1U);
+  EXPECT_EQ(places(lint(*repository, Policy())), Texts{ci + ":6 edge-deploy <- scripts/deploy:2"});
+}
+
+TEST(Lint, WranglerActionsCommandsRunInItsFolder) {
+  EXPECT_EQ(
+      lint_places({{ci, workflow("      - uses: cloudflare/wrangler-action@v3\n        with:\n"
+                                 "          command: types\n          workingDirectory: app\n"
+                                 "          preCommands: npm run up\n")},
+                   {"package.json", "{\"scripts\": {\"up\": \"true\"}}"},
+                   {"app/package.json", "{\"scripts\": {\"up\": \"wrangler deploy\"}}"}}),
+      Texts{ci + ":10 edge-deploy <- app/package.json:1"});
 }
 
 TEST(Lint, WhatIsOnlyCalledFromElsewhereIsReportedWhereItStands) {
@@ -237,8 +287,10 @@ TEST(Lint, FindsSecretsInScripts) {
                 {{ci, workflow("      - run: |\n          echo hi\n          curl -H \"${{ "
                                "secrets.TOKEN }}\"\n      - run: echo ${{ github.token }}\n"
                                "      - run: echo ${{ 'secrets.TOKEN' }} ${{ inputs.secrets_x }}\n"
-                               "      - run: echo ${{ toJSON(secrets) }}\n")}}),
-            (Texts{ci + ":8 secret-in-run", ci + ":9 secret-in-run", ci + ":11 secret-in-run"}));
+                               "      - run: echo ${{ toJSON(secrets) }}\n"
+                               "      - run: echo ${{ SECRETS.Token }} ${{ GitHub.Token }}\n")}}),
+            (Texts{ci + ":8 secret-in-run", ci + ":9 secret-in-run", ci + ":11 secret-in-run",
+                   ci + ":12 secret-in-run"}));
 }
 
 TEST(Lint, ChecksEachNameOfWranglersConfiguration) {
@@ -290,14 +342,13 @@ TEST(Lint, SarifNamesRulesAndPlacesAsCodeScanningReadsThem) {
 }
 
 TEST(Migrate, TellsTheThreePathsApart) {
-  const auto plan = plan_migrations(
-      Repository::of(
-          {{"new/wrangler.toml", "name = \"acme-shop-prod-new\"\n"},
-           {"api/wrangler.toml", "name = \"acme-shop-prod-api\"\n"},
-           {"ui/wrangler.toml", "name = \"ui\"\npages_build_output_dir = \"dist\"\n"},
-           {ci, workflow("      - run: npx wrangler deploy\n        working-directory: api\n"
-                         "      - run: npx wrangler pages deploy dist\n")}}),
-      Policy());
+  auto plan = find_migrations(Repository::of(
+      {{"new/wrangler.toml", "name = \"acme-shop-prod-new\"\n"},
+       {"api/wrangler.toml", "name = \"acme-shop-prod-api\"\n"},
+       {"ui/wrangler.toml", "name = \"ui\"\npages_build_output_dir = \"dist\"\n"},
+       {ci, workflow("      - run: npx wrangler deploy\n        working-directory: api\n"
+                     "      - run: npx wrangler pages deploy dist\n")}}));
+  for (Migration& thing : plan) plan_migration(thing, Policy(), "");
   ASSERT_EQ(plan.size(), 3U);
   EXPECT_EQ(plan[0].name + " " + plan[0].path, "acme-shop-prod-api existing-worker");
   EXPECT_EQ(plan[1].name + " " + plan[1].path, "acme-shop-prod-new new");
@@ -305,6 +356,77 @@ TEST(Migrate, TellsTheThreePathsApart) {
   EXPECT_EQ(plan[0].deployed_by, (std::vector<Place>{{ci, 6}}));
   EXPECT_NE(plan[2].steps[0].find("Choose a name"), std::string::npos);
   for (const Migration& thing : plan) EXPECT_FALSE(thing.steps.empty());
+}
+
+// "kind name path config env.X <- line, line" of each.
+Texts migrations(const Files& files) {
+  Texts all;
+  for (const Migration& thing : find_migrations(Repository::of(files))) {
+    std::string text = thing.kind + " " + thing.name + " " + thing.path + " " + thing.config;
+    if (!thing.environment.empty()) text += " env." + thing.environment;
+    for (const Place& place : thing.deployed_by) text += " <- " + std::to_string(place.line);
+    all.push_back(text);
+  }
+  return all;
+}
+
+TEST(Migrate, KnowsWhatOnlyWorkflowsName) {
+  EXPECT_EQ(
+      migrations(
+          {{ci,
+            workflow("      - run: npx wrangler pages deploy dist --project-name ui\n"
+                     "      - uses: cloudflare/pages-action@v1\n        with: {projectName: docs}\n"
+                     "      - run: npx wrangler pages deploy dist --name ui\n"
+                     "      - run: curl -XPOST $API/pages/projects/docs/deployments\n"
+                     "      - run: npx wrangler deploy --name api\n"
+                     "      - run: curl -XPUT $API/workers/scripts/$NAME\n")}}),
+      (Texts{"pages ui existing-pages  <- 6 <- 9", "pages docs existing-pages  <- 7 <- 10",
+             "worker api existing-worker  <- 11", "worker  existing-worker  <- 12"}));
+}
+
+TEST(Migrate, GivesADeployToTheConfigurationThatItReads) {
+  const Files files{
+      {"a/wrangler.toml", "name = \"a\"\n"},
+      {"a/wrangler.other.toml", "name = \"other\"\n"},
+      {"b/wrangler.toml", "name = \"b\"\n"},
+      {ci, workflow("      - run: cd a/src && npx wrangler deploy\n"
+                    "      - run: npx wrangler deploy -c b/wrangler.toml\n"
+                    "      - run: npx wrangler deploy --config ../b/wrangler.toml\n"
+                    "        working-directory: a\n"
+                    "      - run: npx wrangler deploy --cwd a -c wrangler.other.toml\n"
+                    "      - uses: cloudflare/wrangler-action@v3\n"
+                    "        with: {workingDirectory: b}\n"
+                    "      - run: npx wrangler deploy -c infra/site.toml\n")}};
+  EXPECT_EQ(migrations(files), (Texts{"worker other existing-worker a/wrangler.other.toml <- 10",
+                                      "worker a existing-worker a/wrangler.toml <- 6",
+                                      "worker b existing-worker b/wrangler.toml <- 7 <- 8 <- 11",
+                                      "worker  existing-worker infra/site.toml <- 13"}));
+}
+
+TEST(Migrate, HasAWorkerForEachEnvironmentOfWrangler) {
+  const std::string config =
+      "name = \"acme-shop-prod-api\"\n[env.staging]\n[env.development]\n"
+      "name = \"acme-shop-dev-api\"\n";
+  const auto with = [&](const std::string& steps) {
+    return migrations({{"wrangler.toml", config}, {ci, workflow(steps)}});
+  };
+  EXPECT_EQ(
+      with("      - run: npx wrangler deploy --env staging\n      - run: wrangler deploy\n"),
+      (Texts{"worker acme-shop-prod-api existing-worker wrangler.toml <- 7",
+             "worker acme-shop-prod-api-staging existing-worker wrangler.toml env.staging <- 6",
+             "worker acme-shop-dev-api new wrangler.toml env.development"}));
+  // Which one, only a run knows.
+  for (const std::string& text : with("      - run: wrangler deploy --env ${{ matrix.to }}\n")) {
+    EXPECT_TRUE(text.ends_with(" <- 6")) << text;
+  }
+  EXPECT_EQ(with("      - uses: cloudflare/wrangler-action@v3\n"
+                 "        with: {environment: development}\n")
+                .back(),
+            "worker acme-shop-dev-api existing-worker wrangler.toml env.development <- 6");
+  // Those of Pages are of one project.
+  EXPECT_EQ(migrations({{"wrangler.toml",
+                         "name = \"ui\"\npages_build_output_dir = \"x\"\n[env.preview]\n"}}),
+            Texts{"pages ui new wrangler.toml"});
 }
 
 // ------------------------------------------------------------------------- the same policy
@@ -375,6 +497,108 @@ TEST(Export, PagesGetsTheRulesAsTheyStand) {
       R"({"production_branch":"main","production_deployments_enabled":true,)"
       R"("preview_deployment_setting":"custom","preview_branch_includes":["feature/*","bugfix/*"],)"
       R"("preview_branch_excludes":["dependabot/*","renovate/*"]})");
+}
+
+// File.fnmatch with FNM_PATHNAME, as far as these patterns go: "*" stops at a slash, and "**/" is
+// any number of folders, also none.
+bool fnmatches(std::string_view pattern, std::string_view name) {
+  if (pattern.starts_with("**/")) {
+    if (fnmatches(pattern.substr(3), name)) return true;
+    const std::size_t slash = name.find('/');
+    return slash != std::string_view::npos && fnmatches(pattern, name.substr(slash + 1));
+  }
+  // "**/" is that only where a folder begins, so what follows up to the next slash is one name.
+  const std::size_t end = std::min(pattern.find('/'), pattern.size());
+  const std::size_t name_end = std::min(name.find('/'), name.size());
+  const std::string_view folder = pattern.substr(0, end);
+  const std::string_view is = name.substr(0, name_end);
+  const std::size_t star = folder.find('*');
+  const bool matches = star == std::string_view::npos
+                           ? folder == is
+                           : is.size() + 1 >= folder.size() &&
+                                 is.starts_with(folder.substr(0, star)) &&
+                                 is.ends_with(folder.substr(star + 1));
+  if (!matches || end == pattern.size() || name_end == name.size()) {
+    return matches && end == pattern.size() && name_end == name.size();
+  }
+  return fnmatches(pattern.substr(end + 1), name.substr(name_end + 1));
+}
+
+// Git has no branch with an empty name between slashes.
+std::string random_branch(std::mt19937& random, const Texts& pieces) {
+  while (true) {
+    std::string branch;
+    for (std::size_t n = 1 + random() % 4; n > 0; --n) branch += pieces[random() % pieces.size()];
+    if (!branch.starts_with('/') && !branch.ends_with('/') &&
+        branch.find("//") == std::string::npos) {
+      return branch;
+    }
+  }
+}
+
+// For any branch, an environment lets in exactly what classify deploys to it, where nothing is
+// excluded and no branch is named twice.
+TEST(Export, EnvironmentsLetInWhatClassifyDeploys) {
+  const ReadPolicy read = parse_policy(
+      "version: 1\nproduction: [main]\nstaging: [develop, release/*]\n"
+      "preview: ['feature/*', 'fix-*', '*-preview', '*/try']\nexclude: []\n");
+  ASSERT_TRUE(read.mistakes.empty());
+  const Texts pieces{"main", "feature/", "live",  "x",   "/",       "-preview",
+                     "fix-", "develop",  "team/", "try", "release/"};
+  const Json environments = export_to_environment(read.policy).json;
+  std::mt19937 random(11);  // NOLINT
+  std::map<std::string, int> seen;
+  for (int i = 0; i < 6000; ++i) {
+    const std::string branch = random_branch(random, pieces);
+    const std::string is(class_name(classify_branch(read.policy, branch).value));
+    ++seen[is];
+    for (const char* name : {"production", "staging", "preview"}) {
+      bool lets_in = false;
+      for (const Json& each : *environments.find(name)->find("branch_policies")->as_array()) {
+        lets_in = lets_in || fnmatches(each.text_of("name"), branch);
+      }
+      // What is staging's too is so by the order of the rules.
+      if (std::string(name) == "preview" && is == "staging") continue;
+      ASSERT_EQ(lets_in, is == name) << branch << " in " << name;
+    }
+  }
+  for (const char* name : {"production", "staging", "preview", "none"}) EXPECT_GT(seen[name], 0);
+}
+
+// Cloudflare's order: the production branch, excludes, includes, else nothing; "*" is anything.
+TEST(Export, PagesBuildsWhatClassifyDeploys) {
+  const ReadPolicy read = parse_policy(
+      "version: 1\nproduction: [feature/live]\npreview: ['feature/*', '*-preview']\n"
+      "exclude: [feature/no/*, '*-x', dependabot/*]\n");
+  ASSERT_TRUE(read.mistakes.empty());
+  const Texts pieces{"main", "feature/", "live", "x", "-x", "/", "-preview", "no/", "dependabot/"};
+  std::mt19937 random(12);  // NOLINT
+  for (const Policy& policy : {Policy(), read.policy}) {
+    const Json pages = export_to_pages(policy).json;
+    const auto names = [&](const char* key, const std::string& branch) {
+      for (const Json& rule : *pages.find(key)->as_array()) {
+        const std::string& text = *rule.as_string();
+        const std::size_t star = std::min(text.find('*'), text.size());
+        if (star == text.size() ? branch == text
+            : star == 0         ? branch.ends_with(text.substr(1))
+                                : branch.starts_with(text.substr(0, star))) {
+          return true;
+        }
+      }
+      return false;
+    };
+    for (int i = 0; i < 4000; ++i) {
+      const std::string branch = random_branch(random, pieces);
+      std::string builds = "none";
+      if (branch == pages.text_of("production_branch")) {
+        builds = "production";
+      } else if (!names("preview_branch_excludes", branch) &&
+                 names("preview_branch_includes", branch)) {
+        builds = "preview";
+      }
+      ASSERT_EQ(class_name(classify_branch(policy, branch).value), builds) << branch;
+    }
+  }
 }
 
 TEST(Export, EnvironmentsCrossSlashesByASecondPattern) {

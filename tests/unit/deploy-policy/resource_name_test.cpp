@@ -1,11 +1,11 @@
-#include "deploy-policy/resource_name.hpp"
+#include "deploy/resource_name.hpp"
 
 #include <gtest/gtest.h>
 
 #include <random>
 
 #include "base/slug.hpp"
-#include "deploy-policy/hostname.hpp"
+#include "deploy/hostname.hpp"
 
 namespace pca::deploy_policy {
 namespace {
@@ -55,15 +55,37 @@ TEST(ResourceName, SaysWhichPartIsWrong) {
 }
 
 TEST(ResourceName, KeepsTheLimitOfEachType) {
-  for (const ResourceRow& row : resource_table()) {
-    if (row.type == ResourceType::stack) continue;
+  const std::pair<ResourceType, std::size_t> limits[] = {
+      {ResourceType::worker, 63}, {ResourceType::pages, 58}, {ResourceType::d1, 63},
+      {ResourceType::r2, 63},     {ResourceType::kv, 63},    {ResourceType::queue, 63},
+      {ResourceType::vm, 63},     {ResourceType::stack, 53},
+  };
+  ASSERT_EQ(std::size(limits), resource_table().size());
+  for (const auto& [type, most] : limits) {
     const std::string start = "acme-shop-prod-";
-    const std::string longest = start + std::string(row.most - start.size(), 'x');
-    EXPECT_EQ(problem_of(row.type, longest), "none") << row.name;
-    EXPECT_NE(problem_of(row.type, longest + "x"), "none") << row.name;
+    const std::string longest = start + std::string(most - start.size(), 'x');
+    EXPECT_EQ(problem_of(type, longest), "none") << most;
+    EXPECT_EQ(problem_of(type, longest + "x").substr(0, 25),
+              "it has " + std::to_string(most + 1) + " characters, and");
   }
-  EXPECT_EQ(resource_row(ResourceType::pages).most, 58U);
-  EXPECT_EQ(resource_row(ResourceType::worker).most, 63U);
+  EXPECT_EQ(resource_row(ResourceType::r2).least, 3U);
+}
+
+// A stack, "_" and the longest name of a service are 63 at most.
+TEST(ResourceName, LeavesRoomBehindAStackForItsServices) {
+  const auto stack = [](std::size_t size) {
+    return "acme-" + std::string(size - 10, 'x') + "-prod";
+  };
+  const NameRules rules{.components = {"web", "api4"}};
+  EXPECT_EQ(problem_of(ResourceType::stack, stack(58), rules), "none");
+  EXPECT_EQ(problem_of(ResourceType::stack, stack(59), rules),
+            "it has 59 characters, and a stack has 1 to 58, as \"_\" and a service's name of 4 "
+            "stand behind it");
+  EXPECT_EQ(problem_of(ResourceType::stack, stack(53)), "none");
+  EXPECT_NE(problem_of(ResourceType::stack, stack(54)), "none");
+  // Whose services nobody has looked at yet.
+  EXPECT_TRUE(parse_name(ResourceType::stack, stack(61)));
+  EXPECT_FALSE(parse_name(ResourceType::stack, stack(62)));
 }
 
 TEST(ResourceName, KeepsThePolicysParts) {
@@ -80,7 +102,6 @@ TEST(ResourceName, TellsTheRoomBehindAName) {
   EXPECT_EQ(room_behind(ResourceType::worker, "allermedia-cuttingroom-staging-api"), 28U);
   EXPECT_EQ(room_behind(ResourceType::worker, "remoteproduction-cuttingroom-staging-assets"), 19U);
   EXPECT_EQ(room_behind(ResourceType::d1, "acme-shop-prod-db"), 46U);
-  // A stack, "_" and the longest name of a service are 63 at most.
   EXPECT_EQ(stack_slug_room({"acme", "shop", {}}), 63U - 1 - 9 - 18);
   EXPECT_EQ(stack_slug_room({"acme", "shop", {"web", "scheduler"}}), 63U - 1 - 9 - 18);
 }
@@ -125,6 +146,11 @@ TEST(Hostname, IsOfLegalLabels) {
   for (const std::string& name : bad) {
     EXPECT_FALSE(check_hostname(name)) << name;
   }
+  EXPECT_TRUE(check_hostname(std::string(63, 'a') + ".com"));
+  EXPECT_NE(check_hostname(std::string(69, 'a') + ".com")
+                .error()
+                .message.find("has 69 characters between two dots, where 63 fit"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 version=$(cat "$here/../VERSION")
 checksums=${PCA_CHECKSUMS:-$here/checksums.txt}
-tools=${*:-tunnel-ssh deploy-policy commit-status swarm-deploy}
+tools=${*:-tunnel-ssh deploy-policy commit-status swarm-deploy proxmox-deploy}
 project_releases=https://github.com/private-cloud-actions/private-cloud-actions/releases/download
 
 fail() { # what, what to do next

@@ -1,22 +1,10 @@
-# Runs on a host with the ceph command and an admin keyring, behind the variables that run.sh names. POSIX sh.
-set -u
-export LC_ALL=C
+# Runs on a host with the ceph command and an admin keyring, behind on_host.sh and the variables that run.sh names. POSIX sh.
 
-pause=2          # between two looks
 one_command=120  # seconds: ceph waits for ever where no monitor answers
-
-fail() { # exit code, what, what to do next
-  printf 'error: %s\n%s\n' "$2" "$3" >&2
-  exit "$1"
-}
 
 # What it prints is in $said.
 ceph_says() { # arguments; the spec is its input
   said=$(printf '%s\n' "$spec" | timeout -k 5 "$one_command" ceph "$@" 2>&1)
-}
-
-ends_at() { # seconds from now
-  echo $(($(date +%s) + $1))
 }
 
 is_allowed() { # code
@@ -99,17 +87,7 @@ is_settled() {
   [ -z "$trouble" ]
 }
 
-wait_until_well() {
-  deadline=$(ends_at "$health_seconds")
-  good=0
-  while :; do
-    if is_settled && is_healthy; then good=$((good + 1)); else good=0; fi
-    # Twice in a row: what was just scheduled has not begun yet.
-    if [ "$good" = 2 ]; then return 0; fi
-    [ "$(date +%s)" -lt "$deadline" ] || return 1
-    sleep "$pause"
-  done
-}
+is_well() { is_settled && is_healthy; }
 
 command -v ceph >/dev/null || fail 1 "there is no ceph command on the host" \
   "Install ceph-common there (cephadm install ceph-common), or choose a host that has the label _admin."

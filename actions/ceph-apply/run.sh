@@ -35,4 +35,4 @@ esac
 read_duration health-timeout "${RECIPE_HEALTH_TIMEOUT:-10m}"
 health_seconds=$seconds
 
-run_on_host "$here/host.sh" spec dry_run allow_warnings health_seconds
+run_on_host "$here/host.sh" -- spec dry_run allow_warnings health_seconds

@@ -1,25 +1,15 @@
-# Runs on a node with NVIDIA GPUs, behind the variables that run.sh names. POSIX sh.
-set -u
-export LC_ALL=C
+# Runs on a node with NVIDIA GPUs, behind on_host.sh and the variables that run.sh names. POSIX sh.
 
-pause=2         # between two looks
 one_command=60  # seconds: nvidia-smi may hang for ever once a GPU has fallen off the bus
 
-fail() { # exit code, what, what to do next
-  printf 'error: %s\n%s\n' "$2" "$3" >&2
-  exit "$1"
-}
-
-# The user's command is in the environment of a shell of its own, never in its arguments.
-run_command() { # name, command
-  if [ -z "$2" ]; then return 0; fi
-  echo "$1"
-  command=$2 sh -e -c 'eval "$command"' </dev/null
+run_step() { # name, command
+  if [ -n "$2" ]; then echo "$1"; fi
+  run_command "$2"
 }
 
 # The driver's messages about errors of GPUs, which the kernel's log has.
 list_xids() { # file
-  timeout -k 5 "$one_command" dmesg >"$work/log" 2>"$work/problem" || return 1
+  limited "$one_command" dmesg >"$work/log" 2>"$work/problem" || return 1
   grep 'NVRM: Xid' "$work/log" | sort >"$1"
   return 0
 }
@@ -28,7 +18,7 @@ list_xids() { # file
 is_well() {
   trouble=
   is_lost=false
-  seen=$(timeout -k 5 "$one_command" nvidia-smi --query-gpu=index --format=csv,noheader 2>&1)
+  seen=$(limited "$one_command" nvidia-smi --query-gpu=index --format=csv,noheader 2>&1)
   code=$?
   case $code in
   0)
@@ -52,27 +42,16 @@ $new"
     trouble="dmesg fails: $(tail -n 3 "$work/problem")"
   fi
   if [ -n "$trouble" ]; then return 1; fi
-  run_command probe "$probe" || {
+  run_step probe "$probe" || {
     trouble='the probe fails'
     return 1
   }
 }
 
-wait_until_well() {
-  deadline=$(($(date +%s) + health_seconds))
-  good=0
-  while :; do
-    if is_well; then good=$((good + 1)); else good=0; fi
-    if [ "$good" = 2 ]; then return 0; fi
-    if [ "$is_lost" = true ] || [ "$(date +%s)" -ge "$deadline" ]; then return 1; fi
-    sleep "$pause"
-  done
-}
-
 # After the deploy began. Ends with 4 where somebody must see to the node.
 give_up() { # what
   trap '' INT TERM HUP
-  if [ "$on_failure" = undrain ] && run_command undrain "$undrain"; then
+  if [ "$on_failure" = undrain ] && run_step undrain "$undrain"; then
     fail 1 "$1; the node was undrained and takes work again" "Look at it, then deploy again."
   elif [ "$on_failure" = undrain ]; then
     fail 4 "$1; and undrain fails" "Look at the node: it may be drained still."
@@ -91,16 +70,16 @@ list_xids "$work/before" || fail 1 "the kernel's log cannot be read: $(tail -n 1
 # Nothing is deployed yet: what drain has done so far is taken back whatever on-failure says.
 take_drain_back() { # what
   trap '' INT TERM HUP
-  run_command undrain "$undrain" ||
+  run_step undrain "$undrain" ||
     fail 4 "$1, and so does undrain; nothing was deployed" "Look at the node: it may be drained."
   fail 1 "$1; nothing was deployed, and the node was undrained" "Its last words stand above."
 }
 trap 'take_drain_back "cancelled"' INT TERM HUP
-run_command drain "$drain" || take_drain_back "drain fails"
+run_step drain "$drain" || take_drain_back "drain fails"
 
 trap 'give_up "cancelled while it was deployed"' INT TERM HUP
-run_command deploy "$deploy" || give_up "deploy fails"
+run_step deploy "$deploy" || give_up "deploy fails"
 wait_until_well || give_up "the node is not well: $trouble"
-run_command undrain "$undrain" || fail 4 "deployed and well, but undrain fails" "Undrain the node by hand."
+run_step undrain "$undrain" || fail 4 "deployed and well, but undrain fails" "Undrain the node by hand."
 trap - INT TERM HUP
 echo "deployed: $gpus GPUs, and no new errors of the driver"

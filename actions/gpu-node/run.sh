@@ -28,4 +28,4 @@ esac
 read_duration health-timeout "${RECIPE_HEALTH_TIMEOUT:-2m}"
 health_seconds=$seconds
 
-run_on_host "$here/host.sh" drain deploy undrain probe gpus on_failure health_seconds
+run_on_host "$here/host.sh" -- drain deploy undrain probe gpus on_failure health_seconds

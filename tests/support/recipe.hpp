@@ -1,11 +1,24 @@
 #pragma once
 
+#include <unistd.h>
+
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 
+#include "base/text.hpp"
 #include "support/tunnel_ssh.hpp"
 
 namespace pca::test {
+
+// Why a test needs more than this machine has; empty when it has the command.
+inline std::string missing_command(const std::string& name) {
+  const char* path = std::getenv("PATH");
+  for (const std::string& folder : split(path == nullptr ? "" : path, ':')) {
+    if (::access((folder + "/" + name).c_str(), X_OK) == 0) return {};
+  }
+  return "there is no " + name;
+}
 
 // A recipe of actions/ as its step runs it, on a host where commands of tests/stand_ins are found
 // before all others.

@@ -24,5 +24,9 @@ for line in "${lines[@]}"; do
   *) run "$line" ;;
   esac
 done
+# What no test can run is marked as such, with the reason.
+awk '/^<!-- external: .* -->$/ {reason = $0; sub(/^<!-- external: /, "", reason); sub(/ -->$/, "", reason); marked = NR}
+  /^```sh$/ {if (marked != NR - 1) {print "README: line " NR ": a block of sh is not marked <!-- external: REASON -->" >"/dev/stderr"; exit 1} inside = 1; next}
+  /^```/ {inside = 0} inside {print "README: not run (" reason "): " $0}' README.md
 [ -n "$(named)" ] || { echo "README: it names no command of tunnel-ssh" >&2; exit 1; }
 while read -r command; do run "build/release/bin/$command --help"; done < <(named)

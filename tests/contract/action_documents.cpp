@@ -10,6 +10,7 @@
 #include "cli/connection_inputs.hpp"
 #include "commit-status/options.hpp"
 #include "deploy-policy/options.hpp"
+#include "proxmox-deploy/options.hpp"
 #include "swarm-deploy/options.hpp"
 #include "tunnel-ssh/options.hpp"
 
@@ -184,6 +185,104 @@ std::vector<Option> gpu_node_inputs() {
   };
 }
 
+std::vector<Option> truenas_apply_inputs() {
+  return {
+      {.name = "app", .help = "The app to change, by its id", .required = true},
+      {.name = "change",
+       .type = OptionType::choice,
+       .default_value = "update",
+       .help = "Another configuration (app.update), or a newer version (app.upgrade)",
+       .choices = {"update", "upgrade"}},
+      {.name = "payload",
+       .help = "File of this machine with the JSON object that the method takes; an update needs "
+               "one"},
+      {.name = "dataset", .help = "Dataset that gets a snapshot first: tank/apps/web"},
+      {.name = "restore-data",
+       .type = OptionType::boolean,
+       .default_value = "false",
+       .help = "Take back the dataset, too, when the change is: what was written since the "
+               "snapshot is lost"},
+      {.name = "health-command",
+       .type = OptionType::verbatim,
+       .help = "Shell commands that must end with 0, too, on the host and within 60 s"},
+      {.name = "health-timeout",
+       .type = OptionType::duration,
+       .default_value = "5m",
+       .help = "How long the job may take, and then the app until it was well twice in a row"},
+  };
+}
+
+std::vector<Option> server_inputs() {
+  return {
+      {.name = "url",
+       .help = "The server of the API, as its certificate names it: https://gateway.example.com",
+       .required = true},
+      {.name = "address", .help = "Where the host finds it, if not by that name: 192.168.1.1"},
+      {.name = "server-certificate",
+       .help = "PEM certificates that vouch for it, such as its own; default: those of the host"},
+  };
+}
+
+std::vector<Option> with_server(std::vector<Option> options) {
+  std::vector<Option> all = server_inputs();
+  for (Option& option : options) all.push_back(std::move(option));
+  return all;
+}
+
+std::vector<Option> opnsense_apply_inputs() {
+  return with_server({
+      {.name = "api-key",
+       .type = OptionType::secret,
+       .help = "Key of an OPNsense user",
+       .required = true},
+      {.name = "api-secret",
+       .type = OptionType::secret,
+       .help = "The key's secret",
+       .required = true},
+      {.name = "rules",
+       .help = "File of this machine with a JSON array of rules, each known by its description",
+       .required = true},
+      {.name = "health-command",
+       .type = OptionType::verbatim,
+       .help = "Shell commands that must end with 0, too, on the host and over the new connection"},
+      {.name = "health-timeout",
+       .type = OptionType::duration,
+       .default_value = "30s",
+       .help = "How long it may take after apply until all was well twice in a row; at most 40s"},
+      {.name = "revert-after",
+       .type = OptionType::duration,
+       .default_value = "2m",
+       .help = "When the host puts the old rules back by itself, unless it was confirmed over a "
+               "new connection; at least 90s"},
+  });
+}
+
+std::vector<Option> unifi_apply_inputs() {
+  return with_server({
+      {.name = "api-key",
+       .type = OptionType::secret,
+       .help = "API key of the console",
+       .required = true},
+      {.name = "object",
+       .help = "The object's path in the API, without /v1/: sites/ID/dns/policies/ID",
+       .required = true},
+      {.name = "payload",
+       .help = "File of this machine with the JSON object that is to take its place",
+       .required = true},
+      {.name = "confirm-oob",
+       .type = OptionType::boolean,
+       .default_value = "false",
+       .help = "Must be true: there is another way to the console, should this one be cut off"},
+      {.name = "health-command",
+       .type = OptionType::verbatim,
+       .help = "Shell commands that must end with 0, too, on the host and within 60 s"},
+      {.name = "health-timeout",
+       .type = OptionType::duration,
+       .default_value = "2m",
+       .help = "How long it may take until all was well twice in a row"},
+  });
+}
+
 }  // namespace
 
 std::vector<Action> all_actions() {
@@ -233,6 +332,31 @@ std::vector<Action> all_actions() {
        "for new errors of the driver, and undrains it",
        {},
        gpu_node_inputs()},
+      {"tunnel-ssh",
+       "truenas-apply",
+       "exec",
+       "truenas-apply",
+       "Updates or upgrades an app of a TrueNAS host over SSH, waits until it is well, and takes "
+       "the change back otherwise",
+       {},
+       truenas_apply_inputs()},
+      {"tunnel-ssh",
+       "opnsense-apply",
+       "guard apply",
+       "opnsense-apply",
+       "Changes filter rules of an OPNsense firewall from a host beside it, which puts the old "
+       "ones "
+       "back unless a new connection proves that all is well",
+       {},
+       opnsense_apply_inputs()},
+      {"tunnel-ssh",
+       "unifi-apply",
+       "exec",
+       "unifi-apply",
+       "Changes an object of a UniFi console by its official API from a host beside it, and puts "
+       "the old one back when it is not well",
+       {},
+       unifi_apply_inputs()},
       {"deploy-policy", "deploy-policy", "classify", "deploy-policy",
        "Says where an event is deployed (production, staging, a preview, its clean-up or nowhere) "
        "and what things are called there"},
@@ -276,6 +400,30 @@ std::vector<Action> all_actions() {
        "Waits until all services of a stack of a Docker Swarm are well"},
       {"swarm-deploy", "swarm-rm", "rm", "swarm-rm",
        "Removes a stack from a Docker Swarm, and waits until it is really gone"},
+      {"swarm-deploy", "swarm-node", "node", "swarm-node",
+       "Drains nodes of a Docker Swarm and waits until their tasks run elsewhere, makes them "
+       "active "
+       "again, and changes their labels"},
+      {"swarm-deploy", "swarm-preview", "preview up", "swarm-preview",
+       "Deploys a branch to a Docker Swarm as a stack of its own with a hostname of its own, "
+       "beside "
+       "production and all other branches"},
+      {"swarm-deploy", "swarm-preview-down", "preview down", "swarm-preview-down",
+       "Removes the previews of a branch from a Docker Swarm: services, networks, secrets, configs "
+       "and volumes"},
+      {"swarm-deploy", "swarm-preview-reap", "preview reap", "swarm-preview-reap",
+       "Removes previews of branches from a Docker Swarm: of closed branches, expired ones, and "
+       "those beyond a cap"},
+      {"proxmox-deploy", "proxmox-deploy", "deploy", "proxmox-deploy",
+       "Makes a new guest of a template on Proxmox VE for each release, and switches to it once it "
+       "is healthy; a failure leaves the old one serving"},
+      {"proxmox-deploy", "proxmox-deploy-preview", "preview up", "proxmox-deploy-preview",
+       "Deploys a branch to guests of its own on Proxmox VE, beside production and all other "
+       "branches"},
+      {"proxmox-deploy", "proxmox-deploy-rollback", "rollback", "proxmox-deploy-rollback",
+       "Makes the guest that a deploy to Proxmox VE replaced the active one again"},
+      {"proxmox-deploy", "proxmox-deploy-gc", "gc", "proxmox-deploy-gc",
+       "Removes guests of previews from Proxmox VE that were not deployed for a while"},
   };
 }
 
@@ -306,6 +454,7 @@ CommandSpec inputs_of_action(const Action& action, const CommandSpec& command) {
 ToolSpec spec_of_tool(const std::string& name) {
   if (name == "deploy-policy") return deploy_policy::tool_spec();
   if (name == "swarm-deploy") return swarm_deploy::tool_spec();
+  if (name == "proxmox-deploy") return proxmox_deploy::tool_spec();
   return name == "commit-status" ? commit_status::tool_spec() : tunnel_ssh::tool_spec();
 }
 

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 
 #include "base/text.hpp"
 #include "cli/help.hpp"
@@ -58,6 +59,16 @@ TEST(ActionDocuments, EveryReadmeTableIsWhatTheOptionTableSays) {
   }
   const ToolSpec tool = spec_of_tool("tunnel-ssh");
   expect_tables(source_dir / "README.md", *find_command(tool, "exec"));
+}
+
+// A recipe's own inputs stand beside those of the connection.
+TEST(ActionDocuments, NoActionHasTwoInputsOfOneName) {
+  for (const Action& action : all_actions()) {
+    std::set<std::string> names;
+    for (const Option& option : inputs_of_action(action, command_of_action(action)).options) {
+      EXPECT_TRUE(names.insert(option.name).second) << action.folder << ": " << option.name;
+    }
+  }
 }
 
 // By the variable that the step makes of it, with the default that the documents tell.

@@ -17,7 +17,7 @@ run() { # script, argument: leaves code, out and err
   (cd / && bash "$work/$1" "$2") >"$work/out" 2>"$work/err" </dev/null || code=$?
   [ ! -e "$work/prepared" ] || fail "$1 $2 installs or builds"
 }
-for script in tools/sandbox/demo.sh tests/run.sh bench/compare.sh; do
+for script in tools/sandbox/demo.sh tests/run.sh bench/compare.sh bench/compare_swarm.sh bench/compare_github.sh; do
   mkdir -p "$(dirname "$work/$script")"
   cp "$source_dir/$script" "$work/$script"
   for argument in --help -h; do

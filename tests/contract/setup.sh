@@ -54,7 +54,7 @@ start_server() {
 setup() { # variables...: runs it for $names as the runner would, leaves out and outputs
   : >"$work/outputs"
   env -i PATH="$PATH" HOME="$work/home" GITHUB_OUTPUT="$work/outputs" RUNNER_TOOL_CACHE="$work/cache" RUNNER_ARCH=X64 CURL_CA_BUNDLE="$work/server.pem" NO_PROXY='*' \
-    PCA_CHECKSUMS="$work/checksums" INPUT_DOWNLOAD_BASE="https://localhost:${port:-1}/releases" "$@" "$source_dir/actions/setup.sh" ${names-tunnel-ssh} >"$work/out" 2>&1
+    PCA_CHECKSUMS="$work/checksums" INPUT_DOWNLOAD_BASE="https://localhost:${port:-1}/releases" "$@" ${shell:-} "$source_dir/actions/setup.sh" ${names-tunnel-ssh} >"$work/out" 2>&1
 }
 gives() { # what, source, variables...
   local what=$1 source=$2
@@ -78,7 +78,7 @@ refuses() { # what, code, text, variables...
 
 gives "a folder given as input is used, nothing is downloaded" path INPUT_BINARIES="$work/bin"
 refuses "a folder without the executables" 2 "does not hold the executables" INPUT_BINARIES="$work/www"
-names="" refuses "a folder without one of all the executables" 2 "does not hold the executables: tunnel-ssh deploy-policy commit-status swarm-deploy" INPUT_BINARIES="$work/bin"
+names="" refuses "a folder without one of all the executables" 2 "does not hold the executables: tunnel-ssh deploy-policy commit-status swarm-deploy proxmox-deploy" INPUT_BINARIES="$work/bin"
 refuses "a folder whose name would write an output of its own" 2 "more than one line" \
   INPUT_BINARIES="$work/bin"$'\npath=/evil\n::error::evil'
 ! grep -q evil "$work/out" "$work/outputs" || fail "a second line of the input binaries is shown or handed on"
@@ -96,12 +96,37 @@ grep -q -- '--retry 3 --retry-connrefused ' "$work/calls" || fail "curl does not
 [ $(($(number_after --retry-max-time) + $(number_after --max-time))) -le 300 ] || fail "curl may take more than five minutes: $(cat "$work/calls")"
 start_server
 refuses "a download with another checksum" 5 "does not have the SHA256" PCA_CHECKSUMS="$work/wrong-checksums"
+head -c 20 "$work/$asset" >"$work/truncated"
+publish '200 OK' "$work/truncated" releases
+refuses "a download that ends too early" 5 "does not have the SHA256"
+publish '200 OK' "$work/$asset" releases
 refuses "a server with an unknown certificate" 6 "could not be downloaded" CURL_CA_BUNDLE=/dev/null
 refuses "plain HTTP" 6 "could not be downloaded" INPUT_DOWNLOAD_BASE="http://localhost:$port/releases"
 gives "a verified download" download
 [ "$("$folder/tunnel-ssh")" = "the release" ] || fail "something else was downloaded"
 gives "a verified download for arm64" download RUNNER_ARCH=ARM64
 [ "$("$folder/tunnel-ssh")" = "the release for arm64" ] || fail "something else was downloaded for arm64"
+
+# Jobs at once that share the tool cache.
+rm -rf "$work/cache" && mkdir "$work/cache"
+jobs=()
+for job in 1 2 3 4; do
+  setup GITHUB_OUTPUT="$work/outputs-$job" &
+  jobs+=($!)
+done
+for job in "${jobs[@]}"; do wait "$job" || fail "one of several jobs at once: exit $?"; done
+[ "$(cat "$work"/outputs-? | grep -c '^path=')" = 4 ] || fail "not all of several jobs at once have the executables"
+[ -z "$(find "$work/cache" -name '.partial*')" ] || fail "several jobs at once leave parts"
+[ "$("$(sed -n 's/^path=//p' "$work/outputs-1")/tunnel-ssh")" = "the release" ] || fail "several jobs at once have something else"
+echo "good: several jobs at once"
+
+# A container of Alpine or the like: busybox, and curl.
+mkdir "$work/container"
+for applet in sh cat chmod dirname env mkdir mktemp mv rm sed sha256sum touch uname; do ln -s "$(command -v busybox)" "$work/container/$applet"; done
+ln -s "$(command -v curl)" "$work/container/curl"
+rm -rf "$work/cache" && mkdir "$work/cache"
+shell="$(command -v busybox) sh" gives "a verified download in a container of busybox" download PATH="$work/container:/nowhere"
+shell="$(command -v busybox) sh" gives "the tool cache in a container of busybox" tool-cache PATH="$work/container:/nowhere"
 
 # A runner without curl: all that is needed but that, and wget in its place.
 mkdir "$work/programs"

@@ -1,18 +1,22 @@
 #!/usr/bin/env bash
-# The arm64 executable under qemu-user: it is static, starts, reads its inputs, and passes the end-to-end tests of the
-# x64 one: scripts on a real sshd through the edge, and the real ssh, rsync and git by it.
-# usage: bash tests/full/arm64.sh   after the presets release-arm64 (tunnel-ssh) and release (e2e_tests) were built
+# The arm64 executables under qemu-user: they are static, start, and tunnel-ssh reads its inputs and passes the end-to-end
+# tests of the x64 one: scripts on a real sshd through the edge, and the real ssh, rsync and git by it.
+# usage: bash tests/full/arm64.sh   after the presets release-arm64 (the executables) and release (e2e_tests) were built
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-tool=$PWD/build/release-arm64/bin/tunnel-ssh
+folder=$PWD/build/release-arm64/bin
+tool=$folder/tunnel-ssh
 qemu=$(command -v qemu-aarch64-static || command -v qemu-aarch64) || { echo "arm64: there is no qemu-aarch64" >&2; exit 1; }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "arm64: $1" >&2; exit 1; }
 
-file "$tool" | grep -q 'ARM aarch64.*statically linked' || fail "not a static arm64 executable: $(file "$tool")"
-[ "$(stat -c %s "$tool")" -le 8388608 ] || fail "larger than 8 MiB"
+for name in $(<.ci/tools); do
+  file "$folder/$name" | grep -q 'ARM aarch64.*statically linked' || fail "not a static arm64 executable: $(file "$folder/$name")"
+  [ "$(stat -c %s "$folder/$name")" -le 8000000 ] || fail "$name is larger than 8 MB"
+  "$qemu" "$folder/$name" --version | grep -q "^$name " || fail "$name --version does not name it"
+done
 "$qemu" "$tool" --version | grep -q libssh2 || fail "--version does not name its libraries"
 code=0
 "$qemu" "$tool" exec --host nobody@127.0.0.1:1 --command true 2>"$work/errors" || code=$?

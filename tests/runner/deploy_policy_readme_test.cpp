@@ -9,7 +9,9 @@
 
 #include "base/json.hpp"
 #include "support/process.hpp"
+#include "support/require.hpp"
 #include "support/temp_folder.hpp"
+#include "support/workflow_runner.hpp"
 
 namespace pca::test {
 namespace {
@@ -32,16 +34,13 @@ std::string workflow_of_readme() {
 class DeployPolicyWorkflow : public ::testing::Test {
  protected:
   DeployPolicyWorkflow() {
-    for (const char* name : {"workspace/.github", "temp", "checkout"}) {
+    for (const char* name : {"workspace/.github", "temp"})
       fs::create_directories(folder_.path(name));
-    }
     folder_.write("workspace/.github/deploy-policy.yml",
                   "version: 1\ncustomer: acme\nproject: shop\ndomain: example.com\n");
-    folder_.write(
-        "checkout/action.yml",
-        "name: checkout\nruns:\n  using: composite\n  steps:\n    - shell: sh\n      run: "
-        "'true'\n");
   }
+
+  void SetUp() override { PCA_REQUIRE(runner_packages().missing); }
 
   // "job: result" of each job, and the log behind them.
   std::string run_for(const std::string& branch) {
@@ -52,12 +51,11 @@ class DeployPolicyWorkflow : public ::testing::Test {
     settings.set("tool_cache", folder_.path("temp"));
     settings.set("report", folder_.path("report.json"));
     settings.set("actions",
-                 Json()
-                     .set("private-cloud-actions/private-cloud-actions", source_dir.string())
-                     .set("actions/checkout", folder_.path("checkout")));
+                 Json().set("private-cloud-actions/private-cloud-actions", source_dir.string()));
     settings.set("secrets", Json::object());
     ProcessSpec spec;
     spec.argv = {"node", (source_dir / "tests/runner/main.mjs").string()};
+    spec.environment["PCA_NPM"] = runner_packages().folder;
     spec.environment["PCA_BIN"] = fs::path(PCA_DEPLOY_POLICY).parent_path().string();
     spec.input = settings.dump();
     const Finished done = run_process(spec, 120s);

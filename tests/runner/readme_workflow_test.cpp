@@ -4,6 +4,7 @@
 // network would: HTTPS_PROXY leads there, SSL_CERT_FILE names its authority.
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <filesystem>
 #include <fstream>
@@ -11,11 +12,16 @@
 #include "base/digest.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "support/comes_true.hpp"
 #include "support/edge.hpp"
+#include "support/loopback.hpp"
+#include "support/opnsense_stand_in.hpp"
 #include "support/process.hpp"
 #include "support/require.hpp"
 #include "support/sshd.hpp"
 #include "support/temp_folder.hpp"
+#include "support/unifi_stand_in.hpp"
+#include "support/workflow_runner.hpp"
 
 namespace pca::test {
 namespace {
@@ -33,9 +39,9 @@ std::string contents(const fs::path& file) {
   return text.str();
 }
 
-// The ```yaml blocks of a document, without their fences.
-std::vector<std::string> yaml_blocks(const std::string& text) {
-  const std::string fence = "```yaml\n";
+// The blocks of a document in one language, without their fences.
+std::vector<std::string> blocks_of(const std::string& text, const std::string& language) {
+  const std::string fence = "```" + language + "\n";
   std::vector<std::string> blocks;
   for (std::size_t from = text.find(fence); from != std::string::npos;
        from = text.find(fence, from)) {
@@ -44,6 +50,9 @@ std::vector<std::string> yaml_blocks(const std::string& text) {
   }
   return blocks;
 }
+
+std::vector<std::string> yaml_blocks(const std::string& text) { return blocks_of(text, "yaml"); }
+std::string json_block(const std::string& text) { return blocks_of(text, "json").at(0); }
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
   const std::size_t at = text.find(from);
@@ -54,30 +63,31 @@ std::string replaced(std::string text, const std::string& from, const std::strin
   return text.replace(at, from.size(), to);
 }
 
-std::string missing_node() {
-  ProcessSpec spec;
-  spec.argv = {"node", "--version"};
-  try {
-    if (run_process(spec, 30s).code == 0) return {};
-  } catch (const std::runtime_error&) {
-    // said below
-  }
-  return "there is no node: install nodejs and node-js-yaml";
-}
-
 // What the runner reported of a run of the workflow.
 struct JobRun {
   int code = -1;
   std::string log;
   Json report{};
 
-  [[nodiscard]] const Json& job() const { return at(at(report, "jobs"), "deploy"); }
+  // The workflow's only one; of a matrix it has the values behind its name.
+  [[nodiscard]] const Json& job() const {
+    static const Json none;
+    const auto* jobs = at(report, "jobs").as_object();
+    return jobs == nullptr || jobs->empty() ? none : jobs->front().second;
+  }
   [[nodiscard]] std::string result() const { return text(job(), "result"); }
   [[nodiscard]] std::string summary() const { return text(job(), "summary"); }
-  // Of the workflow's only step; the action's own steps come behind it.
+  // Of the last of the workflow's own steps that gives it; those of its action come behind it.
   [[nodiscard]] std::string output(const std::string& name) const {
+    std::string value;
     const auto* steps = at(job(), "steps").as_array();
-    return steps == nullptr || steps->empty() ? "" : text(at(steps->front(), "outputs"), name);
+    if (steps == nullptr) return value;
+    for (const Json& step : *steps) {
+      const auto* depth = at(step, "depth").as_int();
+      const std::string given = text(at(step, "outputs"), name);
+      if (depth != nullptr && *depth == 0 && !given.empty()) value = given;
+    }
+    return value;
   }
   // "level: message" of each.
   [[nodiscard]] std::vector<std::string> annotations() const {
@@ -85,6 +95,14 @@ struct JobRun {
     if (const auto* list = at(job(), "annotations").as_array()) {
       for (const Json& each : *list)
         all.push_back(text(each, "level") + ": " + text(each, "message"));
+    }
+    return all;
+  }
+  // Names of what the runner had to end after the job.
+  [[nodiscard]] std::vector<std::string> orphans() const {
+    std::vector<std::string> all;
+    if (const auto* list = at(job(), "orphans").as_array()) {
+      for (const Json& each : *list) all.push_back(*each.as_string());
     }
     return all;
   }
@@ -107,7 +125,7 @@ class ReadmeWorkflow : public ::testing::Test {
  protected:
   void SetUp() override {
     PCA_REQUIRE(Sshd::missing());
-    PCA_REQUIRE(missing_node());
+    PCA_REQUIRE(runner_packages().missing);
     make_host();
     make_app();
     make_release();
@@ -210,10 +228,14 @@ class ReadmeWorkflow : public ::testing::Test {
     Json secrets;
     for (const auto& [name, value] : secrets_) secrets.set(name, value);
     settings.set("secrets", secrets);
-    settings.set("vars", Json().set("KNOWN_HOSTS", known_hosts_));
+    Json vars;
+    vars.set("KNOWN_HOSTS", known_hosts_);
+    for (const auto& [name, value] : vars_) vars.set(name, value);
+    settings.set("vars", vars);
 
     ProcessSpec spec;
     spec.argv = {"node", (source_dir / "tests/runner/main.mjs").string()};
+    spec.environment["PCA_NPM"] = runner_packages().folder;
     spec.environment["HTTPS_PROXY"] = "http://127.0.0.1:" + std::to_string(edge_->proxy_port());
     spec.environment["SSL_CERT_FILE"] = edge_->ca_file();
     spec.input = settings.dump();
@@ -245,6 +267,7 @@ class ReadmeWorkflow : public ::testing::Test {
   std::unique_ptr<SandboxEdge> edge_;
   std::string known_hosts_;
   std::map<std::string, std::string> secrets_;
+  std::map<std::string, std::string> vars_;  // and KNOWN_HOSTS
 };
 
 TEST_F(ReadmeWorkflow, Deploys) {
@@ -322,19 +345,41 @@ TEST_F(ReadmeWorkflow, ACancelledRunEndsWhatRunsOnTheHost) {
   EXPECT_NE(run.log.find("exit code 130"), std::string::npos) << run.log;
 }
 
-// The examples of recipes, with stand-ins on the host for what no test can have.
+// The templates and examples of recipes, with stand-ins on the host for what no test can have.
 class ReadmeRecipe : public ReadmeWorkflow {
  protected:
   void stand_in(const std::string& command) {
     script_on_host(command, contents(source_dir / "tests/stand_ins" / command));
   }
+  [[nodiscard]] std::string on_this_host(const std::string& workflow,
+                                         const std::string& host) const {
+    return replaced(workflow, "host: " + host, "host: " + sshd_->user() + "@vm1.example.com");
+  }
   // A workflow of the steps in the action's README; its host is this test's.
   std::string example_of(const std::string& action, const std::string& host) {
-    std::string steps = yaml_blocks(contents(source_dir / "actions" / action / "README.md")).at(0);
-    steps = replaced(steps, "host: " + host, "host: " + sshd_->user() + "@vm1.example.com");
+    const auto steps = yaml_blocks(contents(source_dir / "actions" / action / "README.md"));
     std::string workflow = "on: push\njobs:\n  deploy:\n    runs-on: ubuntu-latest\n    steps:\n";
-    for (const std::string& line : split_lines(steps)) workflow += "      " + line + "\n";
-    return workflow;
+    for (const std::string& line : split_lines(steps.at(0))) workflow += "      " + line + "\n";
+    return on_this_host(workflow, host);
+  }
+  // A template, whose steps are those of its action's README (tests/lint sees to it).
+  std::string template_of(const std::string& name, const std::string& host) {
+    const std::string file = name + ".yml";
+    return on_this_host(replaced(contents(source_dir / ".github/workflow-templates" / file),
+                                 "$default-branch", "main"),
+                        host);
+  }
+  // The example with the README's JSON as its file, which it would check out, and with a server of
+  // this test's in place of the one that it names.
+  JobRun run_api_example(const std::string& action, const std::string& workflow,
+                         const std::string& file, const std::string& example_url,
+                         const std::string& url) {
+    const std::string readme = contents(source_dir / "actions" / action / "README.md");
+    fs::create_directories(fs::path(folder_.path("workspace/" + file)).parent_path());
+    folder_.write("workspace/" + file, json_block(readme));
+    return run_job_of(replaced(template_of(workflow, "deploy@admin1.example.com"),
+                               "url: " + example_url,
+                               "url: " + url + "\n          address: 127.0.0.1"));
   }
 };
 
@@ -345,14 +390,42 @@ TEST_F(ReadmeRecipe, CephApplyAppliesASpecification) {
   fs::create_directories(folder_.path("workspace/ceph"));
   const std::string spec = "service_type: mds\nservice_id: files\n";
   folder_.write("workspace/ceph/services.yaml", spec);
-  // What it would check out is there.
-  const JobRun run = run_job_of(replaced(example_of("ceph-apply", "root@ceph1.example.com"),
-                                         "      - uses: actions/checkout@v4\n", ""));
+  const JobRun run = run_job_of(template_of("ceph-services", "root@ceph1.example.com"));
   EXPECT_EQ(run.code, 0) << run.log;
   EXPECT_EQ(run.output("outcome"), "succeeded");
   EXPECT_EQ(home_.read("cluster/applied.yaml"), spec);
   EXPECT_NE(run.log.find("|mds  |mds.files  |node2"), std::string::npos) << run.log;
   EXPECT_EQ(run.annotations(), std::vector<std::string>{});
+}
+
+bool takes_connections(int port) {
+  const FileDescriptor client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_in address =
+      pca::testing::loopback_address("127.0.0.1", static_cast<std::uint16_t>(port));
+  return ::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+// The host's SSH server stands in for its database, and this psql shows what it says first.
+TEST_F(ReadmeRecipe, TunnelForwardLastsForTheStepsAndEndsWithTheJob) {
+  fs::create_directories(folder_.path("bin"));
+  const std::string psql = folder_.write(
+      "bin/psql",
+      "#!/bin/bash\nexec 3<>\"/dev/tcp/$2/$4\"\nread -r said <&3\necho \"it says $said\"\n");
+  fs::permissions(psql, fs::perms::owner_all);
+  const std::string workflow =
+      replaced(example_of("tunnel-forward", "deploy@db1.example.com"), "0:127.0.0.1:5432",
+               "0:127.0.0.1:" + std::to_string(sshd_->port()));
+  ProcessSpec spec = runner_of(workflow);
+  spec.environment["PATH"] = folder_.path("bin") + ":/usr/local/bin:/usr/bin:/bin";
+  const Finished done = run_process(spec, 120s);
+  const JobRun run = run_of(done.code, done.out + done.err);
+  EXPECT_EQ(run.result(), "success") << run.log;
+  EXPECT_NE(run.log.find("it says SSH-2.0-OpenSSH"), std::string::npos) << run.log;
+  EXPECT_EQ(run.orphans(), std::vector<std::string>{"tunnel-ssh"}) << run.log;
+  ASSERT_NE(run.output("port"), "");
+  const int port = std::stoi(run.output("port"));
+  EXPECT_TRUE(comes_true([&] { return !takes_connections(port); })) << "it outlives its job";
+  EXPECT_EQ(edge_->wait_for_records(1).size(), 1U);  // and the edge has seen its end
 }
 
 TEST_F(ReadmeRecipe, GpuNodeDrainsDeploysAndUndrains) {
@@ -363,7 +436,8 @@ TEST_F(ReadmeRecipe, GpuNodeDrainsDeploysAndUndrains) {
   home_.write("node/kernel.log", "");
   fs::create_directories(home_.path("encoder/jobs"));
   script_on_host("update.sh", "ls ~/encoder >~/at-update\n");
-  std::string workflow = example_of("gpu-node", "root@${{ matrix.node }}");
+  std::string workflow = template_of("gpu-node", "root@${{ matrix.node }}");
+  workflow = replaced(workflow, "gpu1.example.com, gpu2.example.com", "gpu1.example.com");
   workflow = replaced(workflow, "/srv/encoder/update.sh", home_.path("bin/update.sh"));
   for (int i = 0; i < 3; ++i) workflow = replaced(workflow, "/run/encoder", home_.path("encoder"));
   const JobRun run = run_job_of(workflow);
@@ -373,26 +447,67 @@ TEST_F(ReadmeRecipe, GpuNodeDrainsDeploysAndUndrains) {
   EXPECT_EQ(split_lines(home_.read("systemctl.log")).at(0), "restart encoder");
 }
 
-// Every other example is at least what its action.yml allows.
-TEST(ReadmeExamples, NameOnlyInputsThatThereAre) {
-  PCA_REQUIRE(missing_node());
-  int examples = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(source_dir / "actions")) {
-    if (entry.path().filename() != "README.md") continue;
-    for (const std::string& steps : yaml_blocks(contents(entry.path()))) {
-      if (steps.starts_with("name: ")) continue;  // a whole workflow: another test runs it
-      ++examples;
-      Json settings;
-      settings.set("steps", steps);
-      settings.set("actions", Json().set(action_repository, source_dir.string()));
-      ProcessSpec spec;
-      spec.argv = {"node", (source_dir / "tests/runner/check_steps.mjs").string()};
-      spec.input = settings.dump();
-      const Finished checked = run_process(spec, 60s);
-      EXPECT_EQ(checked.code, 0) << entry.path() << ":\n" << checked.out << checked.err;
-    }
+TEST_F(ReadmeRecipe, TrueNasApplyUpdatesAnApp) {
+  stand_in("midclt");
+  script_on_host("curl", "exit 0\n");  // the app's health
+  fs::create_directories(home_.path("nas"));
+  home_.write("nas/state", "RUNNING");
+  home_.write("nas/version", "1.0.3");
+  home_.write("nas/custom", "false");
+  home_.write("nas/config", "{}");
+  fs::create_directories(folder_.path("workspace/truenas"));
+  folder_.write("workspace/truenas/web.json",
+                json_block(contents(source_dir / "actions/truenas-apply/README.md")));
+  const JobRun run = run_job_of(template_of("truenas-app", "root@nas1.example.com"));
+  EXPECT_EQ(run.code, 0) << run.log;
+  EXPECT_EQ(home_.read("nas/config"), "{\"image\": {\"tag\": \"2026.11.2\"}}\n");
+  EXPECT_EQ(run.annotations(), std::vector<std::string>{});
+}
+
+TEST_F(ReadmeRecipe, OpnsenseApplyChangesARule) {
+  script_on_host("curl", "case $* in *intranet*) exit 0 ;; esac\nexec /usr/bin/curl \"$@\"\n");
+  OpnsenseStandIn firewall;
+  secrets_["OPNSENSE_KEY"] = OpnsenseStandIn::key;
+  secrets_["OPNSENSE_SECRET"] = OpnsenseStandIn::secret;
+  vars_["FIREWALL_CERTIFICATE"] = firewall.https().certificate();
+  const JobRun run = run_api_example("opnsense-apply", "firewall-opnsense", "opnsense/rules.json",
+                                     "https://fw1.example.com", firewall.https().url());
+  EXPECT_EQ(run.code, 0) << run.log;
+  EXPECT_EQ(run.output("outcome"), "deployed");
+  ASSERT_EQ(firewall.in_force().size(), 1U);
+  EXPECT_EQ(firewall.in_force().begin()->second.at("destination_port"), "443");
+  EXPECT_EQ(run.annotations(), std::vector<std::string>{});
+}
+
+TEST_F(ReadmeRecipe, GuardedApplyChangesARuleset) {
+  script_on_host("nft", "echo \"$*\" >>~/nft.log\n");
+  script_on_host("curl", "exit 0\n");
+  fs::create_directories(folder_.path("workspace"));
+  folder_.write("workspace/nftables.conf", "flush ruleset\n");
+  home_.write("nftables.conf", "# the old one\n");
+  std::string workflow = template_of("firewall-nftables", "root@fw1.example.com");
+  for (int i = 0; i < 3; ++i) {
+    workflow = replaced(workflow, "/etc/nftables.conf", home_.path("nftables.conf"));
   }
-  EXPECT_GE(examples, 2);
+  const JobRun run = run_job_of(workflow);
+  EXPECT_EQ(run.code, 0) << run.log;
+  EXPECT_EQ(run.output("outcome"), "deployed");
+  EXPECT_EQ(home_.read("nftables.conf"), "flush ruleset\n");
+  EXPECT_NE(home_.read("nft.log").find("--file " + home_.path("nftables.conf")), std::string::npos);
+  EXPECT_EQ(run.annotations(), std::vector<std::string>{});
+}
+
+TEST_F(ReadmeRecipe, UnifiApplyChangesAnObject) {
+  script_on_host("getent", "exit 0\n");
+  UnifiStandIn console;
+  secrets_["UNIFI_API_KEY"] = UnifiStandIn::key;
+  vars_["CONSOLE_CERTIFICATE"] = console.https().certificate();
+  const JobRun run = run_api_example("unifi-apply", "unifi-console", "unifi/app.json",
+                                     "https://unifi.example.com", console.https().url());
+  EXPECT_EQ(run.code, 0) << run.log;
+  EXPECT_EQ(run.output("outcome"), "succeeded");
+  EXPECT_NE(console.policy().find("192.168.1.11"), std::string::npos) << console.policy();
+  EXPECT_EQ(run.annotations(), std::vector<std::string>{});
 }
 
 }  // namespace

@@ -21,9 +21,16 @@ export class JobLog {
     this.annotations = [];
     this.lines = [];
     this.token = undefined; // of stop-commands
+    this.begin_step();
+  }
+
+  // GitHub shows so many of each level that a step says, and no more.
+  begin_step() {
+    this.left = { error: 10, warning: 10, notice: 10 };
   }
 
   hide(value) {
+    if (typeof value !== 'string') return;
     const lines = value.split(/[\r\n]+/).map((line) => line.trim());
     for (const each of [value, ...lines].filter((text) => text !== '')) {
       for (const form of [each, JSON.stringify(each).slice(1, -1), encodeURIComponent(each), ...base64_forms(each)]) this.masks.add(form);
@@ -81,7 +88,7 @@ export class JobLog {
       case 'error':
       case 'warning':
       case 'notice':
-        this.annotations.push({ level: name, message: this.masked(data), title: this.masked(properties.title ?? '') });
+        if (this.left[name]-- > 0) this.annotations.push({ level: name, message: this.masked(data), title: this.masked(properties.title ?? '') });
         return this.write(`##[${name}]${data}`);
       case 'stop-commands':
         this.token = data.toLowerCase();

@@ -1,164 +1,36 @@
-// Runs the jobs of a workflow on this machine as a self-hosted GitHub runner would: `run:` steps and composite actions.
-// A key it does not know is an error: a typing mistake, or something to be added here.
+// Runs the jobs of a workflow on this machine as a self-hosted GitHub runner would: `run:` steps, composite actions,
+// reusable workflows; and does around them what GitHub does (github.mjs).
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 
-import { fill_in, holds, text_of, truthy } from './expressions.mjs';
+import { place_of, read_workflow } from './definitions.mjs';
+import { fill_in, holds, text_of, truthy, value_in } from './expressions.mjs';
+import { Api, check_permissions, Concurrency, DEFAULT_PERMISSIONS, permissions_of, reading_only } from './github.mjs';
 import { JobLog, records_of } from './step_log.mjs';
-import { run_program } from './step_process.mjs';
+import { Steps } from './steps.mjs';
+import { inputs_of, is_triggered, matches } from './triggers.mjs';
 
-const require = createRequire(import.meta.url);
-const yaml = (() => {
-  try {
-    return require('js-yaml');
-  } catch {
-    return require('/usr/share/nodejs/js-yaml'); // where Debian keeps it, also for a node from elsewhere
-  }
-})();
-
-const WORKFLOW_KEYS = ['name', 'run-name', 'on', 'permissions', 'env', 'defaults', 'concurrency', 'jobs'];
-const JOB_KEYS = ['name', 'needs', 'if', 'permissions', 'runs-on', 'environment', 'concurrency', 'outputs', 'env', 'defaults', 'steps', 'timeout-minutes', 'continue-on-error'];
-const STEP_KEYS = ['id', 'name', 'if', 'run', 'uses', 'with', 'env', 'shell', 'working-directory', 'continue-on-error', 'timeout-minutes'];
-const COMPOSITE_STEP_KEYS = STEP_KEYS.filter((key) => key !== 'timeout-minutes');
-const COMPOSITE_CONTEXTS = ['github', 'inputs', 'strategy', 'matrix', 'job', 'runner', 'env'];
-const OF_GITHUB = /^(actions|github)\/[^@]+@/; // their inputs are not known here
 const SUMMARY_LIMIT = 1024 * 1024;
-const SHELLS = { bash: ['bash', '--noprofile', '--norc', '-e', '-o', 'pipefail'], sh: ['sh', '-e'], 'without a name': ['bash', '-e'] };
-
-export const parse_yaml = (text, filename) => yaml.load(text, { filename });
-export const read_yaml = (file) => parse_yaml(fs.readFileSync(file, 'utf8'), file);
-
-function check_keys(what, object, known) {
-  for (const key of Object.keys(object)) {
-    if (!known.includes(key)) throw new Error(`Unexpected value '${key}' in ${what}`);
-  }
-}
-
 const list_of = (value) => (value === undefined ? [] : [value].flat());
-
-// ------------------------------------------------------------------------------------------------ actions
-
-// "owner/repository/folder@ref" or "./folder".
-export function folder_of_action(uses, { actions, workspace }) {
-  if (uses.startsWith('./')) return path.join(workspace, uses);
-  const [, repository, folder] = /^([^/]+\/[^/@]+)(\/[^@]*)?@.+$/.exec(uses) ?? [];
-  if (!(repository in actions)) throw new Error(`Unable to resolve action ${uses}`);
-  return path.join(actions[repository], folder ?? '');
-}
-
-// "" for an action of the workspace.
-const repository_of = (uses) => (uses.startsWith('./') ? '' : uses.split(/[/@]/).slice(0, 2).join('/'));
-
-export function read_action(folder) {
-  const action = read_yaml(path.join(folder, 'action.yml'));
-  if (action.runs?.using !== 'composite') throw new Error(`${folder}: only composite actions run here`);
-  return action;
-}
-
-// ------------------------------------------------------------------------------------------------ steps
-
-// A job's steps, or those of a composite action within it. `contexts` is theirs, `status` is how they fare.
-class Steps {
-  constructor(job, { contexts, env, depth }) {
-    Object.assign(this, { job, contexts, env, depth, status: 'success' });
-    this.contexts.steps = {};
-  }
-
-  async run(steps) {
-    for (const step of steps) await this.run_step(step);
-    return this.status;
-  }
-
-  async run_step(step) {
-    if (this.job.cancel.aborted) this.status = 'cancelled';
-    const record = { id: step.id ?? '', name: step.name ?? step.run?.split('\n')[0] ?? step.uses, depth: this.depth, outcome: 'skipped', outputs: {} };
-    this.job.report.steps.push(record);
-    try {
-      const env = { ...this.job.env, ...this.env };
-      for (const [name, value] of Object.entries(step.env ?? {})) env[name] = fill_in(value, { ...this.contexts, env }, this.status);
-      const contexts = { ...this.contexts, env, job: { status: this.status } };
-      if (holds(step.if, contexts, this.status)) {
-        this.job.log.write(`##[group]${fill_in(record.name, contexts, this.status)}`);
-        record.outcome = await (step.uses === undefined ? this.run_script(step, contexts, record) : this.run_action(step, contexts, record));
-      }
-    } catch (error) {
-      this.job.log.write(`##[error]${error.message}`);
-      record.outcome = 'failure';
-    }
-    this.conclude(step, record);
-  }
-
-  conclude(step, record) {
-    record.conclusion = record.outcome;
-    if (record.outcome === 'cancelled') this.status = 'cancelled';
-    if (record.outcome === 'failure') {
-      if (truthy(step['continue-on-error']) && fill_in(step['continue-on-error'], this.contexts, this.status) === 'true') record.conclusion = 'success';
-      else if (this.status === 'success') this.status = 'failure';
-    }
-    if (step.id) this.contexts.steps[step.id] = { outputs: record.outputs, outcome: record.outcome, conclusion: record.conclusion };
-  }
-
-  async run_script(step, contexts, record) {
-    if (this.depth > 0 && !step.shell) throw new Error('Required property is missing: shell');
-    const files = this.job.command_files();
-    const script = path.join(this.job.temp, `${randomUUID()}.sh`);
-    fs.writeFileSync(script, `${fill_in(step.run, contexts, this.status)}\n`);
-    const [program, ...args] = SHELLS[step.shell ?? 'without a name'] ?? [];
-    if (!program) throw new Error(`the shell ${step.shell} is not known here`);
-    const result = await run_program(program, [...args, script], {
-      cwd: path.resolve(this.job.workspace, fill_in(step['working-directory'] ?? '', contexts, this.status)),
-      env: this.job.environment_of_step(contexts, files),
-      take_line: (line) => this.job.log.take(line),
-      // A cancel spares what asked to run all the same.
-      cancel: holds(step.if, contexts, 'cancelled') ? undefined : this.job.cancel,
-      timeout_ms: 60_000 * Number(fill_in(step['timeout-minutes'] ?? 0, contexts, this.status)),
-    });
-    record.code = result.code;
-    if (result.ended === 'timed-out') this.job.log.write('##[error]The action has timed out.');
-    if (result.code !== 0) this.job.log.write(`##[error]Process completed with exit code ${result.code}.`);
-    record.outputs = this.job.take_command_files(files);
-    if (result.ended === 'cancelled') return 'cancelled';
-    return result.code === 0 && result.ended === 'itself' ? 'success' : 'failure';
-  }
-
-  async run_action(step, contexts, record) {
-    if (this.depth >= 9) throw new Error('composite actions are nested too deep');
-    const folder = folder_of_action(step.uses, this.job);
-    const action = read_action(folder);
-    action.runs.steps.forEach((each) => check_keys(`a step of ${step.uses}`, each, COMPOSITE_STEP_KEYS));
-    const inside = Object.fromEntries(COMPOSITE_CONTEXTS.map((name) => [name, contexts[name]]));
-    inside.inputs = this.inputs_of(action, step.with ?? {}, contexts);
-    inside.github = { ...contexts.github, action_path: folder, action_repository: repository_of(step.uses) };
-    const steps = new Steps(this.job, { contexts: inside, env: contexts.env, depth: this.depth + 1 });
-    const status = await steps.run(action.runs.steps);
-    for (const [name, { value }] of Object.entries(action.outputs ?? {})) record.outputs[name] = fill_in(value, inside, status);
-    return status;
-  }
-
-  inputs_of(action, given, contexts) {
-    const names = Object.keys(action.inputs ?? {});
-    const unexpected = Object.keys(given).filter((name) => !names.includes(name.toLowerCase()));
-    if (unexpected.length > 0) {
-      this.job.log.take(`::warning::Unexpected input(s) '${unexpected.join("', '")}', valid inputs are ['${names.join("', '")}']`);
-    }
-    // Nobody else than the action sees to it that a required input is there.
-    return Object.fromEntries(names.map((name) => [name, fill_in(given[name] ?? action.inputs[name]?.default, contexts, this.status)]));
-  }
-}
 
 // ------------------------------------------------------------------------------------------------ jobs
 
 class Job {
-  constructor(id, run) {
-    Object.assign(this, { id, temp: run.temp, workspace: run.workspace, actions: run.actions, cancel: run.cancel });
-    this.log = new JobLog((line) => run.print(`[${id}] ${line}`));
-    Object.values(run.secrets).forEach((secret) => this.log.hide(secret));
+  constructor(name, id, run) {
+    Object.assign(this, { id, temp: run.temp, actions: run.actions, api: run.api, artifacts: run.artifacts, run_id: run.run_id, repository_folder: run.repository_folder });
+    this.log = new JobLog((line) => run.print(`[${name}] ${line}`));
     this.env = {}; // what GITHUB_ENV adds for later steps
     this.paths = []; // what GITHUB_PATH adds, the latest first
     this.tracking_id = `github_${randomUUID()}`;
     this.report = { result: 'skipped', outputs: {}, steps: [], annotations: this.log.annotations, summary: '', orphans: [], log: this.log.lines };
+    // Nothing is there before a checkout, unless the settings say that one was done.
+    this.workspace = run.workspace ?? fs.mkdtempSync(path.join(run.temp, 'workspace-'));
+    this.stopping = new AbortController();
+    this.cancel = this.stopping.signal;
+    run.cancel.addEventListener('abort', () => this.stopping.abort());
+    if (run.cancel.aborted) this.stopping.abort();
   }
 
   command_files() {
@@ -230,80 +102,223 @@ class Job {
   }
 }
 
-async function run_job(id, definition, run, needs) {
-  const job = new Job(id, run);
-  const before = Object.values(needs).every((need) => need.result === 'success') ? 'success' : 'failure';
-  const contexts = { ...run.contexts, needs, secrets: run.secrets, runner: run.runner, job: { status: 'success' }, strategy: {}, matrix: {}, inputs: {}, env: {} };
-  if (!holds(definition.if, { github: contexts.github, needs, vars: contexts.vars, inputs: {} }, before)) return job.report;
-  const env = {};
-  for (const each of [run.env, definition.env ?? {}]) {
-    for (const [name, value] of Object.entries(each)) env[name] = fill_in(value, { ...contexts, env }, before);
+// The environment of a job, with who may deploy there.
+function environment_of(definition, contexts, run) {
+  if (definition.environment === undefined) return undefined;
+  const { name } = value_in(typeof definition.environment === 'object' ? { name: definition.environment.name } : { name: definition.environment }, contexts, 'success');
+  if (!name) return undefined; // as if there were none
+  const { secrets = {}, branches } = run.environments?.[name] ?? {};
+  const { ref_name } = contexts.github;
+  if (branches && !branches.some((branch) => matches(branch, ref_name))) {
+    throw new Error(`Branch "${ref_name}" is not allowed to deploy to ${name} due to environment protection rules.`);
   }
-  contexts.env = env;
-  const limit = setTimeout(() => run.stop(), 60_000 * Number(text_of(definition['timeout-minutes'] ?? 360)));
+  return { name, url: definition.environment.url, secrets };
+}
+
+async function run_steps(job, definition, { contexts, env, environment }, run) {
+  const { repository, ref, sha, server_url, run_id } = contexts.github;
+  const ended = environment && (await run.api?.deploy(repository, { environment: environment.name, sha, ref, log_url: `${server_url}/${repository}/actions/runs/${run_id}` }));
+  const limit = setTimeout(() => {
+    job.log.write('##[error]The job has exceeded the maximum execution time');
+    job.stopping.abort();
+  }, 60_000 * Number(fill_in(definition['timeout-minutes'] ?? 360, contexts, 'success')));
   const steps = new Steps(job, { contexts, env, depth: 0 });
-  job.report.result = await steps.run(definition.steps);
+  const defaults = { ...run.defaults?.run, ...definition.defaults?.run };
+  job.report.result = await steps.run(definition.steps.map((step) => (step.run === undefined ? step : { ...defaults, ...step })));
   clearTimeout(limit);
   job.take_outputs(definition.outputs, steps.contexts, job.report.result);
   job.end_orphans();
+  await ended?.(job.report.result, environment.url && fill_in(environment.url, steps.contexts, job.report.result));
+}
+
+// One of a matrix, or all of a job that has none.
+async function run_one(name, id, definition, run, contexts) {
+  const permissions = permissions_of(definition.permissions, run.permissions);
+  check_permissions(name, permissions, run.permissions_allowed, run.file);
+  const token = run.api?.token_with(run.reads_only ? reading_only(permissions) : permissions) ?? contexts.github.token;
+  const job = new Job(name, id, run);
+  job.permissions = permissions;
+  run.reports[name] = job.report;
+  let leave;
+  try {
+    contexts.github = { ...contexts.github, token, workspace: job.workspace };
+    const environment = environment_of(definition, contexts, run);
+    contexts.secrets = { ...contexts.secrets, ...environment?.secrets, GITHUB_TOKEN: token };
+    Object.values({ ...run.all_secrets, ...contexts.secrets }).forEach((secret) => job.log.hide(secret));
+    const env = {};
+    for (const each of [run.env, definition.env ?? {}]) {
+      for (const [variable, value] of Object.entries(each)) env[variable] = fill_in(value, { ...contexts, env }, 'success');
+    }
+    contexts.env = env;
+    const concurrency = turn_of(definition.concurrency, contexts);
+    leave = concurrency && (await run.concurrency.enter(concurrency.group, concurrency.cancels_older, () => job.stopping.abort()));
+    if (concurrency && !leave) job.report.result = 'cancelled';
+    else await run_steps(job, definition, { contexts, env, environment }, run);
+  } catch (error) {
+    job.log.write(`##[error]${error.message}`);
+    job.report.result = 'failure';
+  }
+  leave?.();
   return job.report;
 }
 
-// `settings`: workflow (a file), workspace, actions (repository to folder), secrets, vars, event_name, branch, temp, tool_cache.
-// Gives {result, jobs}. `stop` in the settings, an AbortController, cancels the run.
-export async function run_workflow(settings, print) {
-  const workflow = read_yaml(settings.workflow);
-  check_keys('the workflow', workflow, WORKFLOW_KEYS);
-  if (!workflow.on || !workflow.jobs) throw new Error('a workflow needs on: and jobs:');
-  for (const [id, job] of Object.entries(workflow.jobs)) {
-    check_keys(`the job ${id}`, job, JOB_KEYS);
-    if (!job['runs-on'] || !job.steps) throw new Error(`Required property is missing: the job ${id} needs runs-on and steps`);
-    job.steps.forEach((step) => check_keys(`a step of the job ${id}`, step, STEP_KEYS));
-  }
-  const branch = settings.branch ?? 'main';
-  const github = {
-    workspace: settings.workspace, event_name: settings.event_name ?? 'push', repository: 'octo/app', repository_owner: 'octo', actor: 'octocat',
-    ref: `refs/heads/${branch}`, ref_name: branch, ref_type: 'branch', sha: '0'.repeat(40), run_id: '1', run_number: '1', run_attempt: '1',
-    workflow: workflow.name ?? '', server_url: 'https://github.com', api_url: 'https://api.github.com', token: settings.secrets.GITHUB_TOKEN ?? 'ghs_of_this_job',
-  };
-  const run = {
-    ...settings, print, cancel: settings.stop.signal, stop: () => settings.stop.abort(), env: workflow.env ?? {},
-    secrets: { ...settings.secrets, GITHUB_TOKEN: github.token },
-    runner: { os: 'Linux', arch: { x64: 'X64', arm64: 'ARM64' }[process.arch], name: 'this machine', temp: settings.temp, tool_cache: settings.tool_cache },
-  };
-  const reports = {};
-  const waiting = new Map(Object.entries(workflow.jobs));
-  while (waiting.size > 0) {
-    const next = [...waiting].find(([, job]) => list_of(job.needs).every((need) => need in reports));
-    if (!next) throw new Error(`these jobs wait for each other: ${[...waiting.keys()].join(', ')}`);
-    const [id, job] = next;
-    waiting.delete(id);
-    const needs = Object.fromEntries(list_of(job.needs).map((need) => [need, reports[need]]));
-    run.contexts = { github: { ...github, job: id }, vars: settings.vars ?? {} };
-    reports[id] = await run_job(id, job, run, needs);
-  }
-  const results = Object.values(reports).map((report) => report.result);
-  const worst = ['failure', 'cancelled'].find((result) => results.includes(result)) ?? 'success';
-  return { result: worst, jobs: reports };
+function turn_of(written, contexts) {
+  if (written === undefined) return undefined;
+  const { group, 'cancel-in-progress': cancels = false } = typeof written === 'string' ? { group: written } : written;
+  return { group: fill_in(group, contexts, 'success'), cancels_older: truthy(value_in(cancels, contexts, 'success')) };
 }
 
-// The mistakes in a list of steps that a run would show late or never: names of actions, inputs, contexts.
-export function mistakes_in_steps(steps, where) {
-  return steps.flatMap((step) => {
-    const mistakes = Object.keys(step).filter((key) => !STEP_KEYS.includes(key)).map((key) => `unexpected key ${key}`);
-    if (step.uses === undefined || OF_GITHUB.test(step.uses)) return mistakes;
-    const declared = read_action(folder_of_action(step.uses, where)).inputs ?? {};
-    const given = step.with ?? {};
-    for (const name of Object.keys(given)) if (!(name in declared)) mistakes.push(`${step.uses} has no input ${name}`);
-    for (const [name, input] of Object.entries(declared)) if (input?.required && !(name in given)) mistakes.push(`${step.uses} needs the input ${name}`);
-    const contexts = { secrets: {}, vars: {}, github: {}, steps: {}, env: {}, inputs: {}, runner: {}, job: {}, needs: {}, matrix: {}, strategy: {} };
-    for (const [name, value] of [...Object.entries(given), ...Object.entries(step.env ?? {})]) {
-      try {
-        fill_in(value, contexts, 'success');
-      } catch (error) {
-        mistakes.push(`${name}: ${error.message}`);
-      }
-    }
-    return mistakes;
-  });
+// All that a matrix stands for.
+function combinations_of(matrix) {
+  if (matrix === undefined) return [{}];
+  const { include = [], exclude = [], ...axes } = matrix;
+  let all = [{}];
+  for (const [name, values] of Object.entries(axes)) all = all.flatMap((each) => values.map((value) => ({ ...each, [name]: value })));
+  all = all.filter((each) => !exclude.some((left_out) => Object.entries(left_out).every(([name, value]) => each[name] === value)));
+  if (Object.keys(axes).length === 0) return include;
+  for (const more of include) {
+    const fitting = all.filter((each) => Object.entries(more).every(([name, value]) => !(name in axes) || each[name] === value));
+    if (fitting.length > 0) fitting.forEach((each) => Object.assign(each, more));
+    else all.push({ ...more });
+  }
+  return all;
+}
+
+// ------------------------------------------------------------------------------------------------ reusable workflows
+
+async function call_workflow(name, definition, run, contexts) {
+  const workspace = run.repository_folder ?? run.workspace;
+  const file = place_of(definition.uses, { actions: run.actions, workspace });
+  const workflow = read_workflow(file);
+  const call = workflow.on?.workflow_call;
+  if (call === undefined && !list_of(workflow.on).includes('workflow_call')) throw new Error(`${definition.uses} is no reusable workflow: it has no workflow_call`);
+  const given = value_in(definition.with ?? {}, contexts, 'success');
+  const { github, vars } = contexts;
+  const inputs = inputs_of(call?.inputs ?? {}, given, { github, vars, inputs: {} });
+  const passed = definition.secrets === 'inherit' ? contexts.secrets : value_in(definition.secrets ?? {}, contexts, 'success');
+  for (const each of Object.keys(passed)) if (definition.secrets !== 'inherit' && !(each in (call?.secrets ?? {}))) throw new Error(`Invalid secret, ${each} is not defined in the referenced workflow.`);
+  for (const [each, { required } = {}] of Object.entries(call?.secrets ?? {})) if (required && !passed[each]) throw new Error(`Secret ${each} is required, but not provided while calling.`);
+  const allowed = permissions_of(definition.permissions, run.permissions);
+  const inner = {
+    ...run, env: workflow.env ?? {}, defaults: workflow.defaults, file: definition.uses, prefix: `${name} / `, workspace: run.workspace,
+    permissions: permissions_of(workflow.permissions, allowed), permissions_allowed: allowed,
+    contexts: { github, vars, inputs, secrets: Object.fromEntries(Object.entries(passed).map(([key, value]) => [key, text_of(value)])) },
+  };
+  const jobs = await run_jobs(workflow.jobs, inner);
+  const outputs = Object.fromEntries(Object.entries(call?.outputs ?? {}).map(([key, { value }]) => [key, fill_in(value, { github, vars, inputs, jobs }, 'success')]));
+  return { result: worst_of(Object.values(jobs)), outputs };
+}
+
+// ------------------------------------------------------------------------------------------------ workflows
+
+const worst_of = (reports) => ['failure', 'cancelled'].find((result) => reports.some((report) => report.result === result && !report.is_tolerated)) ?? 'success';
+
+// What a condition of a job knows of all jobs before it: GitHub looks at those of which the ones it needs came, too.
+function status_before(id, jobs, results, run) {
+  if (run.cancel.aborted) return 'cancelled';
+  const before = (each) => list_of(jobs[each].needs).flatMap((need) => [need, ...before(need)]);
+  const found = before(id).map((each) => results[each].result);
+  if (found.includes('failure')) return 'failure';
+  // One that ran out of time is cancelled; cancelled() is about the run.
+  return found.every((result) => result === 'success') ? 'success' : 'skipped';
+}
+
+async function run_job(id, jobs, run, results) {
+  const definition = jobs[id];
+  const name = `${run.prefix}${id}`;
+  const status = status_before(id, jobs, results, run);
+  const needs = Object.fromEntries(list_of(definition.needs).map((need) => [need, { result: results[need].result, outputs: results[need].outputs }]));
+  const known = { github: run.contexts.github, needs, vars: run.contexts.vars, inputs: run.contexts.inputs };
+  const skipped = { result: 'skipped', outputs: {}, steps: [], annotations: [], summary: '', orphans: [], log: [] };
+  if (!holds(definition.if, known, status)) {
+    run.reports[name] = skipped;
+    return skipped;
+  }
+  const contexts = { ...run.contexts, needs, runner: run.runner, job: { status: 'success' }, strategy: {}, matrix: {}, env: {} };
+  contexts.github = { ...contexts.github, job: id };
+  const all = [];
+  for (const matrix of combinations_of(value_in(definition.strategy?.matrix, contexts, 'success'))) {
+    const values = Object.values(matrix).map((value) => (typeof value === 'object' ? 'Object' : value));
+    const full_name = values.length > 0 ? `${name} (${values.join(', ')})` : name;
+    const inside = { ...contexts, matrix };
+    const run_it = definition.uses ? call_workflow : (each, ...rest) => run_one(each, id, ...rest);
+    all.push(await run_it(full_name, definition, run, inside));
+    if (worst_of(all) !== 'success' && definition.strategy?.['fail-fast'] !== false) break;
+  }
+  const outputs = Object.assign({}, ...all.map((each) => each.outputs));
+  return { result: worst_of(all), outputs, is_tolerated: fill_in(definition['continue-on-error'] ?? 'false', contexts, 'success') === 'true' };
+}
+
+async function run_jobs(jobs, run) {
+  const results = {};
+  const waiting = new Set(Object.keys(jobs));
+  while (waiting.size > 0) {
+    const id = [...waiting].find((each) => list_of(jobs[each].needs).every((need) => need in results));
+    if (!id) throw new Error(`these jobs wait for each other: ${[...waiting].join(', ')}`);
+    waiting.delete(id);
+    results[id] = await run_job(id, jobs, run, results);
+  }
+  return results;
+}
+
+function commit_of(folder, name) {
+  return folder ? execFileSync('git', ['-C', folder, 'rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`], { encoding: 'utf8' }).trim() : '0'.repeat(40);
+}
+
+// As GitHub's API knows a commit by any of its names.
+function commit_named(folder, name) {
+  try {
+    return commit_of(folder, name);
+  } catch {
+    return undefined;
+  }
+}
+
+// The github context of an event: `settings.event` is its payload.
+function github_of(settings, workflow) {
+  const { event_name = 'push', branch = 'main', event: payload = {}, repository = 'octo/app' } = settings;
+  const { pull_request } = payload;
+  const ref = pull_request ? `refs/pull/${payload.number}/merge` : `refs/heads/${branch}`;
+  const event_path = path.join(settings.temp, `event-${randomUUID()}.json`);
+  fs.writeFileSync(event_path, JSON.stringify(payload));
+  return {
+    event: payload, event_name, event_path, repository, repository_owner: repository.split('/')[0], actor: settings.actor ?? 'octocat', triggering_actor: settings.actor ?? 'octocat',
+    ref, ref_name: ref.replace(/^refs\/(heads|pull)\//, ''), ref_type: 'branch', head_ref: pull_request?.head.ref ?? '', base_ref: pull_request?.base.ref ?? '',
+    sha: settings.sha ?? commit_of(settings.repository_folder, branch), run_id: settings.run_id ?? '1', run_number: '1', run_attempt: '1',
+    workflow: workflow.name ?? path.basename(settings.workflow), server_url: 'https://github.com',
+  };
+}
+
+// `settings`: workflow (a file), actions (repository to folder), secrets, temp, tool_cache, and optionally vars, event_name, event (its payload), branch, actor,
+// repository, repository_folder (a git repository, for checkouts) or workspace (where one was done), inputs (of a workflow_dispatch), environments (name to {secrets, branches}),
+// github ({url, ca_file}: an API behind the one that jobs see), artifacts (a folder that runs share), run_id, concurrency (shared by runs), permissions (of a token of which nothing is said).
+// Gives {result, outputs, jobs}. `stop` in the settings, an AbortController, cancels the run.
+export async function run_workflow(settings, print) {
+  const workflow = read_workflow(settings.workflow);
+  const { event_name = 'push', event: payload = {}, branch = 'main' } = settings;
+  if (!is_triggered(workflow.on, { name: event_name, payload, branch: payload.pull_request?.base.ref ?? branch })) return { result: 'not triggered', jobs: {} };
+  const api = settings.github && new Api(settings.github, (name) => settings.repository_folder && commit_named(settings.repository_folder, name));
+  await api?.start();
+  const github = { ...github_of(settings, workflow), api_url: api?.url ?? 'https://api.github.com', token: 'ghs_of_this_job' };
+  const default_permissions = permissions_of(settings.permissions, DEFAULT_PERMISSIONS);
+  const permissions = permissions_of(workflow.permissions, default_permissions);
+  const reports = {};
+  const secrets = settings.secrets ?? {};
+  const run = {
+    artifacts: path.join(settings.temp, 'artifacts'), concurrency: new Concurrency(), ...settings, api, print, reports, prefix: '', env: workflow.env ?? {}, defaults: workflow.defaults,
+    cancel: settings.stop.signal, file: settings.workflow, permissions, permissions_allowed: permissions_of('write-all'), run_id: github.run_id, all_secrets: secrets,
+    reads_only: settings.actor === 'dependabot[bot]' || payload.pull_request?.head.repo.fork === true,
+    contexts: { github, vars: settings.vars ?? {}, secrets, inputs: event_name === 'workflow_dispatch' ? inputs_of(workflow.on.workflow_dispatch?.inputs ?? {}, settings.inputs ?? {}, { github, vars: {}, inputs: {} }) : {} },
+    runner: { os: 'Linux', arch: { x64: 'X64', arm64: 'ARM64' }[process.arch], name: 'this machine', temp: settings.temp, tool_cache: settings.tool_cache },
+  };
+  try {
+    const concurrency = turn_of(workflow.concurrency, run.contexts);
+    const leave = concurrency && (await run.concurrency.enter(concurrency.group, concurrency.cancels_older, () => settings.stop.abort()));
+    if (concurrency && !leave) return { result: 'cancelled', jobs: {} };
+    const results = await run_jobs(workflow.jobs, run);
+    leave?.();
+    return { result: worst_of(Object.values(results)), outputs: Object.fromEntries(Object.entries(results).map(([id, { outputs }]) => [id, outputs])), jobs: reports };
+  } finally {
+    api?.stop();
+  }
 }

@@ -28,9 +28,9 @@ layer_may_not_include base 'net|runner|cli|deploy'
 layer_may_not_include net 'runner|cli|deploy'
 layer_may_not_include runner 'net|cli|deploy'
 layer_may_not_include cli 'deploy'
-must_be_empty "a layer includes a tool" "$(sources | grep '^common/' | lines_with '^#include "(tools/)?(tunnel-ssh|deploy-policy|commit-status|swarm-deploy|sandbox)/')"
+must_be_empty "a layer includes a tool" "$(sources | grep '^common/' | lines_with '^#include "(tools/)?(tunnel-ssh|deploy-policy|commit-status|swarm-deploy|proxmox-deploy|sandbox)/')"
 must_be_empty "the sandbox is included outside of tests" "$(sources | grep -vE '^(tools/sandbox|tests)/' | lines_with '^#include "(tools/)?sandbox/')"
-for tool in tunnel-ssh deploy-policy commit-status swarm-deploy sandbox; do
+for tool in tunnel-ssh deploy-policy commit-status swarm-deploy proxmox-deploy sandbox; do
   must_be_empty "another tool includes $tool" "$(sources | grep '^tools/' | grep -v "^tools/$tool/" | lines_with "^#include \"(tools/)?$tool/")"
 done
 
@@ -50,6 +50,10 @@ only_in 'boost/' '^tools/sandbox/'
 # The tool decides how the process ends in one place, and only the Reporter prints.
 # A parent that leaves its work to a child in the background ends without its own clean-up.
 must_be_empty "exit() outside tool_main" "$(sources | grep -E '^(common|tools)/' | grep -vE '(cli/(tool_main|signals)|tunnel-ssh/background)\.cpp$' | lines_with '(^|[^_[:alnum:].])(std::)?_?exit\([^)]')"
+# Thrown is what nobody can go on from (no memory, no random bytes, a promise of our own that is broken: tool_main makes
+# it exit 70), and what leaves a library's parser for its wrapper.
+must_be_empty "a throw: failure is a Result" "$(sources | grep -E '^(common|tools)/' | grep -vE '^common/(base/(digest|gzip|toml|yaml)|net/ssh_transport|cli/inputs)\.cpp$' | lines_with '(^|[^_[:alnum:]])throw([ ;]|$)')"
+must_be_empty "abort(): exit code 70 is for that" "$(sources | grep -E '^(common|tools)/' | lines_with '(^|[^_[:alnum:]])abort\(')"
 must_be_empty "printing outside the Reporter" "$(sources | grep -E '^(common|tools)/' | grep -vE '(runner/reporter|cli/tool_main)\.cpp$' | lines_with 'std::(cout|cerr)|[^_:[:alnum:]]f?printf\(|fmt::print\(')"
 must_be_empty "a sleep: wait for what you wait for" "$(sources | lines_with 'sleep_for|sleep_until|[^_[:alnum:]]u?sleep\(')"
 

@@ -65,7 +65,7 @@ class Examples : public ::testing::Test {
            "exec sh -c \"$(echo \"$command\" | sed 's/%h/web1.example.com/; s/%p/22/')\"\n");
     script("rsync", "[ \"$1\" = -e ] && eval \"exec $2 web1.example.com\"\n");
     for (const char* tool : {"tunnel-ssh", "deploy-policy", "commit-status", "swarm-deploy",
-                             "private-cloud-sandbox"}) {
+                             "proxmox-deploy", "private-cloud-sandbox"}) {
       fs::create_symlink(fs::path(PCA_BIN) / tool, home_.path(std::string("bin/") + tool));
     }
   }
@@ -150,6 +150,31 @@ TEST_F(Examples, OfCommitStatusAllSayWhatTheyWouldSend) {
                     std::string::npos ||
                 done.out.find("would make the deployments of ") != std::string::npos)
         << example << done.out;
+  }
+}
+
+TEST_F(Examples, OfProxmoxDeployAllGetAsFarAsTheApi) {
+  const std::vector<std::string> examples = examples_of("proxmox-deploy");
+  EXPECT_GE(examples.size(), 15U);
+  home_.write("token.txt", "ci@pve!deploy=00000000-aaaa-4aaa-8aaa-000000000001\n");
+  for (std::string example : examples) {
+    for (const auto& [from, to] :
+         {std::pair<std::string, std::string>{"pve1.example.com",
+                                              "127.0.0.1:" + std::to_string(edge_.port())},
+          {"pve2.example.com", "127.0.0.1:1"},
+          {" --api-ca pve-root-ca.pem", ""}}) {
+      if (const std::size_t at = example.find(from); at != std::string::npos) {
+        example.replace(at, from.size(), to);
+      }
+    }
+    ProcessSpec spec = spec_of(example);
+    spec.environment["GITHUB_REPOSITORY"] = "acme/shop";
+    const Finished done = run_process(spec, 60s);
+    // A machine without CA certificates is told so first.
+    EXPECT_TRUE(done.code == unreachable_code ||
+                done.err.find("no CA certificates") != std::string::npos)
+        << example << "\n"
+        << done.code << done.out << done.err;
   }
 }
 

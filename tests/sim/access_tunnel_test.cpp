@@ -708,7 +708,28 @@ TEST_F(AccessTunnelTest, AWriteToADeadEdgeIsAnErrorAndNoSignal) {
     taken = stream->write(block);
   }
   EXPECT_EQ(taken.error().kind, ErrorKind::unreachable);
-  EXPECT_EQ(taken.error().message, stream->peer() + " cut the connection");
+  EXPECT_TRUE(taken.error().message.starts_with(stream->peer() + " cut the connection: "))
+      << taken.error().message;
+}
+
+TEST_F(AccessTunnelTest, BrokenTlsIsNoEnd) {
+  const TlsServer server("localhost", [](SSL* connection) {
+    send_text(connection, switching_protocols(read_request_head(connection)));
+    // Said to be encrypted, and is not (RFC 8446, section 5.2).
+    const std::string record = std::string("\x17\x03\x03\x00\x20", 5) + std::string(32, 'x');
+    ::send(SSL_get_fd(connection), record.data(), record.size(), MSG_NOSIGNAL);
+    char byte = 0;
+    while (SSL_read(connection, &byte, 1) > 0) continue;  // until the client has gone
+  });
+  AccessSettings settings;
+  settings.hostname = "localhost";
+  settings.port = server.port();
+  settings.ca_file = server.ca_file();
+  const auto stream = connect(settings);
+  ASSERT_NE(stream, nullptr);
+  const std::string rest = read_rest(*stream);
+  EXPECT_TRUE(rest.starts_with(" !the TLS connection to " + stream->peer() + " broke: ")) << rest;
+  EXPECT_NE(rest.find("bad record mac"), std::string::npos) << rest;
 }
 
 TEST_F(AccessTunnelTest, DeliversEverythingBeforeItCloses) {

@@ -90,19 +90,28 @@ grep -q 'query\[A\] vm.example.test' dns.log || fail "the DNS server was never a
 runs "a name from /etc/hosts" hosts.example.test SSL_CERT_FILE=/ca.pem
 runs "CA certificates by the input access-ca" vm.example.test INPUT_ACCESS_CA=/ca.pem
 
+"$sandbox" github --ca-out "$work/github-ca.pem" --name vm.example.test >github-ready 2>github.log &
+wait_until "the GitHub's start" test -s github-ready
+cp github-ca.pem root/github-ca.pem
+
 mkdir root/certs
 cp ca.pem "root/certs/$(openssl x509 -hash -noout -in ca.pem).0"
 runs "CA certificates by SSL_CERT_DIR" vm.example.test SSL_CERT_DIR=/certs
-for place in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem; do
+runs "CA certificates by SSL_CERT_FILE beside an SSL_CERT_DIR that is not there" vm.example.test SSL_CERT_FILE=/ca.pem SSL_CERT_DIR=/no-certs
+code=0
+run vm.example.test SSL_CERT_FILE=/github-ca.pem SSL_CERT_DIR=/no-certs || code=$?
+[ "$code" = 5 ] || fail "with another's CA certificate the exit code is $code instead of 5: $(cat out)"
+grep -q 'now /github-ca.pem (without "/no-certs" of SSL_CERT_DIR, which cannot be read) is used' out ||
+  fail "an SSL_CERT_DIR that is not there goes unsaid: $(cat out)"
+echo "good: an SSL_CERT_DIR that is not there is told where it matters"
+for place in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem \
+  /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem /usr/local/share/certs/ca-root-nss.crt "/etc/ssl/certs/$(openssl x509 -hash -noout -in ca.pem).0"; do
   mkdir -p "root$(dirname "$place")"
   cp ca.pem "root$place"
   runs "CA certificates at $place" vm.example.test
   rm -r "root$place"
 done
-"$sandbox" github --ca-out "$work/github-ca.pem" --name vm.example.test >github-ready 2>github.log &
-wait_until "the GitHub's start" test -s github-ready
 cp "$status" root/commit-status
-cp github-ca.pem root/github-ca.pem
 env -i PATH="$PATH" GITHUB_TOKEN=canary GITHUB_API_URL="https://vm.example.test:$(sed -n 's/.*"github": *"127.0.0.1:\([0-9]*\)".*/\1/p' github-ready)" \
   SSL_CERT_FILE=/github-ca.pem chroot root /commit-status status --state success --context test --repo acme/shop --sha "$(printf '%040d' 1)" >out 2>&1 ||
   fail "a status: exit $? $(cat out)"

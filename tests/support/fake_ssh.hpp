@@ -106,6 +106,13 @@ class FakeSession : public SshSession {
   Result<std::unique_ptr<SshChannel>> open_unix(const Budget&, const std::string&) override {
     return failed("not faked");
   }
+  Result<std::unique_ptr<SshChannel>> open_subsystem(const Budget& budget,
+                                                     const std::string& name) override {
+    return exec(budget, "subsystem " + name);
+  }
+  std::unique_ptr<SshChannel> begin_subsystem(const std::string& name) override {
+    return begin_exec("subsystem " + name);
+  }
   std::unique_ptr<SshChannel> begin_exec(const std::string& command) override {
     commands.push_back(command);
     ChannelScript* script = on_exec ? on_exec(command) : nullptr;
@@ -116,20 +123,20 @@ class FakeSession : public SshSession {
   std::unique_ptr<SshChannel> begin_unix(const std::string&) override { return {}; }
   // Answers requests to listen; without it none is granted.
   std::function<Result<std::uint16_t>(const std::string& address, std::uint16_t port)> on_listen;
-  Result<std::uint16_t> listen_tcp(const Budget&, const std::string& address,
-                                   std::uint16_t port) override {
+  Result<ListeningPlace> listen(const Budget&, const ListeningPlace& place) override {
     if (!on_listen) return failed("refused to listen");
-    return on_listen(address, port);
+    PCA_TRY(const std::uint16_t port, on_listen(place.address, place.port));
+    return ListeningPlace{place.address, port};
   }
   // Gives the other side of a connection that came in; nullptr: there is none.
   std::function<ChannelScript*()> on_accept;
-  Result<std::unique_ptr<SshChannel>> accept(std::uint16_t) override {
+  Result<std::unique_ptr<SshChannel>> accept(const ListeningPlace&) override {
     if (!on_accept) return failed("not faked");
     ChannelScript* script = on_accept();
     if (script == nullptr) return std::unique_ptr<SshChannel>();
     return std::unique_ptr<SshChannel>(std::make_unique<FakeChannel>(*script));
   }
-  void stop_listening(std::uint16_t) override {}
+  void stop_listening(const ListeningPlace&) override {}
   Result<std::vector<short>> wait(const Budget& budget, std::span<const PollHandle> others,
                                   Clock::time_point, const std::string& doing) override {
     PCA_CHECK(budget.check(doing));

@@ -154,8 +154,7 @@ TEST(Help, ReadmeTablesEscapeWhatMarkdownWouldTakeForACell) {
 }
 
 TEST(Help, TheVersionNamesTheLibrariesItWasBuiltFrom) {
-  const std::vector<std::string> lines =
-      split_lines(version_text(example_tool(), network_foundation()));
+  const std::vector<std::string> lines = split_lines(version_text(example_tool()));
   ASSERT_EQ(lines.size(), 4U);
   EXPECT_EQ(lines[0].substr(0, 8), "example ");
   EXPECT_EQ(lines[1].substr(0, 8), "libcurl ");

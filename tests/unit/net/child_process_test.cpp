@@ -13,7 +13,12 @@ namespace {
 
 using Streams = ChildSpec::Streams;
 
-const Budget patient = Budget::of(Milliseconds{20'000});
+Budget patience() { return Budget::of(Milliseconds{20'000}); }
+
+bool says_something(ChildProcess& child) {
+  const Budget limit = patience();
+  return static_cast<bool>(wait_ready(limit, child.handles(), limit.deadline(), "reading"));
+}
 
 ChildSpec shell(const std::string& code) {
   return {.words = {"sh", "-c", code},
@@ -23,7 +28,7 @@ ChildSpec shell(const std::string& code) {
 
 // What it printed, once it has ended.
 std::string printed_by(ChildProcess& child) {
-  EXPECT_TRUE(child.wait(patient));
+  EXPECT_TRUE(child.wait(patience()));
   std::string text;
   child.read([&](std::string_view part) { text += part; });
   return text;
@@ -60,7 +65,7 @@ TEST(ChildProcesses, AreSignalledWithAllTheyStarted) {
   ASSERT_TRUE(child);
   std::string text;
   while (text.find('\n') == std::string::npos) {
-    ASSERT_TRUE(wait_ready(patient, (*child)->handles(), patient.deadline(), "reading"));
+    ASSERT_TRUE(says_something(**child));
     (*child)->read([&](std::string_view part) { text += part; });
   }
   const pid_t background = std::atoi(text.c_str());
@@ -78,7 +83,7 @@ TEST(ChildProcesses, AreSignalledWithAllTheyStarted) {
 TEST(ChildProcesses, ThatIgnoreATermAreKilled) {
   auto child = ChildProcess::start(shell("trap '' TERM; echo begun; while :; do sleep 1; done"));
   ASSERT_TRUE(child);
-  ASSERT_TRUE(wait_ready(patient, (*child)->handles(), patient.deadline(), "reading"));
+  ASSERT_TRUE(says_something(**child));
   EXPECT_FALSE((*child)->wait(Budget::of(Milliseconds{50})));
   (*child)->stop(Milliseconds{100});
   EXPECT_EQ((*child)->end().signal, "KILL");
@@ -89,7 +94,7 @@ TEST(ChildProcesses, AreEndedWithTheirOwner) {
   {
     auto child = ChildProcess::start(shell("echo $$; exec sleep 60"));
     ASSERT_TRUE(child);
-    ASSERT_TRUE(wait_ready(patient, (*child)->handles(), patient.deadline(), "reading"));
+    ASSERT_TRUE(says_something(**child));
     (*child)->read([&](std::string_view part) { pid = std::atoi(std::string(part).c_str()); });
     ASSERT_GT(pid, 0);
     EXPECT_EQ(::kill(pid, 0), 0);

@@ -66,6 +66,59 @@ TEST_F(Http, KeepsTheConnectionBetweenRequests) {
   EXPECT_EQ(server.connections(), 1);
 }
 
+TEST_F(Http, AnAnswerMayBeTakenAsItArrives) {
+  const std::string body(300'000, 'x');
+  const CannedServer server({answer("200 OK", body), answer("404 Not Found", "none"),
+                             answer("200 OK", body), answer("200 OK", "after")});
+  HttpRequest request;
+  request.url = server.url();
+  request.response_limit = 10;
+  std::string got;
+  request.sink = [&](std::string_view piece) {
+    got += piece;
+    return true;
+  };
+  const auto whole = transport->send(patient, request);
+  ASSERT_TRUE(whole) << whole.error().message;
+  EXPECT_EQ(got, body);
+  EXPECT_EQ(whole->body, "");
+  const auto bad = transport->send(patient, request);
+  ASSERT_TRUE(bad) << bad.error().message;
+  EXPECT_EQ(bad->status, 404);
+  EXPECT_EQ(bad->body, "none");
+  EXPECT_EQ(got, body);
+
+  std::size_t pieces = 0;
+  request.sink = [&](std::string_view) { return ++pieces < 2; };
+  const auto enough = transport->send(patient, request);
+  ASSERT_TRUE(enough) << enough.error().message;
+  EXPECT_EQ(enough->status, 200);
+  EXPECT_EQ(pieces, 2U);
+  EXPECT_EQ(server.connections(), 1);
+  EXPECT_EQ(get(server.url())->body, "after");
+  EXPECT_EQ(server.connections(), 2);
+}
+
+TEST_F(Http, AnAnswerWithoutEndEndsWithItsBudget) {
+  const CannedServer server({"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nbegun",
+                             "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nbegun"});
+  std::stop_source stop;
+  HttpRequest request;
+  request.url = server.url();
+  request.sink = [&](std::string_view piece) {
+    EXPECT_EQ(piece, "begun");
+    stop.request_stop();
+    return true;
+  };
+  const auto cancelled =
+      transport->send(Budget::of(Milliseconds{20'000}, stop.get_token()), request);
+  ASSERT_FALSE(cancelled);
+  EXPECT_EQ(cancelled.error().kind, ErrorKind::cancelled);
+  const auto timed_out = transport->send(Budget::of(Milliseconds{200}), request);
+  ASSERT_FALSE(timed_out);
+  EXPECT_EQ(timed_out.error().kind, ErrorKind::unreachable);
+}
+
 TEST_F(Http, SendsMethodsBodiesAndHeaders) {
   const CannedServer server(std::vector<std::string>(6, answer("200 OK", "")));
   const Secret secret = redactor.protect("top-secret");

@@ -89,7 +89,8 @@ TEST(SessionProtocol, ARequestThatIsCutOrHasMoreBehindItIsRefused) {
 }
 
 TEST(SessionProtocol, AnotherVersionIsNamed) {
-  const auto read = decode_request(encode_request({.version = 2}));
+  const auto read =
+      decode_request(encode_request({.version = SessionRequest::current_version + 1}));
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().kind, ErrorKind::conflict);
   EXPECT_EQ(read.error().message, "the session was opened by another version of this tool");

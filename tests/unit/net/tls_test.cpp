@@ -42,6 +42,17 @@ TEST_F(TrustStoreTest, AFileAndAFolderAreBothTrusted) {
   EXPECT_EQ(store->describe(), file_ + " and " + full_);
 }
 
+// Many set both and have only one; who is not trusted then is to be seen.
+TEST_F(TrustStoreTest, AFolderThatCannotBeReadIsToldBesideAFileThatCan) {
+  const ScopedVariable file("SSL_CERT_FILE", file_);
+  const ScopedVariable folder("SSL_CERT_DIR", empty_);
+  const auto store = find_trust_store();
+  ASSERT_TRUE(store);
+  EXPECT_EQ(store->directory, "");
+  EXPECT_EQ(store->describe(),
+            file_ + " (without \"" + empty_ + "\" of SSL_CERT_DIR, which cannot be read)");
+}
+
 TEST_F(TrustStoreTest, SeveralFoldersHaveColonsBetweenThem) {
   const std::string both = empty_ + ":" + full_;
   const ScopedVariable folder("SSL_CERT_DIR", both);

@@ -23,6 +23,16 @@ std::string base64(std::string_view text) {
   return base64_encode({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
 }
 
+// As base64 (76), openssl and PEM (64) print it.
+std::string in_lines(std::string_view digits, std::size_t width, std::string_view line_end = "\n") {
+  std::string out;
+  for (; !digits.empty(); digits.remove_prefix(std::min(width, digits.size()))) {
+    out += digits.substr(0, width);
+    out += line_end;
+  }
+  return out;
+}
+
 class RedactorTest : public testing::Test {
  protected:
   void protect(std::string text) { secrets_.push_back(redactor_.protect(std::move(text))); }
@@ -71,6 +81,50 @@ TEST_F(RedactorTest, BlanksBase64InEachAlignment) {
     }
   }
   EXPECT_EQ(redact(base64("correct horse bat")), "***SBiYXQ=");
+}
+
+TEST_F(RedactorTest, BlanksBase64ThatGoesOnOverLines) {
+  const std::string token = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+  const std::string phrase =
+      "correct horse battery staple, correct horse battery staple, and so on.";
+  ASSERT_EQ(phrase.size(), 70U);
+  protect(token);
+  protect(phrase);
+  for (const std::string& secret : {token, phrase}) {
+    for (const std::size_t width : {std::size_t{76}, std::size_t{64}, std::size_t{20}}) {
+      for (const char* line_end : {"\n", "\r\n", "\n  ", "\r\n\t", "\n                "}) {
+        SCOPED_TRACE(std::to_string(width) + " " + line_end);
+        for (const char* before : {"", "x", "xy"}) {
+          const std::string digits = base64(std::string(before) + secret + "xyz");
+          const std::string shown = redact(in_lines(digits, width, line_end));
+          // Up to two digits are of both the secret and what is before or behind it.
+          EXPECT_LT(shown.size(), 45U + 11 * std::string_view(line_end).size()) << shown;
+          EXPECT_NE(shown.find("***"), std::string::npos);
+        }
+      }
+    }
+  }
+  EXPECT_EQ(redact("a\n" + in_lines(base64(token), 76) + "b\n"), "a\n***g==\nb\n");
+}
+
+TEST_F(RedactorTest, BlanksBase64OfAShortSecretAcrossTheEndOfALine) {
+  protect("correct horse");
+  for (std::size_t before = 45; before <= 57; ++before) {
+    const std::string text = std::string(before, '.') + "correct horse" + std::string(9, '.');
+    const std::string shown = redact(in_lines(base64(text), 76));
+    EXPECT_NE(shown.find("***"), std::string::npos) << shown;
+  }
+}
+
+TEST_F(RedactorTest, OnlyTheEndOfALineIsTakenOutOfBase64) {
+  protect("correct horse");
+  const std::string digits = base64("correct horse ");
+  for (const char* between : {" ", "\n\n", "\r", "\n                 ", "\n.", "\\n"}) {
+    std::string text = digits;
+    text.insert(8, between);
+    EXPECT_EQ(redact(text), text);
+  }
+  EXPECT_EQ(redact("correct\n horse"), "correct\n horse");
 }
 
 TEST_F(RedactorTest, BlanksBase64InTheUrlAlphabet) {
@@ -152,6 +206,46 @@ TEST_F(RedactorTest, AStreamHoldsBackOnlyWhatCouldBeginASecret) {
   EXPECT_EQ(stream.finish(), "");
 }
 
+// However it ends: the next line may be long in coming.
+TEST_F(RedactorTest, AStreamShowsAWholeLineAtOnce) {
+  protect("hunter2-hunter2-hunter2");
+  const std::string digits = base64("hunter2-hunter2-hunter2");
+  for (std::size_t begun = 0; begun < 8; ++begun) {
+    const std::string line = "ready " + digits.substr(0, begun) + "\n";
+    RedactingStream stream(redactor_);
+    EXPECT_EQ(stream.feed(line), line);
+  }
+}
+
+TEST_F(RedactorTest, AStreamHoldsBackBase64OverTheEndOfALine) {
+  protect("correct horse");  // Y29ycmVjdCBob3Jz and what follows
+  RedactingStream stream(redactor_);
+  EXPECT_EQ(stream.feed("a Y29ycmVj"), "a ");
+  EXPECT_EQ(stream.feed("\r"), "");
+  EXPECT_EQ(stream.feed("\n "), "");
+  EXPECT_EQ(stream.feed(" dCBob3"), "");
+  EXPECT_EQ(stream.feed("\nJzZSBi\n"), "***SBi\n");
+  EXPECT_EQ(stream.feed("Y29ycmVj\r"), "");
+  EXPECT_EQ(stream.feed("."), "Y29ycmVj\r.");
+  EXPECT_EQ(stream.feed("Y29ycmVj\n"), "");
+  EXPECT_EQ(stream.feed("\n"), "Y29ycmVj\n\n");
+  EXPECT_EQ(stream.feed("Y29ycmVj\n"), "");
+  EXPECT_EQ(stream.finish(), "Y29ycmVj\n");
+}
+
+TEST_F(RedactorTest, AStreamHoldsBackNoMoreThanTheLongestSecretTakesUp) {
+  protect(std::string(64, '\0'));  // AAAA... as base64: all of the text could be its beginning
+  RedactingStream stream(redactor_);
+  std::size_t fed = 0;
+  std::size_t given = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string chunk = i % 10 == 0 ? "B" : "AAAAAAAA\n                ";
+    fed += chunk.size();
+    given += stream.feed(chunk).size();
+    ASSERT_LE(fed - given, 90U * 18);
+  }
+}
+
 TEST_F(RedactorTest, AStreamLearnsSecretsThatComeLater) {
   RedactingStream stream(redactor_);
   EXPECT_EQ(stream.feed("token "), "token ");
@@ -163,15 +257,20 @@ TEST_F(RedactorTest, ChunkBordersChangeNothing) {
   protect("aabaab");
   protect("baabaaba");
   protect(key);
+  protect("correct horse");
+  const std::string digits = base64("correct horse.");
   std::mt19937 random(7);
   for (int round = 0; round < 300; ++round) {
     std::string text;
     while (text.size() < 200) {
-      const unsigned choice = static_cast<unsigned>(random()) % 12;
-      text += choice == 0   ? key.substr(0, random() % key.size())
-              : choice == 1 ? "aabaab"
-              : choice < 8  ? "a"
-                            : "b";
+      const unsigned choice = static_cast<unsigned>(random()) % 15;
+      text += choice == 0    ? key.substr(0, random() % key.size())
+              : choice == 1  ? "aabaab"
+              : choice < 8   ? "a"
+              : choice < 12  ? "b"
+              : choice == 12 ? "\r"
+              : choice == 13 ? in_lines(digits, random() % digits.size() + 1, "\r\n  ")
+                             : in_lines(digits, random() % digits.size() + 1);
     }
     RedactingStream stream(redactor_);
     std::string out;

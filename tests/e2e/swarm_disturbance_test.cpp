@@ -228,6 +228,13 @@ class SwarmManagers : public SwarmDisturbed {
     use_engine(1);
     for (int node = 2; node <= count; ++node) promote(fmt::format("node{}", node));
     ASSERT_TRUE(comes_true([&] { return managers() == count; }, std::chrono::seconds(40)));
+    // The leader counts a node as a manager before that node knows of it.
+    for (int node = count; node >= 1; --node) {
+      use_engine(node);
+      ASSERT_TRUE(
+          comes_true([&] { return engine_->json(budget(), {.path = "/nodes"}).has_value(); },
+                     std::chrono::seconds(40)));
+    }
     std::string engines;
     for (int node = 1; node <= count; ++node)
       engines += fmt::format("unix://{}\n", swarm_->socket(node));

@@ -89,7 +89,7 @@ ApiResult<AppState> read_app_state(const Budget& budget, ProxmoxApi& api, const 
     if (++looked > most_looked_into) break;
     PCA_TRY(auto own, look(guest));
     if (!own) continue;
-    if (own->record.phase == "new") {
+    if (!own->record.phase.empty()) {
       state.half_made.push_back(*std::move(own));
     } else {
       state.others.push_back(own->guest);

@@ -12,6 +12,8 @@ namespace pca::proxmox_deploy {
 
 namespace {
 
+constexpr Milliseconds rival_look{250};
+
 class Deploying {
  public:
   Deploying(ToolContext& context, ProxmoxApi& api, const DeployInputs& inputs)
@@ -129,14 +131,15 @@ class Deploying {
     PCA_CHECK(run_.in_phase("clone", [&] { return clone(); }));
     PCA_CHECK(run_.in_phase("configure", [&] { return configure(); }));
     // Without an active guest there is no lock but what this one says.
-    if (!state_.active) api_.set_heartbeat(lock_renewal, [this] { renew_claim(); });
+    if (!state_.active) {
+      api_.set_heartbeat(lock_renewal, [this] { (void)renew_claim().has_value(); });
+    }
     if (!spec_.disks.empty()) PCA_CHECK(run_.in_phase("resize", [&] { return resize(); }));
     PCA_CHECK(run_.bring_up(made_->guest,
                             {sets("net0") ? std::vector<std::string>() : made_->config.macs(),
                              spec_.fixed_address, has_agent(), false}));
     if (!state_.active) {
-      PCA_CHECK(yield_to_others());
-      api_.set_heartbeat({}, {});
+      PCA_CHECK(in_turn());
     }
     PCA_CHECK(run_.in_phase("switch", [&] { return switch_over(); }));
     out.outcome = "deployed";
@@ -155,7 +158,7 @@ class Deploying {
                        .release = release_,
                        .commit = inputs_.run.from.commit,
                        .spec = spec_.digest(),
-                       .phase = "new",
+                       .phase = std::string(phase_new),
                        .run = run_.token()};
     record.lock =
         lock_until(lock_owner(inputs_.run.from, inputs_.run.command, record.release, run_.token()),
@@ -334,30 +337,45 @@ class Deploying {
     }
   }
 
-  void renew_claim() {
+  ApiResult<> renew_claim() {
     GuestRecord record = made_->record;
     record.lock = lock_until(*record.lock, api_.now());
     made_->config.description = with_record(spec_.description, record);
-    (void)write_config(run_.budget(), api_, made_->guest,
-                       {{"description", made_->config.description}}, {})
-        .has_value();
+    return write_config(run_.budget(), api_, made_->guest,
+                        {{"description", made_->config.description}}, {});
   }
 
   // --- the switch ---
 
-  // Of two first deploys that did not see each other one goes on: that with the lower ID, unless
-  // the other one is through.
-  ApiResult<> yield_to_others() {
-    PCA_TRY(const AppState now, read_app_state(run_.budget(), api_, spec_.app));
-    const OwnGuest* winner = now.active ? &*now.active : nullptr;
-    for (const OwnGuest& own : now.half_made) {
-      if (winner != nullptr || own.guest.vmid >= made_->guest.vmid) continue;
-      if (own.record.run != run_.token() && is_locked(own.record, api_.now())) winner = &own;
+  // Of first deploys that run at once one goes on. Each says that it is ready before it looks at
+  // the others, so that of any two at least one sees the other; then the one with the higher ID
+  // yields, and the one with the lower waits until it has, or is through already.
+  ApiResult<> in_turn() {
+    made_->record.phase = phase_switching;
+    PCA_CHECK(renew_claim());
+    while (true) {
+      PCA_TRY(const AppState now, read_app_state(run_.budget(), api_, spec_.app));
+      const OwnGuest* winner = now.active ? &*now.active : nullptr;
+      bool has_rivals = false;
+      for (const OwnGuest& own : now.half_made) {
+        const bool is_ready = own.record.phase == phase_switching &&
+                              own.record.run != run_.token() && is_locked(own.record, api_.now());
+        if (!is_ready) continue;
+        has_rivals = true;
+        if (winner == nullptr && own.guest.vmid < made_->guest.vmid) winner = &own;
+      }
+      if (winner != nullptr) {
+        return {ApiFailure(conflict(fmt::format("{}: another run makes its first guest as well, {}",
+                                                spec_.app, winner->guest.text()),
+                                    "That one goes on. Run this one again once it has ended."))};
+      }
+      if (!has_rivals) break;
+      if (const auto waited = pause_for(run_.budget(), rival_look); !waited) {
+        return {ApiFailure(waited.error())};
+      }
     }
-    if (winner == nullptr) return {};
-    return {ApiFailure(conflict(fmt::format("{}: another run makes its first guest as well, {}",
-                                            spec_.app, winner->guest.text()),
-                                "That one goes on. Run this one again once it has ended."))};
+    api_.set_heartbeat({}, {});
+    return {};
   }
 
   ApiResult<> switch_over() {
@@ -388,7 +406,9 @@ class Deploying {
       return;
     }
     context_.reporter.info(fmt::format("{}: it failed; what was begun is taken back", spec_.app));
-    const bool keeps = inputs_.keeps_failed && error.kind != ErrorKind::cancelled && may_be_there_;
+    // One that had to yield did not fail, and others wait until it is gone.
+    const bool keeps = inputs_.keeps_failed && error.kind != ErrorKind::cancelled &&
+                       error.kind != ErrorKind::conflict && may_be_there_;
     ApiResult<> removed;
     ApiResult<> before = run_.take_back();
     if (!keeps && may_be_there_) {

@@ -151,7 +151,7 @@ Result<GuestRecord> check_own(const Guest& guest, const GuestConfig& config, std
     return refuse(fmt::format("its record is of the application {}", shown(record->app)));
   }
   // A guest that is not configured yet has neither.
-  const bool is_half_made = record->phase == "new" && record->uuid.empty();
+  const bool is_half_made = record->phase == phase_new && record->uuid.empty();
   if (!is_half_made && !has_tag) return refuse(fmt::format("it has no tag {}", app_tag(app)));
   if (!is_half_made && record->uuid != config.uuid) {
     return refuse(

@@ -17,6 +17,10 @@ namespace pca::proxmox_deploy {
 // whose the guest is; the active guest's says besides what was deployed, what holds the application
 // and who works on it. All in it may be hostile.
 
+// How far a guest is that was never switched to.
+inline constexpr std::string_view phase_new = "new";
+inline constexpr std::string_view phase_switching = "switching";  // of a first one: it is ready
+
 // One release, from the oldest.
 struct ReleaseLine {
   std::string id = {};
@@ -34,7 +38,7 @@ struct GuestRecord {
   std::string release = {};
   std::string commit = {};
   std::string spec = {};   // digest of all that it was made of
-  std::string phase = {};  // "new" until it was switched to
+  std::string phase = {};  // until it was switched to: phase_new, then phase_switching
   std::string run = {};    // who makes it, while it is new
 
   std::vector<ReleaseLine> releases = {};

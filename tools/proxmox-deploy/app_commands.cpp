@@ -165,10 +165,7 @@ CommandSpec status_command() {
 
 CommandSpec hold_command() {
   return app_command("hold", "Refuses deploys of an application until unhold",
-                     {{.name = "reason",
-                       .help = "Why, for whoever is refused",
-                       .placeholder = "TEXT",
-                       .group = "Release"}});
+                     {reason_option("Why, for whoever is refused")});
 }
 
 CommandSpec unhold_command() { return app_command("unhold", "Ends a hold"); }
@@ -212,8 +209,9 @@ Result<int> run_status(ToolContext& context, Inputs& inputs, BadInputs& bad) {
 Result<int> run_hold(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   const bool is_on = inputs.command() == "hold";
   const Given given = read_given(context, inputs, bad);
+  const std::string reason = is_on ? read_reason(inputs, bad) : std::string();
   if (!bad.empty()) return bad.to_error();
-  const Json record = record_of(context, is_on ? inputs.text("reason") : std::string());
+  const Json record = record_of(context, reason);
   const Budget budget = Budget::of(given.timeout, context.stop);
   PCA_TRY(const auto api, connect_api(budget, context, given.way));
   PCA_CHECK(change_record(budget, *api, given.app, [&](GuestRecord& now) {

@@ -1,5 +1,7 @@
 #include "proxmox-deploy/app_inputs.hpp"
 
+#include <fmt/format.h>
+
 #include "proxmox-deploy/api_inputs.hpp"
 #include "proxmox-deploy/contract.hpp"
 #include "proxmox-deploy/guest_spec.hpp"
@@ -59,6 +61,23 @@ std::vector<Option> waiting_options() {
        .help = "How long it may take to take back what was begun",
        .group = group},
   };
+}
+
+Option reason_option(std::string help) {
+  return {.name = "reason",
+          .help = fmt::format("{}; at most {} bytes", help, longest_reason),
+          .placeholder = "TEXT",
+          .group = "Release"};
+}
+
+std::string read_reason(const Inputs& inputs, BadInputs& bad) {
+  const std::string& reason = inputs.text("reason");
+  if (reason.size() > longest_reason) {
+    bad.add("reason",
+            fmt::format("has {} bytes, and at most {} are kept", reason.size(), longest_reason),
+            "Write it shorter, with a link to the rest.");
+  }
+  return reason;
 }
 
 AppRunInputs read_app_run_inputs(ToolContext& context, const Inputs& inputs, BadInputs& bad) {

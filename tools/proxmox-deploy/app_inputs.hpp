@@ -13,6 +13,10 @@ namespace pca::proxmox_deploy {
 // But for the application, its address and its health.
 [[nodiscard]] AppRunInputs read_app_run_inputs(ToolContext& context, const Inputs& inputs,
                                                BadInputs& bad);
+// Why somebody does it; at most `longest_reason` bytes, so that it fits into the guest's record.
+inline constexpr std::size_t longest_reason = 500;
+[[nodiscard]] Option reason_option(std::string help);
+[[nodiscard]] std::string read_reason(const Inputs& inputs, BadInputs& bad);
 // Their outputs. `can_be_held`: one that says so.
 [[nodiscard]] std::vector<Output> run_outputs(bool can_be_held);
 

@@ -14,12 +14,14 @@ constexpr std::string_view opening = "<!-- proxmox-deploy ";
 constexpr std::string_view closing = " -->";
 constexpr std::size_t tag_digits = 8;
 
-// "-->" must not end the comment early, and the guest's file has lines.
+// "-->" must not end the comment early, nor a comment in a reason be taken for the record.
 std::string in_comment(const std::string& json) {
   std::string out;
   for (const char c : json) {
     if (c == '>') {
       out += "\\u003e";
+    } else if (c == '<') {
+      out += "\\u003c";
     } else {
       out += c;
     }

@@ -176,10 +176,7 @@ CommandSpec rollback_command() {
                             "older, until a newer commit or unhold; none does not",
                     .choices = {"auto", "none"},
                     .group = "Release"},
-                   {.name = "reason",
-                    .help = "Why, for the history",
-                    .placeholder = "TEXT",
-                    .group = "Release"}},
+                   reason_option("Why, for the history")},
                   address_options(),
                   health_options(),
                   switch_options(),
@@ -200,7 +197,7 @@ Result<int> run_rollback(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   given.run.app = read_app(inputs, bad);
   given.run.address = read_address_rules(inputs);
   given.run.health = read_health_rules(inputs, bad);
-  given.run.reason = inputs.text("reason");
+  given.run.reason = read_reason(inputs, bad);
   given.to = inputs.text("to");
   given.sets_hold = inputs.text("hold") == "auto";
   given.fixed_address = read_fixed_address(inputs, bad);

@@ -93,11 +93,12 @@ GuestRecord a_record() {
                      .release = "20261124T093000Z-1a2b3c4",
                      .commit = std::string(40, 'a'),
                      .spec = "0123456789abcdef"};
-  record.releases.push_back({.id = record.release,
-                             .commit = record.commit,
-                             .result = "deployed",
-                             .vmid = 10001,
-                             .record = Json::object().set("actor", "octo-->cat")});
+  record.releases.push_back(
+      {.id = record.release,
+       .commit = record.commit,
+       .result = "deployed",
+       .vmid = 10001,
+       .record = Json::object().set("actor", "octo--><!-- proxmox-deploy {}")});
   return record;
 }
 
@@ -110,7 +111,7 @@ TEST(GuestRecordText, IsReadAsItWasWrittenBesideWhatPeopleWrote) {
   EXPECT_EQ(read->uuid, a_record().uuid);
   ASSERT_EQ(read->releases.size(), 1U);
   EXPECT_EQ(read->releases[0].vmid, 10001);
-  EXPECT_EQ(read->releases[0].record.text_of("actor"), "octo-->cat");
+  EXPECT_EQ(read->releases[0].record.text_of("actor"), "octo--><!-- proxmox-deploy {}");
   EXPECT_FALSE(read->hold);
   EXPECT_EQ(text_without_record(text), "Ask **ops**.\nPlease.");
   EXPECT_EQ(with_record(text_without_record(text), *read), text);

@@ -204,15 +204,14 @@ void AppRun::retire(const AppState& state, const std::vector<Guest>& too_old) {
       continue;
     }
     context_.reporter.info(fmt::format("Shutting guest {} down", guest.text()));
-    const auto done = in_phase("shutdown", [&]() -> ApiResult<> {
-      // Whoever is not the one that was just switched away from may be another by now.
-      if (!state.active || guest.vmid != state.active->guest.vmid) {
-        PCA_TRY(const GuestConfig config, read_config(limit, api_, guest));
-        if (const auto own = check_own(guest, config, inputs_.app); !own) {
-          return {ApiFailure(own.error())};
-        }
-      }
-      return shut_down_guest(limit, api_, tasks_, guest, inputs_.rules.shutdown_timeout);
+    // Nobody has the lock any more: after a while a rollback may have led to it again.
+    const bool was_just_left = state.active && guest.vmid == state.active->guest.vmid &&
+                               inputs_.rules.drain.count() == 0;
+    const auto done = in_phase("shutdown", [&] {
+      const Milliseconds patience = inputs_.rules.shutdown_timeout;
+      return was_just_left
+                 ? shut_down_guest(limit, api_, tasks_, guest, patience)
+                 : shut_down_own_guest(limit, api_, tasks_, guest, inputs_.app, patience);
     });
     if (!done) {
       not_stopped = guest.vmid;

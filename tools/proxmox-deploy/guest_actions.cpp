@@ -2,12 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace pca::proxmox_deploy {
 
 namespace {
 
-bool says(const Error& error, std::string_view words) {
-  return error.message.find(words) != std::string::npos;
+// "VM 101 already running": of this guest, and not in what another one's log says.
+bool says_of(const Error& error, const Guest& guest, std::string_view words) {
+  const std::string told =
+      fmt::format("{} {} {}", guest.type == "lxc" ? "CT" : "VM", guest.vmid, words);
+  return error.message.find(told) != std::string::npos;
 }
 
 // A call that starts a task of this type about the guest.
@@ -19,15 +24,33 @@ ApiRequest power_request(ProxmoxApi& api, const Guest& guest, const char* what) 
           .find_done = find_task(api, guest.node, task, guest.vmid)};
 }
 
-ApiResult<> done(ApiResult<TaskEnd> end, std::string_view harmless) {
-  if (end || says(end.error(), harmless)) return {};
+ApiResult<> done(ApiResult<TaskEnd> end, const Guest& guest, std::string_view harmless) {
+  if (end || says_of(end.error(), guest, harmless)) return {};
   return std::move(end).error();
+}
+
+bool is_out_of_use(const GuestConfig& config) {
+  return std::find(config.tags.begin(), config.tags.end(), active_tag) == config.tags.end();
+}
+
+// Whether it is there at all, and the application's, and nothing leads to it.
+ApiResult<bool> check_out_of_use(const Budget& budget, ProxmoxApi& api, const Guest& guest,
+                                 const std::string& app) {
+  const auto config = read_config(budget, api, guest);
+  if (!config) {
+    if (config.error().trouble == Trouble::gone) return false;
+    return config.error();
+  }
+  if (const auto own = check_own(guest, *config, app); !own) return {ApiFailure(own.error())};
+  if (is_out_of_use(*config)) return true;
+  return {ApiFailure(conflict(fmt::format("guest {} is the active one of {}", guest.text(), app),
+                              "Only a guest that nothing leads to is stopped or removed."))};
 }
 
 }  // namespace
 
 ApiResult<> start_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks, const Guest& guest) {
-  return done(tasks.run(budget, power_request(api, guest, "start")), "already running");
+  return done(tasks.run(budget, power_request(api, guest, "start")), guest, "already running");
 }
 
 ApiResult<> shut_down_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks, const Guest& guest,
@@ -35,11 +58,11 @@ ApiResult<> shut_down_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
   ApiRequest request = power_request(api, guest, "shutdown");
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(patience).count();
   request.parameters = {{"timeout", std::to_string(seconds)}, {"forceStop", "1"}};
-  return done(tasks.run(budget, request), "not running");
+  return done(tasks.run(budget, request), guest, "not running");
 }
 
 ApiResult<> stop_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks, const Guest& guest) {
-  return done(tasks.run(budget, power_request(api, guest, "stop")), "not running");
+  return done(tasks.run(budget, power_request(api, guest, "stop")), guest, "not running");
 }
 
 ApiResult<> delete_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks, const Guest& guest) {
@@ -50,7 +73,8 @@ ApiResult<> delete_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks, co
                      .node = guest.node,
                      .find_done = find_task(api, guest.node, task, guest.vmid)};
   auto end = tasks.run(budget, request);
-  if (!end && says(end.error(), "is running")) {
+  if (!end && (says_of(end.error(), guest, "is running") ||
+               says_of(end.error(), guest, "- container is running"))) {
     PCA_CHECK(stop_guest(budget, api, tasks, guest));
     end = tasks.run(budget, request);
   }
@@ -60,18 +84,16 @@ ApiResult<> delete_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks, co
 
 ApiResult<> delete_own_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
                              const Guest& guest, const std::string& app) {
-  const auto config = read_config(budget, api, guest);
-  if (!config) {
-    if (config.error().trouble == Trouble::gone) return {};
-    return config.error();
-  }
-  if (const auto own = check_own(guest, *config, app); !own) return {ApiFailure(own.error())};
-  for (const std::string& tag : config->tags) {
-    if (tag != active_tag) continue;
-    return {ApiFailure(conflict(fmt::format("guest {} is the active one of {}", guest.text(), app),
-                                "Only a guest that nothing leads to is removed."))};
-  }
+  PCA_TRY(const bool is_there, check_out_of_use(budget, api, guest, app));
+  if (!is_there) return {};
   return delete_guest(budget, api, tasks, guest);
+}
+
+ApiResult<> shut_down_own_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
+                                const Guest& guest, const std::string& app, Milliseconds patience) {
+  PCA_TRY(const bool is_there, check_out_of_use(budget, api, guest, app));
+  if (!is_there) return {};
+  return shut_down_guest(budget, api, tasks, guest, patience);
 }
 
 ApiResult<std::string> status_of(const Budget& budget, ProxmoxApi& api, const Guest& guest) {

@@ -27,6 +27,11 @@ namespace pca::proxmox_deploy {
 [[nodiscard]] ApiResult<> delete_own_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
                                            const Guest& guest, const std::string& app);
 
+// The same for shut_down_guest().
+[[nodiscard]] ApiResult<> shut_down_own_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
+                                              const Guest& guest, const std::string& app,
+                                              Milliseconds patience);
+
 // "running", "stopped", "paused", as the node itself says.
 [[nodiscard]] ApiResult<std::string> status_of(const Budget& budget, ProxmoxApi& api,
                                                const Guest& guest);

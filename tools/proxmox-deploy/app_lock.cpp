@@ -76,6 +76,15 @@ void AppLock::renew() {
 }
 
 ApiResult<> AppLock::release(const Budget& budget) {
+  constexpr int most_tries = 5;  // somebody may set a hold just now
+  for (int tries = 1;; ++tries) {
+    auto released = release_once(budget);
+    const bool is_changed = !released && released.error().trouble == Trouble::changed;
+    if (!is_changed || tries == most_tries) return released;
+  }
+}
+
+ApiResult<> AppLock::release_once(const Budget& budget) {
   if (!guest_) return {};
   const auto now = check(budget);
   if (!now) {
@@ -84,15 +93,17 @@ ApiResult<> AppLock::release(const Budget& budget) {
     if (is_others || now.error().trouble == Trouble::gone) return {};
     return now.error();
   }
-  // What people wrote beside it meanwhile stays.
-  const bool is_text_as_before = text_without_record(now->config.description) ==
-                                 text_without_record(guest_->config.description);
-  Parameters before = description_of(*now, guest_->record);
-  if (is_text_as_before && parse_record(guest_->config.description) &&
-      !parse_record(guest_->config.description)->lock) {
-    before = {{"description", guest_->config.description}};
-  }
-  PCA_CHECK(write_config(budget, api_, now->guest, before, now->config.digest));
+  // What people wrote meanwhile stays, beside the record as in it (a hold).
+  GuestRecord unlocked = now->record;
+  unlocked.lock.reset();
+  const std::string& before = guest_->config.description;
+  const auto record_before = parse_record(before);
+  const bool is_as_before =
+      text_without_record(now->config.description) == text_without_record(before) &&
+      record_before && with_record("", unlocked) == with_record("", *record_before);
+  const Parameters description =
+      is_as_before ? Parameters{{"description", before}} : description_of(*now, unlocked);
+  PCA_CHECK(write_config(budget, api_, now->guest, description, now->config.digest));
   forget();
   return {};
 }

@@ -33,6 +33,7 @@ class AppLock {
   void forget();
 
  private:
+  [[nodiscard]] ApiResult<> release_once(const Budget& budget);
   void renew();
 
   ProxmoxApi& api_;

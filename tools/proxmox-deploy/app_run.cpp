@@ -125,6 +125,19 @@ ApiResult<> AppRun::bring_up(const Guest& guest, const WayUp& way) {
   });
 }
 
+namespace {
+
+// People set holds while others deploy.
+void keep_news(GuestRecord& record, const GuestRecord& before, const GuestRecord& now) {
+  const auto text = [](const std::optional<Json>& hold) {
+    return hold ? hold->dump() : std::string();
+  };
+  if (text(now.hold) == text(before.hold)) return;
+  if (now.hold || text(record.hold) == text(before.hold)) record.hold = now.hold;
+}
+
+}  // namespace
+
 ApiResult<> AppRun::switch_to(const OwnGuest& to, GuestRecord record, const AppState& state) {
   if (const auto time = budget_.check("switching to guest " + to.guest.text()); !time) {
     return {ApiFailure(time.error())};
@@ -133,6 +146,7 @@ ApiResult<> AppRun::switch_to(const OwnGuest& to, GuestRecord record, const AppS
   if (state.active) {
     lock_.hold_still();
     PCA_TRY(old, lock_.check(budget_));
+    keep_news(record, state.active->record, old->record);
   }
   if (!inputs_.rules.hook.empty()) {
     hooked_ = to.guest;
@@ -161,9 +175,10 @@ ApiResult<> AppRun::switch_to(const OwnGuest& to, GuestRecord record, const AppS
   return {};
 }
 
-ApiResult<> AppRun::record(const GuestRecord& record) {
+ApiResult<> AppRun::record(GuestRecord record, const AppState& state) {
   lock_.hold_still();
   PCA_TRY(const OwnGuest now, lock_.check(budget_));
+  keep_news(record, state.active->record, now.record);
   PCA_CHECK(write_config(
       budget_, api_, now.guest,
       {{"description", with_record(text_without_record(now.config.description), record)}},
@@ -205,13 +220,12 @@ void AppRun::retire(const AppState& state, const std::vector<Guest>& too_old) {
     }
     context_.reporter.info(fmt::format("Shutting guest {} down", guest.text()));
     // Nobody has the lock any more: after a while a rollback may have led to it again.
-    const bool was_just_left = state.active && guest.vmid == state.active->guest.vmid &&
-                               inputs_.rules.drain.count() == 0;
+    const bool was_just_left =
+        state.active && guest.vmid == state.active->guest.vmid && inputs_.rules.drain.count() == 0;
     const auto done = in_phase("shutdown", [&] {
       const Milliseconds patience = inputs_.rules.shutdown_timeout;
-      return was_just_left
-                 ? shut_down_guest(limit, api_, tasks_, guest, patience)
-                 : shut_down_own_guest(limit, api_, tasks_, guest, inputs_.app, patience);
+      return was_just_left ? shut_down_guest(limit, api_, tasks_, guest, patience)
+                           : shut_down_own_guest(limit, api_, tasks_, guest, inputs_.app, patience);
     });
     if (!done) {
       not_stopped = guest.vmid;

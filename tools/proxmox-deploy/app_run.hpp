@@ -63,11 +63,11 @@ class AppRun {
   // Starts it, and waits until it has an address and is healthy.
   [[nodiscard]] ApiResult<> bring_up(const Guest& guest, const WayUp& way);
   // `to` (as its configuration says now) becomes the active one with this record, and the one that
-  // is active ceases to be.
+  // is active ceases to be. A hold that was set or ended since `state` was read is kept so.
   [[nodiscard]] ApiResult<> switch_to(const OwnGuest& to, GuestRecord record,
                                       const AppState& state);
   // The active guest stays it, with this record.
-  [[nodiscard]] ApiResult<> record(const GuestRecord& record);
+  [[nodiscard]] ApiResult<> record(GuestRecord record, const AppState& state);
   // After the switch: the old one is drained and shut down, and what is too old is removed. What
   // fails of this is a warning.
   void retire(const AppState& state, const std::vector<Guest>& too_old);

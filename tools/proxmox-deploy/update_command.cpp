@@ -141,7 +141,7 @@ class Updating {
     line.record.set("ended", utc_text(std::chrono::floor<std::chrono::seconds>(api_.now())));
     record.releases.push_back(std::move(line));
     while (record.releases.size() > releases_kept) record.releases.erase(record.releases.begin());
-    return run_.record(record);
+    return run_.record(std::move(record), state_);
   }
 
   // What stays is found again by the next update.

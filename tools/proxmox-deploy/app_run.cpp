@@ -32,6 +32,15 @@ std::vector<std::string> commits_of(const GuestRecord& record) {
   return commits;
 }
 
+// People set holds while others deploy.
+void keep_news(GuestRecord& record, const GuestRecord& before, const GuestRecord& now) {
+  const auto text = [](const std::optional<Json>& hold) {
+    return hold ? hold->dump() : std::string();
+  };
+  if (text(now.hold) == text(before.hold)) return;
+  if (now.hold || text(record.hold) == text(before.hold)) record.hold = now.hold;
+}
+
 }  // namespace
 
 AppRun::AppRun(ToolContext& context, ProxmoxApi& api, const AppRunInputs& inputs)
@@ -46,8 +55,11 @@ AppRun::AppRun(ToolContext& context, ProxmoxApi& api, const AppRunInputs& inputs
   out_.app = inputs.app;
 }
 
-Budget AppRun::farewell() const {
-  return Budget::of(context_.stop.stop_requested() ? cancelled_limit : inputs_.rollback_timeout);
+Budget AppRun::farewell() {
+  const auto limit =
+      Clock::now() + (context_.stop.stop_requested() ? cancelled_limit : inputs_.rollback_timeout);
+  if (!farewell_ends_ || limit < *farewell_ends_) farewell_ends_ = limit;
+  return Budget(*farewell_ends_);
 }
 
 ApiResult<> AppRun::in_phase(const char* name, const std::function<ApiResult<>()>& part) {
@@ -124,19 +136,6 @@ ApiResult<> AppRun::bring_up(const Guest& guest, const WayUp& way) {
     return {};
   });
 }
-
-namespace {
-
-// People set holds while others deploy.
-void keep_news(GuestRecord& record, const GuestRecord& before, const GuestRecord& now) {
-  const auto text = [](const std::optional<Json>& hold) {
-    return hold ? hold->dump() : std::string();
-  };
-  if (text(now.hold) == text(before.hold)) return;
-  if (now.hold || text(record.hold) == text(before.hold)) record.hold = now.hold;
-}
-
-}  // namespace
 
 ApiResult<> AppRun::switch_to(const OwnGuest& to, GuestRecord record, const AppState& state) {
   if (const auto time = budget_.check("switching to guest " + to.guest.text()); !time) {
@@ -271,34 +270,45 @@ ApiResult<> AppRun::run_hook(const Budget& budget, const Guest& to, const std::s
 
 ApiResult<> AppRun::take_back() {
   const Budget limit = farewell();
-  if (hooked_ && !has_switched_) {
-    const Guest guest = *std::exchange(hooked_, std::nullopt);
-    PCA_CHECK(run_hook(limit, guest, "back"));
+  ApiResult<> all;
+  // One that fails keeps none of the others from being tried.
+  const auto then = [&](ApiResult<> part) {
+    if (all && !part) all = std::move(part);
+  };
+  if (!has_switched_) {
+    if (hooked_) then(run_hook(limit, *std::exchange(hooked_, std::nullopt), "back"));
+    if (switched_) then(take_back_new(limit));
+    if (left_) then(take_back_old(limit));
   }
-  if (switched_ && !has_switched_) {
-    PCA_TRY(const GuestConfig now, read_config(limit, api_, switched_->guest));
-    if (now.uuid == switched_->config.uuid) {
-      Parameters back{{"tags", join_tags(switched_->config.tags)},
-                      {"description", switched_->config.description}};
-      if (!truth_in(switched_->config.values, "onboot")) back.emplace_back("delete", "onboot");
-      PCA_CHECK(write_config(limit, api_, switched_->guest, back, now.digest));
-    }
-    switched_.reset();
+  then(lock_.release(limit));
+  return all;
+}
+
+ApiResult<> AppRun::take_back_new(const Budget& budget) {
+  PCA_TRY(const GuestConfig now, read_config(budget, api_, switched_->guest));
+  if (now.uuid == switched_->config.uuid) {
+    Parameters back{{"tags", join_tags(switched_->config.tags)},
+                    {"description", switched_->config.description}};
+    if (!truth_in(switched_->config.values, "onboot")) back.emplace_back("delete", "onboot");
+    PCA_CHECK(write_config(budget, api_, switched_->guest, back, now.digest));
   }
-  if (left_ && !has_switched_) {
-    // Nobody heard whether it was written.
-    PCA_TRY(const GuestConfig now, read_config(limit, api_, left_->guest));
-    const auto record = check_own(left_->guest, now, inputs_.app);
-    if (record && !record->lock) {
-      Parameters back{{"tags", join_tags(left_->config.tags)},
-                      {"description", left_->config.description}};
-      if (truth_in(left_->config.values, "onboot")) back.emplace_back("onboot", "1");
-      PCA_CHECK(write_config(limit, api_, left_->guest, back, now.digest));
-      lock_.forget();
-    }
-    left_.reset();
+  switched_.reset();
+  return {};
+}
+
+// Nobody heard whether it was written.
+ApiResult<> AppRun::take_back_old(const Budget& budget) {
+  PCA_TRY(const GuestConfig now, read_config(budget, api_, left_->guest));
+  const auto record = check_own(left_->guest, now, inputs_.app);
+  if (record && !record->lock) {
+    Parameters back{{"tags", join_tags(left_->config.tags)},
+                    {"description", left_->config.description}};
+    if (truth_in(left_->config.values, "onboot")) back.emplace_back("onboot", "1");
+    PCA_CHECK(write_config(budget, api_, left_->guest, back, now.digest));
+    lock_.forget();
   }
-  return lock_.release(limit);
+  left_.reset();
+  return {};
 }
 
 void AppRun::fail(const Error& error, const ApiResult<>& taken_back, bool has_written) {

@@ -75,8 +75,8 @@ class AppRun {
   [[nodiscard]] ApiResult<> take_back();
 
   [[nodiscard]] Budget budget() const { return budget_; }
-  // For what has to be done after a failure or a cancel, too.
-  [[nodiscard]] Budget farewell() const;
+  // For all that has to be done after a failure or a cancel: its time begins with the first call.
+  [[nodiscard]] Budget farewell();
   [[nodiscard]] Tasks& tasks() { return tasks_; }
   [[nodiscard]] const std::string& token() const { return token_; }
   [[nodiscard]] bool has_switched() const { return has_switched_; }
@@ -93,6 +93,8 @@ class AppRun {
   // `direction`: forward or back.
   [[nodiscard]] ApiResult<> run_hook(const Budget& budget, const Guest& to,
                                      const std::string& direction);
+  [[nodiscard]] ApiResult<> take_back_new(const Budget& budget);
+  [[nodiscard]] ApiResult<> take_back_old(const Budget& budget);
   void warn(std::string text) { out_.warnings.push_back(std::move(text)); }
 
   ToolContext& context_;
@@ -103,6 +105,7 @@ class AppRun {
   Budget budget_;
   Clock::time_point start_ = Clock::now();
   std::string token_;
+  std::optional<Clock::time_point> farewell_ends_;
   std::optional<OwnGuest> switched_;  // as it was before it was made the active one
   std::optional<OwnGuest> left_;      // as it was before it ceased to be
   std::optional<Guest> hooked_;       // the guest that the hook led to

@@ -118,8 +118,14 @@ std::vector<std::string> notes_of(const AppState& state, UtcTime now) {
   if (state.active && state.active->record.hold) {
     notes.push_back(describe_hold(*state.active->record.hold));
   }
-  if (state.active && is_locked(state.active->record, now)) {
-    notes.push_back("locked by " + describe_lock(state.active->record.lock->dump()));
+  for (const OwnGuest& own : state.left_active) {
+    notes.push_back(
+        fmt::format("guest {} is active, too: a switch ended half-way; the next deploy "
+                    "or rollback settles it",
+                    own.guest.text()));
+  }
+  if (const Json* lock = lock_in_force(state, now)) {
+    notes.push_back("locked by " + describe_lock(lock->dump()));
   }
   for (const ClusterNode& node : state.view.nodes) {
     if (!node.is_online) notes.push_back(fmt::format("the node {} is offline", node.name));
@@ -143,8 +149,8 @@ Json status_json(const std::string& app, const AppState& state,
   report.set(contract::release, state.active ? state.active->record.release : std::string());
   report.set("guests", std::move(guests));
   report.set("hold", state.active ? state.active->record.hold.value_or(Json()) : Json());
-  const bool locked = state.active && is_locked(state.active->record, now);
-  report.set("lock", locked ? *state.active->record.lock : Json());
+  const Json* lock = lock_in_force(state, now);
+  report.set("lock", lock == nullptr ? Json() : *lock);
   Json alone = Json::array();
   for (const std::string& why : state.left_alone) alone.push(why);
   return report.set("left-alone", std::move(alone));
@@ -239,7 +245,9 @@ Result<int> run_unlock(ToolContext& context, Inputs& inputs, BadInputs& bad) {
     }));
   }
   // Before there is an active guest, the one that is being made says that somebody does so.
-  for (const OwnGuest& own : state.half_made) {
+  std::vector<OwnGuest> further = state.left_active;
+  further.insert(further.end(), state.half_made.begin(), state.half_made.end());
+  for (const OwnGuest& own : further) {
     if (!own.record.lock) continue;
     GuestRecord record = own.record;
     record.lock.reset();

@@ -31,6 +31,17 @@ Json lock_until(Json owner, UtcTime now, Milliseconds lease) {
   return owner.set("until", utc_text(std::chrono::floor<std::chrono::seconds>(now + lease)));
 }
 
+std::string description_without_lock(const OwnGuest& now, const OwnGuest& before) {
+  GuestRecord record = now.record;
+  record.lock.reset();
+  const std::string text = text_without_record(now.config.description);
+  const auto record_before = parse_record(before.config.description);
+  const bool is_as_before = record_before &&
+                            text == text_without_record(before.config.description) &&
+                            with_record("", record) == with_record("", *record_before);
+  return is_as_before ? before.config.description : with_record(text, record);
+}
+
 AppLock::~AppLock() { forget(); }
 
 void AppLock::forget() {
@@ -93,17 +104,9 @@ ApiResult<> AppLock::release_once(const Budget& budget) {
     if (is_others || now.error().trouble == Trouble::gone) return {};
     return now.error();
   }
-  // What people wrote meanwhile stays, beside the record as in it (a hold).
-  GuestRecord unlocked = now->record;
-  unlocked.lock.reset();
-  const std::string& before = guest_->config.description;
-  const auto record_before = parse_record(before);
-  const bool is_as_before =
-      text_without_record(now->config.description) == text_without_record(before) &&
-      record_before && with_record("", unlocked) == with_record("", *record_before);
-  const Parameters description =
-      is_as_before ? Parameters{{"description", before}} : description_of(*now, unlocked);
-  PCA_CHECK(write_config(budget, api_, now->guest, description, now->config.digest));
+  PCA_CHECK(write_config(budget, api_, now->guest,
+                         {{"description", description_without_lock(*now, *guest_)}},
+                         now->config.digest));
   forget();
   return {};
 }

@@ -42,6 +42,10 @@ class AppLock {
   std::string token_;
 };
 
+// The guest's description with no lock in it. What people wrote since `before`, beside the record
+// or in it (a hold), stays; else it is the very text of before.
+[[nodiscard]] std::string description_without_lock(const OwnGuest& now, const OwnGuest& before);
+
 // What says whose a lock is, without its end.
 [[nodiscard]] Json lock_owner(const Provenance& from, const std::string& action,
                               const std::string& release, const std::string& run);

@@ -59,7 +59,7 @@ Budget AppRun::farewell() {
   const auto limit =
       Clock::now() + (context_.stop.stop_requested() ? cancelled_limit : inputs_.rollback_timeout);
   if (!farewell_ends_ || limit < *farewell_ends_) farewell_ends_ = limit;
-  return Budget(*farewell_ends_);
+  return {*farewell_ends_, {}};
 }
 
 ApiResult<> AppRun::in_phase(const char* name, const std::function<ApiResult<>()>& part) {
@@ -75,18 +75,9 @@ ApiResult<AppState> AppRun::read_unlocked() {
   while (true) {
     PCA_TRY(AppState state,
             read_app_state(Budget::of(reading_limit, context_.stop), api_, inputs_.app));
-    const GuestRecord* locked = nullptr;
-    if (state.active) {
-      if (is_locked(state.active->record, api_.now())) locked = &state.active->record;
-    } else {
-      // Nobody has a lock before there is an active guest: whoever is making the first one says so
-      // in it.
-      for (const OwnGuest& own : state.half_made) {
-        if (is_locked(own.record, api_.now())) locked = &own.record;
-      }
-    }
+    const Json* locked = lock_in_force(state, api_.now());
     if (locked == nullptr) return state;
-    const std::string who = visible(describe_lock(locked->lock->dump()));
+    const std::string who = visible(describe_lock(locked->dump()));
     if (waiting.is_over() || waiting.left() <= lock_look) {
       return {ApiFailure(
           conflict(fmt::format("{}: locked by {}", inputs_.app, who),
@@ -113,8 +104,29 @@ Result<> AppRun::check_hold(const AppState& state) const {
 
 ApiResult<> AppRun::lock(const AppState& state, const std::string& release) {
   if (!state.active) return {};
-  return lock_.take(budget_, *state.active,
-                    lock_owner(inputs_.from, inputs_.command, release, token_));
+  PCA_CHECK(lock_.take(budget_, *state.active,
+                       lock_owner(inputs_.from, inputs_.command, release, token_)));
+  for (const OwnGuest& own : state.left_active) PCA_CHECK(no_longer_active(own));
+  return {};
+}
+
+// What a run that ended in the middle of a switch did not come to.
+ApiResult<> AppRun::no_longer_active(const OwnGuest& own) {
+  context_.reporter.info(
+      fmt::format("Guest {} was left active by a switch that ended half-way", own.guest.text()));
+  return leave(own);
+}
+
+// It stays the application's, but what the application has goes with the active guest.
+ApiResult<> AppRun::leave(const OwnGuest& own) {
+  GuestRecord rest = own.record;
+  rest.releases.clear();
+  rest.hold.reset();
+  rest.lock.reset();
+  Parameters down{{"tags", join_tags(with_tag(own.config.tags, active_tag, false))},
+                  {"description", with_record(text_without_record(own.config.description), rest)}};
+  if (truth_in(own.config.values, "onboot")) down.emplace_back("onboot", "0");
+  return write_config(budget_, api_, own.guest, down, own.config.digest);
 }
 
 ApiResult<> AppRun::bring_up(const Guest& guest, const WayUp& way) {
@@ -158,16 +170,9 @@ ApiResult<> AppRun::switch_to(const OwnGuest& to, GuestRecord record, const AppS
   if (inputs_.rules.starts_on_boot) up.emplace_back("onboot", "1");
   PCA_CHECK(write_config(budget_, api_, to.guest, up, to.config.digest));
   if (old) {
-    GuestRecord rest = old->record;  // what is the application's goes with the active guest
-    rest.releases.clear();
-    rest.hold.reset();
-    rest.lock.reset();
-    Parameters down{
-        {"tags", join_tags(with_tag(old->config.tags, active_tag, false))},
-        {"description", with_record(text_without_record(old->config.description), rest)}};
-    if (truth_in(old->config.values, "onboot")) down.emplace_back("onboot", "0");
     left_ = state.active;
-    PCA_CHECK(write_config(budget_, api_, old->guest, down, old->config.digest));
+    left_->config.description = description_without_lock(*old, *state.active);
+    PCA_CHECK(leave(*old));
     lock_.forget();
   }
   has_switched_ = true;

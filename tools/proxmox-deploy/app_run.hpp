@@ -51,6 +51,7 @@ class AppRun {
   [[nodiscard]] ApiResult<AppState> read_unlocked();
   // Refuses what is on hold. Ok, or a conflict.
   [[nodiscard]] Result<> check_hold(const AppState& state) const;
+  // Takes it, and ends what a switch that ended half-way left.
   [[nodiscard]] ApiResult<> lock(const AppState& state, const std::string& release);
 
   // How a guest is brought up.
@@ -93,6 +94,8 @@ class AppRun {
   // `direction`: forward or back.
   [[nodiscard]] ApiResult<> run_hook(const Budget& budget, const Guest& to,
                                      const std::string& direction);
+  [[nodiscard]] ApiResult<> no_longer_active(const OwnGuest& own);
+  [[nodiscard]] ApiResult<> leave(const OwnGuest& own);
   [[nodiscard]] ApiResult<> take_back_new(const Budget& budget);
   [[nodiscard]] ApiResult<> take_back_old(const Budget& budget);
   void warn(std::string text) { out_.warnings.push_back(std::move(text)); }

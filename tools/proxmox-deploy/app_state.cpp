@@ -76,6 +76,7 @@ ApiResult<AppState> read_app_state(const Budget& budget, ProxmoxApi& api, const 
   for (auto own = actives.begin(); own != actives.end(); ++own) {
     if (own != newest) {
       state.others.push_back(own->guest);
+      state.left_active.push_back(*own);
     } else {
       state.active = *own;
     }
@@ -96,6 +97,19 @@ ApiResult<AppState> read_app_state(const Budget& budget, ProxmoxApi& api, const 
     }
   }
   return state;
+}
+
+const Json* lock_in_force(const AppState& state, UtcTime now) {
+  const auto in = [&](const OwnGuest& own) {
+    return is_locked(own.record, now) ? &*own.record.lock : nullptr;
+  };
+  if (state.active) {
+    if (const Json* lock = in(*state.active)) return lock;
+  }
+  for (const OwnGuest& own : state.active ? state.left_active : state.half_made) {
+    if (const Json* lock = in(own)) return lock;
+  }
+  return nullptr;
 }
 
 std::vector<Guest> beyond_keep(const std::vector<Guest>& others,

@@ -24,6 +24,8 @@ inline constexpr std::string_view active_tag = "active";
 struct AppState {
   ClusterView view;
   std::optional<OwnGuest> active;
+  // Others that have the tag active, where a switch ended half-way: in `others`, too.
+  std::vector<OwnGuest> left_active;
   std::vector<Guest> others;        // with its tag, or called as its guests are; not looked into
   std::vector<OwnGuest> half_made;  // of others, those that were never switched to
   std::vector<std::string> left_alone;  // why guests that look like its own are not
@@ -40,6 +42,10 @@ struct AppState {
 
 // Whether a lock is one that still counts. Hostile.
 [[nodiscard]] bool is_locked(const GuestRecord& record, UtcTime now);
+
+// The lock of the application that counts now, or nullptr: of the active guest, of one that a
+// switch is leaving, or before there is an active one of the first that is being made.
+[[nodiscard]] const Json* lock_in_force(const AppState& state, UtcTime now);
 
 // Of these, which to remove beside the active one: all but the `keep` newest, by the history's
 // order; one that the history does not know counts as the oldest. From the oldest.

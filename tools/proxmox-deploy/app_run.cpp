@@ -106,7 +106,12 @@ ApiResult<> AppRun::lock(const AppState& state, const std::string& release) {
   if (!state.active) return {};
   PCA_CHECK(lock_.take(budget_, *state.active,
                        lock_owner(inputs_.from, inputs_.command, release, token_)));
-  for (const OwnGuest& own : state.left_active) PCA_CHECK(no_longer_active(own));
+  for (const OwnGuest& own : state.left_active) {
+    if (auto settled = no_longer_active(own); !settled) {
+      (void)lock_.release(farewell()).has_value();
+      return settled;
+    }
+  }
   return {};
 }
 

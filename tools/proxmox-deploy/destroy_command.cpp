@@ -4,14 +4,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <set>
 
+#include "base/digest.hpp"
 #include "base/glob.hpp"
 #include "base/text.hpp"
 #include "cli/report_file.hpp"
+#include "deploy/provenance.hpp"
 #include "deploy/release_records.hpp"
 #include "proxmox-deploy/api_inputs.hpp"
 #include "proxmox-deploy/app_inputs.hpp"
+#include "proxmox-deploy/app_lock.hpp"
 #include "proxmox-deploy/app_state.hpp"
 #include "proxmox-deploy/contract.hpp"
 #include "proxmox-deploy/guest_actions.hpp"
@@ -23,6 +26,7 @@ namespace pca::proxmox_deploy {
 
 namespace {
 
+constexpr Milliseconds release_limit{6500};  // a cancelled step has 7 s
 constexpr Milliseconds longest_ttl{std::chrono::hours(24 * 3650)};
 
 std::vector<Output> removal_outputs() {
@@ -70,53 +74,123 @@ ApiResult<> remove_one(const Budget& budget, ProxmoxApi& api, Tasks& tasks, cons
   return delete_guest(budget, api, tasks, one.guest);
 }
 
-void remove_all(ToolContext& context, const Budget& budget, ProxmoxApi& api, Tasks& tasks,
-                std::vector<Removal>& all, Milliseconds patience, bool dry_run) {
-  for (Removal& one : all) {
-    if (dry_run) {
-      one.outcome = "would go";
-      continue;
-    }
-    context.reporter.info(fmt::format("Removing guest {}", one.guest.text()));
-    const auto done = budget.is_over()
-                          ? ApiResult<>(ApiFailure(budget.check("removing guests").error()))
-                          : remove_one(budget, api, tasks, one, patience);
-    if (done) continue;
-    one.outcome = "failed: " + done.error().message;
-    one.error = done.error();
-  }
+// What is to go of an application: the active guest last, because it knows all others.
+std::vector<Removal> removals_of(const AppState& state, const std::string& app,
+                                 const std::string& why = {}) {
+  const auto reason = [&](const char* what) { return why.empty() ? std::string(what) : why; };
+  std::vector<Removal> all;
+  for (const OwnGuest& own : state.half_made) all.push_back({own.guest, app, reason("half-made")});
+  for (const Guest& guest : state.others) all.push_back({guest, app, reason("old")});
+  if (state.active) all.push_back({state.active->guest, app, reason("active")});
+  return all;
 }
 
-Result<int> tell(ToolContext& context, const std::string& command, const std::vector<Removal>& all,
-                 Clock::time_point start) {
-  TextTable table{{"guest", "name", "application", "why", "outcome"}, {}};
-  Json list = Json::array();
-  std::size_t removed = 0;
-  std::optional<Error> first;
-  for (const Removal& one : all) {
-    if (one.outcome == "removed") ++removed;
-    if (one.error && !first) first = one.error;
-    table.rows.push_back(
-        {std::to_string(one.guest.vmid), one.guest.name, one.app, one.why, one.outcome});
-    Json entry = Json::object();
-    entry.set("vmid", one.guest.vmid).set("name", one.guest.name).set("application", one.app);
-    list.push(entry.set("why", one.why).set("outcome", one.outcome));
-  }
-  context.reporter.info(table.rows.empty() ? "nothing to remove" : aligned_table(table));
-  Json report = Json::object();
-  report.set("command", command).set("guests", std::move(list));
-  report.set(contract::duration_ms, std::round(ms_since(start)));
-  context.reporter.output(contract::removed, std::to_string(removed));
-  context.reporter.output(contract::duration_ms, std::to_string(std::llround(ms_since(start))));
-  context.reporter.output(contract::report, write_report(context, report));
-  context.reporter.report(report);
-  context.reporter.summary(fmt::format("### proxmox-deploy {}\n\n{}", command,
-                                       table.rows.empty()
-                                           ? std::string("Nothing to remove.\n")
-                                           : markdown_table(table, context.redactor)));
-  if (first) return *std::move(first);
-  return 0;
+Error locked_by(const std::string& app, const Json& lock) {
+  return conflict(fmt::format("{}: locked by {}", app, visible(describe_lock(lock.dump()))),
+                  "Wait until that run has ended; \"proxmox-deploy unlock\" ends the lock of one "
+                  "that is gone.");
 }
+
+// Removes the guests of applications, each under its lock, and tells what became of them.
+class Removing {
+ public:
+  Removing(ToolContext& context, const Inputs& inputs, ProxmoxApi& api, const Budget& budget)
+      : context_(context),
+        inputs_(inputs),
+        api_(api),
+        budget_(budget),
+        patience_(inputs.duration("shutdown-timeout")),
+        is_dry_run_(inputs.flag("dry-run")),
+        tasks_(api) {}
+
+  // All of one application, as its state was read. Errors: that it is locked. What else fails is
+  // told at the end.
+  ApiResult<> remove(const AppState& state, std::vector<Removal> all) {
+    if (all.empty()) return {};
+    const std::string& app = all.front().app;
+    if (is_dry_run_) {
+      for (Removal& one : all) {
+        one.outcome = "would go";
+        done_.push_back(std::move(one));
+      }
+      return {};
+    }
+    AppLock lock(api_);
+    if (state.active) {
+      PCA_CHECK(
+          lock.take(budget_, *state.active,
+                    lock_owner(read_provenance(context_), inputs_.command(), {}, random_hex(8))));
+    }
+    bool is_active_gone = false;
+    for (Removal& one : all) {
+      remove_one(one);
+      is_active_gone = state.active && one.guest.vmid == state.active->guest.vmid && !one.error;
+      done_.push_back(std::move(one));
+    }
+    if (is_active_gone) {
+      lock.forget();
+    } else if (const auto released = lock.release(Budget::of(release_limit)); !released) {
+      context_.reporter.warning(Warning{
+          "Guests", fmt::format("{}: the lock was not given back ({}); it runs out by itself", app,
+                                released.error().message)});
+    }
+    return {};
+  }
+  void failed(Error error) {
+    if (!error_) error_ = std::move(error);
+  }
+
+  // The exit code, or the first error.
+  Result<int> tell(Clock::time_point start) {
+    TextTable table{{"guest", "name", "application", "why", "outcome"}, {}};
+    Json list = Json::array();
+    std::size_t removed = 0;
+    for (const Removal& one : done_) {
+      if (one.outcome == "removed") ++removed;
+      if (one.error) failed(*one.error);
+      table.rows.push_back(
+          {std::to_string(one.guest.vmid), one.guest.name, one.app, one.why, one.outcome});
+      Json entry = Json::object();
+      entry.set("vmid", one.guest.vmid).set("name", one.guest.name).set("application", one.app);
+      list.push(entry.set("why", one.why).set("outcome", one.outcome));
+    }
+    Reporter& reporter = context_.reporter;
+    reporter.info(table.rows.empty() ? "nothing to remove" : aligned_table(table));
+    Json report = Json::object();
+    report.set("command", inputs_.command()).set("guests", std::move(list));
+    report.set(contract::duration_ms, std::round(ms_since(start)));
+    reporter.output(contract::removed, std::to_string(removed));
+    reporter.output(contract::duration_ms, std::to_string(std::llround(ms_since(start))));
+    reporter.output(contract::report, write_report(context_, report));
+    reporter.report(report);
+    reporter.summary(fmt::format("### proxmox-deploy {}\n\n{}", inputs_.command(),
+                                 table.rows.empty() ? std::string("Nothing to remove.\n")
+                                                    : markdown_table(table, context_.redactor)));
+    if (error_) return *std::move(error_);
+    return 0;
+  }
+
+ private:
+  void remove_one(Removal& one) {
+    context_.reporter.info(fmt::format("Removing guest {}", one.guest.text()));
+    const auto gone = budget_.is_over()
+                          ? ApiResult<>(ApiFailure(budget_.check("removing guests").error()))
+                          : proxmox_deploy::remove_one(budget_, api_, tasks_, one, patience_);
+    if (gone) return;
+    one.outcome = "failed: " + gone.error().message;
+    one.error = gone.error();
+  }
+
+  ToolContext& context_;
+  const Inputs& inputs_;
+  ProxmoxApi& api_;
+  const Budget& budget_;
+  Milliseconds patience_;
+  bool is_dry_run_;
+  Tasks tasks_;
+  std::vector<Removal> done_;
+  std::optional<Error> error_;
+};
 
 // --- gc ---
 
@@ -194,22 +268,10 @@ Result<int> run_destroy(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   PCA_TRY(const auto api, connect_api(budget, context, way));
   PCA_TRY(const AppState state, read_app_state(budget, *api, app));
   for (const std::string& why : state.left_alone) context.reporter.warning(Warning{"Guests", why});
-  if (state.active && is_locked(state.active->record, api->now())) {
-    return conflict(
-        fmt::format("{}: locked by {}", app,
-                    visible(describe_lock(state.active->record.lock->dump()))),
-        "Wait until that run has ended; \"proxmox-deploy unlock\" ends the lock of one that is "
-        "gone.");
-  }
-  std::vector<Removal> all;
-  for (const OwnGuest& own : state.half_made) all.push_back({own.guest, app, "half-made"});
-  for (const Guest& guest : state.others) all.push_back({guest, app, "old"});
-  // The last one, because it knows all others.
-  if (state.active) all.push_back({state.active->guest, app, "active"});
-  Tasks tasks(*api);
-  remove_all(context, budget, *api, tasks, all, inputs.duration("shutdown-timeout"),
-             inputs.flag("dry-run"));
-  return tell(context, inputs.command(), all, start);
+  if (const Json* lock = lock_in_force(state, api->now())) return locked_by(app, *lock);
+  Removing removing(context, inputs, *api, budget);
+  PCA_CHECK(removing.remove(state, removals_of(state, app)));
+  return removing.tell(start);
 }
 
 Result<int> run_gc(ToolContext& context, Inputs& inputs, BadInputs& bad) {
@@ -231,26 +293,28 @@ Result<int> run_gc(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   const Budget budget = Budget::of(inputs.duration("timeout"), context.stop);
   PCA_TRY(const auto api, connect_api(budget, context, way));
   PCA_TRY(const ClusterView view, read_cluster(budget, *api));
-  std::map<std::string, bool> apps;
+  std::set<std::string> apps;
   for (const Guest& guest : view.guests) {
     const std::string app = name_of_app(guest);
-    if (!app.empty() && names->match(app, false).value_or(false)) apps[app] = true;
+    if (!app.empty() && names->match(app, false).value_or(false)) apps.insert(app);
   }
-  std::vector<Removal> all;
-  for (const auto& [app, ignored] : apps) {
-    PCA_TRY(const AppState state, read_app_state(budget, *api, app));
-    if (!state.active || is_locked(state.active->record, api->now())) continue;
-    const auto last = last_deploy(state.active->record);
-    if (!last || *last + ttl > api->now()) continue;
-    const std::string why = "last deployed " + utc_text(*last);
-    for (const OwnGuest& own : state.half_made) all.push_back({own.guest, app, why});
-    for (const Guest& guest : state.others) all.push_back({guest, app, why});
-    all.push_back({state.active->guest, app, why});
+  Removing removing(context, inputs, *api, budget);
+  for (const std::string& app : apps) {
+    const auto done = [&]() -> ApiResult<> {
+      PCA_TRY(const AppState state, read_app_state(budget, *api, app));
+      if (!state.active) return {};
+      const auto last = last_deploy(state.active->record);
+      if (!last || *last + ttl > api->now()) return {};
+      if (const Json* lock = lock_in_force(state, api->now())) {
+        context.reporter.info(locked_by(app, *lock).message + "; it is left alone");
+        return {};
+      }
+      return removing.remove(state, removals_of(state, app, "last deployed " + utc_text(*last)));
+    }();
+    if (!done) removing.failed(done.error());
+    if (budget.is_over()) break;
   }
-  Tasks tasks(*api);
-  remove_all(context, budget, *api, tasks, all, inputs.duration("shutdown-timeout"),
-             inputs.flag("dry-run"));
-  return tell(context, "gc", all, start);
+  return removing.tell(start);
 }
 
 }  // namespace pca::proxmox_deploy

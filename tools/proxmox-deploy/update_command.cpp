@@ -21,6 +21,13 @@ namespace pca::proxmox_deploy {
 namespace {
 
 constexpr std::string_view snapshot_prefix = "deploy-";
+constexpr std::string_view snapshot_words = "before the release ";
+
+// People may call theirs so, too.
+bool is_of_an_update(const Snapshot& snapshot) {
+  return snapshot.name.starts_with(snapshot_prefix) &&
+         snapshot.description.starts_with(snapshot_words);
+}
 
 struct UpdateInputs {
   AppRunInputs run;
@@ -63,15 +70,15 @@ class Updating {
     const GuestRecord& record = state_.active->record;
     out.previous = record.release;
     out.guest = guest();
-    if (const auto held = run_.check_hold(state_); !held) {
-      out.outcome = "held";
-      return {ApiFailure(held.error())};
-    }
     if (is_same_revision()) {
       PCA_CHECK(look_after());
       out.outcome = "unchanged";
       out.release = record.release;
       return {};
+    }
+    if (const auto held = run_.check_hold(state_); !held) {
+      out.outcome = "held";
+      return {ApiFailure(held.error())};
     }
     run_.begin_budget();
     out.release = make_release_id(inputs_.run.from.commit, digest());
@@ -111,7 +118,7 @@ class Updating {
     snapshot_ = snapshot_name(run_.result().release);
     context_.reporter.info(fmt::format("Taking the snapshot {}", snapshot_));
     return make_snapshot(run_.budget(), api_, run_.tasks(), guest(), snapshot_,
-                         "before the release " + run_.result().release);
+                         std::string(snapshot_words) + run_.result().release);
   }
 
   ApiResult<> command() {
@@ -144,13 +151,16 @@ class Updating {
     return run_.record(std::move(record), state_);
   }
 
-  // What stays is found again by the next update.
+  // Up to this run's own, which is the newest that it may look at: another update may have begun.
+  // What stays is found again by the next one.
   void remove_snapshots() {
+    if (snapshot_.empty()) return;
     const auto all = read_snapshots(run_.budget(), api_, guest());
     if (!all) return;
     std::vector<std::string> own;
     for (const Snapshot& one : *all) {
-      if (one.name.starts_with(snapshot_prefix)) own.push_back(one.name);
+      if (is_of_an_update(one)) own.push_back(one.name);
+      if (one.name == snapshot_) break;
     }
     for (std::size_t i = 0; i + inputs_.keep_snapshots < own.size(); ++i) {
       const auto gone = delete_snapshot(run_.budget(), api_, run_.tasks(), guest(), own[i]);

@@ -176,8 +176,12 @@ class Deploying {
       has_written_ = true;
       auto end = run_.tasks().run(run_.budget(), clone_request(vmid),
                                   [&](const Upid& task) { clone_task_ = task; });
-      clone_task_.reset();
-      if (end) return wait_until_made();
+      if (end) {
+        clone_task_.reset();
+        return wait_until_made();
+      }
+      // One that time or a cancel cut off goes on by itself.
+      if (!run_.budget().is_over()) clone_task_.reset();
       if (end.error().trouble != Trouble::id_taken) return std::move(end).error();
       // Whose it is, it is not ours.
       may_be_there_ = false;
@@ -213,16 +217,32 @@ class Deploying {
     return request;
   }
 
+  // While it is being cloned, the guest is on the template's node and says nothing but that: then
+  // the end is waited for.
   ApiResult<bool> is_made_by_us(const Budget& budget) {
-    const auto config = read_config(budget, api_, made_->guest);
-    if (!config) {
+    for (int look = 0;; ++look) {
+      PCA_TRY(const auto config, find_made(budget));
+      if (!config) return false;
+      const auto record = parse_record(config->description);
+      if (record) return record->app == spec_.app && record->run == run_.token();
+      if (config->lock != "clone") return false;
+      if (const auto waited = pause_for(budget, look_pause(look)); !waited) {
+        return {ApiFailure(waited.error())};
+      }
+    }
+  }
+
+  ApiResult<std::optional<GuestConfig>> find_made(const Budget& budget) {
+    for (const std::string& node : {made_->guest.node, plan_.source.node}) {
+      Guest guest = made_->guest;
+      guest.node = node;
+      auto config = read_config(budget, api_, guest);
+      if (config) return std::optional(*std::move(config));
       // A token with rights on a pool only may not ask for what is not there.
       const Trouble trouble = config.error().trouble;
-      if (trouble == Trouble::gone || trouble == Trouble::right) return false;
-      return config.error();
+      if (trouble != Trouble::gone && trouble != Trouble::right) return std::move(config).error();
     }
-    const auto record = parse_record(config->description);
-    return record && record->app == spec_.app && record->run == run_.token();
+    return std::optional<GuestConfig>();
   }
 
   // A clone has its own UUID and MAC addresses from here on.
@@ -428,6 +448,7 @@ class Deploying {
     if (clone_task_) {
       PCA_CHECK(run_.tasks().stop(limit, *clone_task_));
       (void)run_.tasks().wait(limit, *clone_task_).has_value();
+      clone_task_.reset();
     }
     PCA_TRY(const bool is_there, is_made_by_us(limit));
     if (!is_there) return {};

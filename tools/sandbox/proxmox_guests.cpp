@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "base/digest.hpp"
 #include "base/text.hpp"
@@ -477,13 +478,16 @@ Outcome<> clone_guest(Cluster& cluster, const Call& call, bool is_container) {
     }
     return copied.error();
   }
-  copy.config["lock"] = is_container ? "create" : "clone";
   const Milliseconds time = timing::linked_clone.time +
                             timing::copy_gibibyte.time * static_cast<int>(copied->bytes >> 30U);
-  if (call.has("pool")) {
-    cluster.pool_of_guest[fmt::format("/vms/{}", new_id)] = call.text("pool");
-  }
-  cluster.guests[new_id] = std::move(copy);
+  // Until it is done there is nothing of it but its ID and a lock, beside the source; it comes to
+  // its node and its pool last.
+  Guest begun;
+  begun.vmid = new_id;
+  begun.is_container = is_container;
+  begun.node = source.node;
+  begun.config["lock"] = is_container ? "create" : "clone";
+  cluster.guests[new_id] = std::move(begun);
   const auto disks = disks_of(source);
   const std::string first = disks.empty() ? "" : source.value(disks.back());
   const std::string storage =
@@ -497,8 +501,10 @@ Outcome<> clone_guest(Cluster& cluster, const Call& call, bool is_container) {
        .storage_lock = copied->is_linked ? "" : storage,
        .begin = [&cluster, storage, vmid] { return check_storage_lock(cluster, storage, vmid); },
        .time = time,
-       .finish = [&cluster, new_id]() -> Outcome<void> {
-         cluster.guests.at(new_id).config.erase("lock");
+       .finish = [&cluster, new_id, pool = call.text("pool"),
+                  made = std::make_shared<Guest>(std::move(copy))]() -> Outcome<void> {
+         cluster.guests[new_id] = std::move(*made);
+         if (!pool.empty()) cluster.pool_of_guest[fmt::format("/vms/{}", new_id)] = pool;
          return {};
        },
        .is_made_early = true,

@@ -50,7 +50,8 @@ std::string right_cure(std::string_view text) {
 Trouble trouble_of(int status, std::string_view text) {
   if (status == 401) return Trouble::token;
   if (status == 403 || has(text, "Permission check failed")) return Trouble::right;
-  if (status == 595 || status == 596) return Trouble::node_away;
+  // 595 and 596 are those of pveproxy, the others of what stands before it.
+  if (status == 595 || status == 596 || (status >= 502 && status <= 504)) return Trouble::node_away;
   // Without a quorum the files of a cluster can only be read.
   const bool is_read_only = has(text, "/etc/pve/") && has(text, "Permission denied");
   if (has(text, "no quorum") || is_read_only) return Trouble::no_quorum;

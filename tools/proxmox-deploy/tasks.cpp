@@ -23,10 +23,16 @@ constexpr std::size_t longest_line = 1000;
 constexpr Milliseconds log_limit{10'000};
 constexpr int unseen_looks = 5;  // then a task is asked for by itself
 constexpr const char* list_limit = "500";
+// A node that is busy, restarts its API or is cut off for a moment has not ended the task.
+constexpr Milliseconds longest_silence{30'000};
 
 std::string task_path(const Upid& task, const char* what) {
   return fmt::format("/nodes/{}/tasks/{}{}", percent_encoded(task.node), percent_encoded(task.text),
                      what);
+}
+
+bool may_pass(const ApiFailure& failure) {
+  return failure.trouble == Trouble::node_away || failure.kind == ErrorKind::unreachable;
 }
 
 // Nothing while it runs.
@@ -96,11 +102,17 @@ ApiResult<TaskEnd> Tasks::wait(const Budget& budget, const Upid& task) {
 
 std::vector<ApiResult<TaskEnd>> Tasks::wait_all(const Budget& budget, std::span<const Upid> tasks) {
   std::vector<std::optional<ApiResult<TaskEnd>>> ends(tasks.size());
+  std::vector<Clock::time_point> heard(tasks.size(), Clock::now());
+  const auto not_heard = [&](std::size_t i, const ApiFailure& failure) {
+    if (may_pass(failure) && ms_since(heard[i]) < static_cast<double>(longest_silence.count()))
+      return;
+    ends[i] = ApiResult<TaskEnd>(failure);
+  };
   const auto look_alone = [&](std::size_t i) {
     auto status = ask_status(budget, api_, tasks[i]);
-    if (!status) {
-      ends[i] = ApiResult<TaskEnd>(std::move(status).error());
-    } else if (*status) {
+    if (!status) return not_heard(i, status.error());
+    heard[i] = Clock::now();
+    if (*status) {
       ends[i] = end_of(budget, tasks[i], **status);
     }
   };
@@ -132,7 +144,7 @@ std::vector<ApiResult<TaskEnd>> Tasks::wait_all(const Budget& budget, std::span<
                                                    {"since", std::to_string(since)}},
                                     .node = node});
       if (!list) {
-        for (const std::size_t i : places) ends[i] = ApiResult<TaskEnd>(list.error());
+        for (const std::size_t i : places) not_heard(i, list.error());
         continue;
       }
       std::map<std::string, std::string> states;
@@ -142,6 +154,7 @@ std::vector<ApiResult<TaskEnd>> Tasks::wait_all(const Budget& budget, std::span<
         }
       }
       for (const std::size_t i : places) {
+        heard[i] = Clock::now();
         const auto state = states.find(tasks[i].text);
         if (state == states.end()) {
           if (look >= unseen_looks) look_alone(i);

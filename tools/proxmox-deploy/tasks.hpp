@@ -28,7 +28,8 @@ class Tasks {
   explicit Tasks(ProxmoxApi& api) : api_(api) {}
 
   // Looks after 25 ms first, then half as long again, up to each second. Errors: what the task
-  // ended with, as api_error() tells it; those of the API.
+  // ended with, as api_error() tells it; those of the API, but that a node does not answer only
+  // after 30 s.
   [[nodiscard]] ApiResult<TaskEnd> wait(const Budget& budget, const Upid& task);
   // All of them; those of one node by one call.
   [[nodiscard]] std::vector<ApiResult<TaskEnd>> wait_all(const Budget& budget,

@@ -9,6 +9,9 @@
 
 namespace pca {
 
+// What a write gets at a cancel: most answer at once, and whoever cancels waits.
+inline constexpr Milliseconds writing_grace{1000};
+
 // A budget whose canceller comes later than that of another: for a write that is on its way when
 // the cancel comes. Who cuts it off does not know whether it is done, and cannot take it back.
 class GracePeriod {

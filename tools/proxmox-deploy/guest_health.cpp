@@ -62,7 +62,9 @@ class Probe {
     const auto end =
         agent_exec(budget.at_most(one_command), api_, guest_, {"/bin/sh", "-c", rules_.command});
     if (!end) {
-      const bool may_come = end.error().transient || end.error().kind == ErrorKind::unreachable;
+      // A command that was not heard of is asked again: it only looks.
+      const bool may_come = end.error().transient || end.error().kind == ErrorKind::unreachable ||
+                            end.error().kind == ErrorKind::outcome_unknown;
       if (may_come && !budget.is_cancelled()) return std::optional(end.error().message);
       return end.error();
     }

@@ -6,6 +6,7 @@
 
 #include "base/backoff.hpp"
 #include "base/build_info.hpp"
+#include "base/grace_period.hpp"
 #include "base/percent.hpp"
 #include "base/text.hpp"
 #include "net/patient_caller.hpp"
@@ -16,6 +17,8 @@ namespace {
 
 // A node that asks another one for it gives up after 30 s.
 constexpr Milliseconds answer_limit{40'000};
+// What starts a task answers at once, and some that do not are slow: a disk, an agent.
+constexpr Milliseconds write_limit{120'000};
 constexpr Milliseconds first_busy_pause{250};
 constexpr Milliseconds longest_busy_pause{2000};
 constexpr std::string_view pveproxy = "pve-api-daemon/";
@@ -35,6 +38,14 @@ std::string url_of(const HostAddress& address, const ApiRequest& request) {
     url += "?" + form_encoded(request.parameters);
   }
   return url;
+}
+
+Error lost_write(const ApiRequest& request, const Error& error) {
+  if (error.kind != ErrorKind::unreachable) return error;
+  return outcome_unknown(
+      fmt::format("{}: no answer came ({}), and it may have been done all the same",
+                  describe(request), error.message),
+      "Look at the guest and its tasks, then run it again.");
 }
 
 }  // namespace
@@ -166,16 +177,13 @@ std::vector<std::size_t> ProxmoxApi::hosts_for(const std::string& node) const {
 ApiResult<std::optional<Json>> ProxmoxApi::look_whether_done(const Budget& budget,
                                                              const ApiRequest& request,
                                                              const Exchange& lost) {
-  Error error = lost.response.error();
-  if (!request.find_done || budget.is_over()) {
-    if (error.kind == ErrorKind::unreachable) error.hint = "It may have been done all the same.";
-    return ApiFailure(std::move(error));
+  if (request.find_done && !budget.is_over()) {
+    auto found = request.find_done(budget);
+    if (found && *found) return found;
+    // Nobody knows whether a server that was not heard of still works on it.
+    if (found && lost.trace.reused && !lost.trace.answered) return std::optional<Json>();
   }
-  auto found = request.find_done(budget);
-  if (found && *found) return found;
-  // Nobody knows whether a server that was not heard of still works on it.
-  if (found && lost.trace.reused && !lost.trace.answered) return std::optional<Json>();
-  return ApiFailure(std::move(error));
+  return ApiFailure(lost_write(request, lost.response.error()));
 }
 
 ApiResult<Json> ProxmoxApi::ask(const Budget& budget, const ApiRequest& request) {
@@ -190,8 +198,14 @@ ApiResult<Json> ProxmoxApi::ask(const Budget& budget, const ApiRequest& request)
     const bool is_first_contact = host.transport == nullptr && order.size() > 1;
     const Budget one = is_first_contact ? budget.at_most(way_.connect_limit)
                        : is_question    ? budget.at_most(answer_limit)
-                                        : budget;
-    Exchange done = exchange(one, host, request);
+                                        : budget.at_most(write_limit);
+    Exchange done;
+    if (is_question) {
+      done = exchange(one, host, request);
+    } else {
+      const GracePeriod grace(one, writing_grace);
+      done = exchange(grace.budget(), host, request);
+    }
     // A node cuts a connection that was silent for long: a question can be asked again.
     if (is_question && !done.response && done.trace.sent && !done.trace.answered &&
         done.response.error().kind == ErrorKind::unreachable && !one.is_over()) {
@@ -210,7 +224,7 @@ ApiResult<Json> ProxmoxApi::ask(const Budget& budget, const ApiRequest& request)
     if (done.trace.sent && !is_question) {
       PCA_TRY(auto found, look_whether_done(budget, request, done));
       if (found) return *std::move(found);
-      if (was_repeated) return ApiFailure(std::move(error));
+      if (was_repeated) return ApiFailure(lost_write(request, error));
       was_repeated = true;
       --step;
       continue;

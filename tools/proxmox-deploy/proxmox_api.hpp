@@ -59,7 +59,8 @@ struct ApiRequest {
 // The API of one Proxmox VE cluster. Of several hosts another is asked when one does not answer:
 // at once for what never went out and for GET; a write that got no answer is sent again only when
 // it went over a connection that had been used before, nothing came back and `find_done` found
-// nothing. Connections are kept. Not thread safe.
+// nothing; else it is an error of the kind outcome_unknown. A write that is on its way at a cancel
+// has a moment to be answered. Connections are kept. Not thread safe.
 class ProxmoxApi {
  public:
   // Asks for the version. `say` hears of hosts that do not answer. Errors: those of all hosts.

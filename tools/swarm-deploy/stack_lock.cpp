@@ -24,7 +24,6 @@ constexpr std::chrono::seconds renewal{15};
 constexpr Milliseconds lock_poll{2000};
 constexpr Milliseconds answer_limit{10'000};
 constexpr Milliseconds farewell{2000};
-constexpr Milliseconds writing_grace{1000};
 constexpr std::size_t token_bytes = 8;
 constexpr int most_tries = 3;  // before it waits
 

@@ -23,8 +23,6 @@ namespace {
 constexpr Milliseconds answer_limit{30'000};
 // A cancelled step has 7 s; what is taken back is written by then, not waited for.
 constexpr Milliseconds cancelled_limit{5000};
-// What is on its way when the cancel comes is heard of, so that it can be taken back.
-constexpr Milliseconds writing_grace{1000};
 constexpr int most_tries = 5;  // of a write that somebody else's came before
 constexpr std::size_t most_log_bytes = std::size_t{256} * 1024;
 constexpr Milliseconds log_limit{5000};

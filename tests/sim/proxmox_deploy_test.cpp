@@ -420,7 +420,7 @@ TEST_F(ProxmoxDeploy, DoctorFindsAllWellOrSaysWhatIsMissing) {
   EXPECT_EQ(well.code, 0) << well.all();
   cluster.token(R"({"id": "deploy@pve!ci", "acl": [{"path": "/", "privileges": ["VM.Audit"]}]})");
   const auto ill = step.run("doctor", {"--template", "debian-12"});
-  EXPECT_EQ(ill.code, 1) << ill.all();
+  EXPECT_EQ(ill.code, 5) << ill.all();
   EXPECT_NE(ill.out.find("pveum role add ProxmoxDeploy -privs "), std::string::npos) << ill.all();
   EXPECT_NE(ill.out.find("-tokens 'deploy@pve!ci'"), std::string::npos) << ill.all();
 }

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "cli/exit_codes.hpp"
 #include "cli/report_file.hpp"
 #include "proxmox-deploy/api_inputs.hpp"
 #include "proxmox-deploy/app_inputs.hpp"
@@ -223,7 +224,8 @@ class Doctor {
       summary += "\nAs root on a node:\n\n```sh\n" + join(lines_, "\n") + "\n```\n";
     }
     context_.reporter.summary(summary);
-    return is_well ? 0 : 1;
+    if (is_well) return 0;
+    return exit_code_for(lines_.empty() ? ErrorKind::failed : ErrorKind::permission);
   }
 
   ToolContext& context_;
@@ -253,7 +255,8 @@ CommandSpec doctor_command() {
       .name = "doctor",
       .summary =
           "Looks whether a deploy can work: the API, its certificate, quorum, the template, and "
-          "whether the token has the rights it needs, with the lines that give them",
+          "whether the token has the rights it needs, with the lines that give them; ends with 1 "
+          "where something is bad, with 5 where rights are missing",
       .options = joined(
           {{{.name = "template",
              .help = "The template to clone: its ID, or its name",

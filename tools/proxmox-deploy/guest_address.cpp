@@ -132,7 +132,7 @@ ApiResult<std::string> wait_for_address(const Budget& budget, ProxmoxApi& api, c
     if (budget.is_cancelled()) {
       return {ApiFailure(cancelled("cancelled while waiting for the address of the guest"))};
     }
-    return {ApiFailure(failed(
+    return {ApiFailure(unreachable(
         fmt::format("no address of guest {} came in time: {}", guest.text(), last),
         "Check that qemu-guest-agent starts in the template and that its network comes up; or give "
         "ip-config with a fixed address, which needs no agent."))};

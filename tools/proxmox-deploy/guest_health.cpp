@@ -124,10 +124,11 @@ ApiResult<std::string> wait_until_healthy(const Budget& budget, ProxmoxApi& api,
     if (budget.is_cancelled()) {
       return {ApiFailure(cancelled("cancelled while waiting until the guest is healthy"))};
     }
-    return {ApiFailure(failed(fmt::format("guest {} is not healthy within {}: {}", guest.text(),
-                                          format_duration(rules.timeout), complaint),
-                              "Look into the guest (keep it by on-failure: keep), or give more "
-                              "time by health-timeout."))};
+    return {
+        ApiFailure(unreachable(fmt::format("guest {} is not healthy within {}: {}", guest.text(),
+                                           format_duration(rules.timeout), complaint),
+                               "Look into the guest (keep it by on-failure: keep), or give more "
+                               "time by health-timeout."))};
   }
 }
 

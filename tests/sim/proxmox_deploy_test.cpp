@@ -4,6 +4,8 @@
 #include <regex>
 #include <set>
 
+#include "base/percent.hpp"
+#include "support/comes_true.hpp"
 #include "support/proxmox_step.hpp"
 
 namespace pca::test {
@@ -389,6 +391,53 @@ TEST_F(ProxmoxDeploy, OfTwoFirstDeploysAtOnceOneGuestIsLeft) {
   EXPECT_EQ(guests_with("active").size(), 1U);
   for (const auto* done : {&first_done, &second_done}) {
     EXPECT_TRUE(done->code == 0 || done->code == 7) << done->all();
+  }
+}
+
+// Another first deploy is ready as well, and may have looked before this one could be seen.
+TEST_F(ProxmoxDeploy, AFirstDeployWaitsForAnotherThatMayBeAboutToSwitch) {
+  (void)cluster.guest(R"({"vmid": 9000, "application": {"state": "unhealthy"}})");
+  const std::string vmid = "999999999";  // above all that deploys choose
+  const std::string guest = "/nodes/pve1/qemu/" + vmid;
+  for (const bool yields : {true, false}) {
+    ASSERT_EQ(cluster.run_task("POST", "/nodes/pve1/qemu/9000/clone",
+                               "newid=" + vmid + "&name=web-ccccccc"),
+              "OK");
+    const std::string smbios = cluster.data("GET", guest + "/config").text_of("smbios1");
+    const auto rival = [&](const std::string& phase, const std::string& tags) {
+      const std::string record =
+          R"(<!-- proxmox-deploy {"v":1,"app":"web","name":"web-ccccccc","uuid":")" +
+          smbios.substr(smbios.find('=') + 1, 36) + R"(","phase":")" + phase +
+          R"(","run":"rival","lock":{"run":"rival","until":"2099-01-01T00:00:00Z"}} -->)";
+      const std::string form =
+          "tags=" + percent_encoded(tags) + "&description=" + percent_encoded(record);
+      EXPECT_EQ(cluster.call("PUT", guest + "/config", form).status, 200);
+    };
+    Process process = step.start_deploy();
+    ASSERT_TRUE(process.wait_for("Its address is ", std::chrono::seconds(20))) << process.out();
+    rival("switching", "app-web");
+    for (const int one : guests_with("app-web")) {
+      (void)cluster.guest(R"({"vmid": )" + std::to_string(one) +
+                          R"(, "application": {"state": "healthy"}})");
+    }
+    const auto looks = [&] {
+      const auto all = requests_since(0);
+      return std::count(all.begin(), all.end(), "GET /cluster/resources");
+    };
+    ASSERT_TRUE(process.wait_for("Health: ", std::chrono::seconds(20))) << process.out();
+    const auto before = looks();
+    ASSERT_TRUE(comes_true([&] { return looks() >= before + 3; }));
+    EXPECT_EQ(guests_with("active").size(), 0U);
+    if (yields) {
+      EXPECT_EQ(cluster.run_task("DELETE", guest), "OK");
+    } else {
+      rival("", "app-web;active");
+    }
+    const auto done = step.result_of(process);
+    EXPECT_EQ(done.code, yields ? 0 : 7) << done.all();
+    EXPECT_EQ(guests_with("active").size(), 1U);
+    EXPECT_EQ(guests_with("app-web").size(), 1U);
+    if (yields) ASSERT_EQ(step.run("destroy", {"--name", "web"}).code, 0);
   }
 }
 

@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 
+#include "support/comes_true.hpp"
 #include "support/proxmox_step.hpp"
 
 namespace pca::test {
@@ -27,6 +29,26 @@ class ProxmoxTorture : public ::testing::Test {
     step.commit = std::string(40, 'b');
     before = cluster.state();
   }
+  // IDs of the application's guests, and how many are the active one, or have this lock.
+  std::vector<int> vmids(const std::string& tag = "app-web") {
+    std::vector<int> found;
+    const Json state = cluster.state();
+    for (const auto& [vmid, guest] : *state.find("guests")->as_object()) {
+      const auto tags = split(guest.find("config")->text_of("tags"), ';');
+      if (std::find(tags.begin(), tags.end(), tag) != tags.end()) found.push_back(std::stoi(vmid));
+    }
+    return found;
+  }
+  int of_application() { return static_cast<int>(vmids().size()); }
+  int actives() { return static_cast<int>(vmids("active").size()); }
+  bool has_a_lock(const std::string& lock) {
+    const Json state = cluster.state();
+    for (const auto& [vmid, guest] : *state.find("guests")->as_object()) {
+      if (guest.find("config")->text_of("lock") == lock) return true;
+    }
+    return false;
+  }
+
   void expect_as_before(const ProxmoxStep::Result& done, const std::string& what) {
     EXPECT_EQ(cluster.state().dump(), before.dump()) << what << "\n" << done.all();
   }
@@ -96,6 +118,79 @@ TEST_F(ProxmoxTorture, ACancelAtEachStepLeavesAllAsItWas) {
     const auto done = step.result_of(process);
     EXPECT_EQ(done.code, 130) << said << done.all();
     expect_as_before(done, said);
+  }
+}
+
+TEST_F(ProxmoxTorture, ACloneThatHangsIsStoppedByACancelAndByItsTime) {
+  for (const bool is_cancelled : {true, false}) {
+    cluster.fault(R"({"kind": "task-hangs", "task": "qmclone", "nth": 1})");
+    Process process = step.start_deploy({"--timeout", is_cancelled ? "60s" : "3s"});
+    ASSERT_TRUE(comes_true([&] { return has_a_lock("clone"); })) << process.out();
+    if (is_cancelled) process.interrupt();
+    const auto done = step.result_of(process);
+    cluster.no_faults();
+    EXPECT_EQ(done.code, is_cancelled ? 130 : 3) << done.all();
+    expect_as_before(done, "a clone that hangs");
+  }
+}
+
+TEST_F(ProxmoxTorture, ALookAtATaskThatFailsIsNoEndOfIt) {
+  for (const char* status : {"596", "503"}) {
+    cluster.fault(R"({"kind": "request-fails", "request": "GET */tasks/*/status", "nth": 1, )"
+                  R"("text": "Connection timed out", "status": )" +
+                  std::string(status) + "}");
+    const auto done = step.deploy();
+    cluster.no_faults();
+    ASSERT_EQ(done.code, 0) << status << done.all();
+    put_back();
+  }
+}
+
+TEST_F(ProxmoxTorture, ARunThatDiesInTheMiddleOfTheSwitchIsSettledByTheNext) {
+  // The lock, the new guest's configuration, that it is the active one; then that the old one is
+  // not.
+  cluster.fault(R"({"kind": "request-hangs", "request": "PUT *config", "nth": 4})");
+  Process process = step.start_deploy();
+  ASSERT_TRUE(comes_true([&] { return actives() == 2; })) << process.out();
+  process.send(SIGKILL);
+  (void)step.result_of(process);
+  cluster.no_faults();
+  step.commit = std::string(40, 'c');
+  const auto blocked = step.deploy({"--lock-wait", "0s"});
+  EXPECT_EQ(blocked.code, 7) << blocked.all();
+  const auto status = step.run("status", {"--name", "web"});
+  EXPECT_NE(status.out.find("is active, too: a switch ended half-way"), std::string::npos)
+      << status.out;
+  EXPECT_EQ(step.run("unlock", {"--name", "web"}).code, 0);
+  const auto done = step.deploy({"--keep", "0"});
+  EXPECT_EQ(done.code, 0) << done.all();
+  EXPECT_EQ(actives(), 1);
+  EXPECT_EQ(of_application(), 1);
+}
+
+TEST_F(ProxmoxTorture, AHoldThatIsSetDuringADeployStays) {
+  // Clones of an unhealthy guest are unhealthy.
+  (void)cluster.guest(R"({"vmid": 9000, "application": {"state": "unhealthy"}})");
+  for (const bool succeeds : {false, true}) {
+    Process process = step.start_deploy({"--health-timeout", succeeds ? "30s" : "3s"});
+    ASSERT_TRUE(process.wait_for("Its address is ", std::chrono::seconds(20))) << process.out();
+    const std::string reason = "the <!-- proxmox-deploy {} --> freeze";
+    const auto held = step.run("hold", {"--name", "web", "--reason", reason});
+    EXPECT_EQ(held.code, 0) << held.all();
+    if (succeeds) {
+      for (const int vmid : vmids()) {
+        (void)cluster.guest(R"({"vmid": )" + std::to_string(vmid) +
+                            R"(, "application": {"state": "healthy"}})");
+      }
+    }
+    const auto done = step.result_of(process);
+    EXPECT_EQ(done.code, succeeds ? 0 : 3) << done.all();
+    step.commit = std::string(40, 'c');
+    const auto refused = step.deploy();
+    EXPECT_EQ(refused.code, 7) << refused.all();
+    EXPECT_NE(refused.all().find(reason), std::string::npos) << refused.all();
+    EXPECT_EQ(step.run("unhold", {"--name", "web"}).code, 0);
+    step.commit = std::string(40, 'b');
   }
 }
 

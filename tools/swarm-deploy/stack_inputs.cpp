@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "cli/input_file.hpp"
+#include "cli/script_inputs.hpp"
 #include "swarm-deploy/env_file.hpp"
 
 namespace pca::swarm_deploy {
@@ -19,14 +20,6 @@ constexpr std::uint64_t file_limit = 1024ULL * 1024;
 constexpr std::size_t most_files = 50;
 constexpr std::size_t largest_shown_secret =
     std::size_t{16} * 1024;  // larger ones are no passwords
-
-bool is_variable_name(std::string_view name) {
-  return !name.empty() && (name.front() < '0' || name.front() > '9') &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '_';
-         });
-}
 
 bool is_stack_name(std::string_view name) {
   const auto is_plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };

@@ -154,8 +154,8 @@ void write_outputs(ToolContext& context, const std::vector<HostResult>& results,
 }  // namespace
 
 Result<int> run_exec(ToolContext& context, Inputs inputs, BadInputs& bad) {
-  const ExecSources sources{context.environment, context.redactor,
-                            [&](const std::string& text) { context.reporter.info(text); }};
+  const ScriptSources sources{context.environment, context.redactor,
+                              [&](const std::string& text) { context.reporter.info(text); }};
   const ExecPlan plan =
       read_exec_plan(Budget::of(reading_limit, context.stop), inputs, sources, bad);
   if (!bad.empty()) return bad.to_error();

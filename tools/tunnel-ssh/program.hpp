@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/budget.hpp"
-#include "base/secret.hpp"
+#include "cli/script_inputs.hpp"
 
 namespace pca::tunnel_ssh {
 
@@ -15,13 +15,6 @@ enum class Shell : std::uint8_t {
   bash,
   sh,
   login,  // bash -l: reads the login files first
-};
-
-// One variable for the script. The value may be secret: it goes by stdin, never by argv.
-struct EnvironmentLine {
-  std::string name;
-  std::string value;  // empty when `secret` is set
-  Secret secret;
 };
 
 // What shall run on the hosts, the same on each.

@@ -23,7 +23,7 @@ class ExecInputsTest : public testing::Test {
     return read_script(Budget::of(Milliseconds{5000}), inputs(environment), sources(), bad_);
   }
 
-  ExecSources sources() {
+  ScriptSources sources() {
     return {job_, redactor_, [this](const std::string& text) { said_ += text + "\n"; }};
   }
 

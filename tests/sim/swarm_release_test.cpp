@@ -347,9 +347,16 @@ TEST_F(SwarmRelease, ALockThatIsNotHadInTimeIsAConflict) {
   EXPECT_EQ(step.result_of(first).code, 0);
 }
 
-// Half a minute: two renewals are waited for.
+// Half a minute: two renewals are waited for, each at another request, because each of those has
+// half a minute to be answered.
 TEST_F(SwarmRelease, ALockIsRenewedAndWhoeverLostItWritesNoMore) {
-  fake.set_answer(held_at(gate, "/networks/create"));
+  Gate second_gate;
+  fake.set_answer(
+      [first = held_at(gate, "/networks/create"),
+       second = held_at(second_gate, "/secrets/create")](const FakeEngine::Request& request) {
+        (void)second(request);
+        return first(request);
+      });
   Process process = start(step, service("web"));
   ASSERT_TRUE(gate.has_somebody());
   const auto count = [&](const std::string& method, const std::string& path) {
@@ -369,13 +376,15 @@ TEST_F(SwarmRelease, ALockIsRenewedAndWhoeverLostItWritesNoMore) {
   ASSERT_TRUE(comes_true([&] { return count("POST", "/configs/configs-shop.lock/update") > 0; },
                          std::chrono::seconds(30)));
   EXPECT_GT(expires(), first);
+  gate.open();
+  ASSERT_TRUE(second_gate.has_somebody());
   const SwarmStep other(fake.socket());
   ASSERT_EQ(other.run("unlock").code, 0);
   const auto looks = count("GET", "/configs/shop.lock");
   ASSERT_TRUE(comes_true([&] { return count("GET", "/configs/shop.lock") > looks; },
                          std::chrono::seconds(30)));
   ASSERT_EQ(other.run("list").code, 0);  // it has its answer meanwhile
-  gate.open();
+  second_gate.open();
   const auto done = step.result_of(process);
   EXPECT_EQ(done.code, 4) << done.out << done.err;
   EXPECT_EQ(done.outputs.at("outcome"), "unknown");

@@ -175,7 +175,7 @@ TEST_F(RemoteRunTest, ATimeoutEndsTheProcessGroup) {
 TEST_F(RemoteRunTest, ATimeoutEndsARunWhoseOutputNeverStops) {
   main_.out = {started()};
   main_.endless_out = "more\n";
-  limits_.timeout = Milliseconds{1};
+  limits_.timeout = Milliseconds{200};  // enough to see the start of it
   limits_.cleanup = Milliseconds{50};
   const Clock::time_point start = Clock::now();
   EXPECT_TRUE(run().timed_out);  // its helper says nothing, so the clean-up's limit is what ends it

@@ -13,6 +13,8 @@ namespace pca {
 
 namespace {
 
+constexpr std::uint64_t longest_script = 64ULL * 1024 * 1024;
+
 bool is_name_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
@@ -143,7 +145,7 @@ bool is_variable_name(std::string_view name) {
 }
 
 std::string read_script(const Budget& budget, const Inputs& inputs, const ScriptSources& sources,
-                        BadInputs& bad, std::uint64_t limit) {
+                        BadInputs& bad) {
   std::vector<std::string> given;
   for (const char* name : {"script", "script-file", "command"}) {
     if (inputs.has(name)) given.emplace_back(name);
@@ -159,17 +161,12 @@ std::string read_script(const Budget& budget, const Inputs& inputs, const Script
   }
   const std::string& name = given.front();
   if (name == "script-file") {
-    auto text = read_input_file(budget, inputs.text(name), limit);
+    auto text = read_input_file(budget, inputs.text(name), longest_script);
     if (!text) {
       bad.add(name, text.error());
       return {};
     }
     return cleaned_script(*std::move(text), name, sources, bad);
-  }
-  if (inputs.text(name).size() > limit) {
-    bad.add(name, fmt::format("has more than {}", format_size(limit)),
-            "Put what is long into a file.");
-    return {};
   }
   std::string text = cleaned_script(inputs.text(name), name, sources, bad);
   if (name == "command" && trim(text).find('\n') != std::string_view::npos) {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -27,12 +26,9 @@ struct ScriptSources {
   std::function<void(std::string)> say;  // repairs that were made
 };
 
-inline constexpr std::uint64_t longest_script = 64ULL * 1024 * 1024;
-
-// Of script, script-file and command the one that is given; at most `limit` bytes.
+// Of script, script-file and command the one that is given; at most 64 MiB.
 [[nodiscard]] std::string read_script(const Budget& budget, const Inputs& inputs,
-                                      const ScriptSources& sources, BadInputs& bad,
-                                      std::uint64_t limit = longest_script);
+                                      const ScriptSources& sources, BadInputs& bad);
 [[nodiscard]] std::vector<EnvironmentLine> read_environment_lines(const Inputs& inputs,
                                                                   const ScriptSources& sources,
                                                                   BadInputs& bad);

@@ -107,19 +107,14 @@ ApiResult<> AppRun::lock(const AppState& state, const std::string& release) {
   PCA_CHECK(lock_.take(budget_, *state.active,
                        lock_owner(inputs_.from, inputs_.command, release, token_)));
   for (const OwnGuest& own : state.left_active) {
-    if (auto settled = no_longer_active(own); !settled) {
+    context_.reporter.info(
+        fmt::format("Guest {} was left active by a switch that ended half-way", own.guest.text()));
+    if (auto settled = leave(own); !settled) {
       (void)lock_.release(farewell()).has_value();
       return settled;
     }
   }
   return {};
-}
-
-// What a run that ended in the middle of a switch did not come to.
-ApiResult<> AppRun::no_longer_active(const OwnGuest& own) {
-  context_.reporter.info(
-      fmt::format("Guest {} was left active by a switch that ended half-way", own.guest.text()));
-  return leave(own);
 }
 
 // It stays the application's, but what the application has goes with the active guest.

@@ -94,7 +94,6 @@ class AppRun {
   // `direction`: forward or back.
   [[nodiscard]] ApiResult<> run_hook(const Budget& budget, const Guest& to,
                                      const std::string& direction);
-  [[nodiscard]] ApiResult<> no_longer_active(const OwnGuest& own);
   [[nodiscard]] ApiResult<> leave(const OwnGuest& own);
   [[nodiscard]] ApiResult<> take_back_new(const Budget& budget);
   [[nodiscard]] ApiResult<> take_back_old(const Budget& budget);

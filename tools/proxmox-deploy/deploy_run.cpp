@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/backoff.hpp"
 #include "base/text.hpp"
@@ -233,7 +234,7 @@ class Deploying {
   }
 
   ApiResult<std::optional<GuestConfig>> find_made(const Budget& budget) {
-    for (const std::string& node : {made_->guest.node, plan_.source.node}) {
+    for (const std::string& node : std::set{made_->guest.node, plan_.source.node}) {
       Guest guest = made_->guest;
       guest.node = node;
       auto config = read_config(budget, api_, guest);

@@ -29,10 +29,6 @@ ApiResult<> done(ApiResult<TaskEnd> end, const Guest& guest, std::string_view ha
   return std::move(end).error();
 }
 
-bool is_out_of_use(const GuestConfig& config) {
-  return std::find(config.tags.begin(), config.tags.end(), active_tag) == config.tags.end();
-}
-
 // Whether it is there at all, and the application's, and nothing leads to it.
 ApiResult<bool> check_out_of_use(const Budget& budget, ProxmoxApi& api, const Guest& guest,
                                  const std::string& app) {
@@ -42,7 +38,9 @@ ApiResult<bool> check_out_of_use(const Budget& budget, ProxmoxApi& api, const Gu
     return config.error();
   }
   if (const auto own = check_own(guest, *config, app); !own) return {ApiFailure(own.error())};
-  if (is_out_of_use(*config)) return true;
+  if (std::find(config->tags.begin(), config->tags.end(), active_tag) == config->tags.end()) {
+    return true;
+  }
   return {ApiFailure(conflict(fmt::format("guest {} is the active one of {}", guest.text(), app),
                               "Only a guest that nothing leads to is stopped or removed."))};
 }

@@ -247,8 +247,8 @@ TEST_F(SwarmDeploy, ACancelTakesBackWhatWasWritten) {
     step_->write("services:\n" +
                  service("web", serve, "      replicas: 2\n      labels: {a: b}\n") +
                  service("extra", serve));
-    Process process =
-        step_->start("deploy", {"--resolve-image", "never", "--settle", "60s", "--timeout", "90s"});
+    Process process = step_->start(
+        "deploy", {"--resolve-image", "never", "--settle", "60s", "--timeout", "200s"});
     ASSERT_TRUE(process.wait_for(named("extra") + ": ", std::chrono::seconds(30)))
         << process.out() << process.err();
     const auto sent = Clock::now();

@@ -15,7 +15,7 @@ using namespace test;
 class SwarmReleases : public SwarmTest {
  protected:
   [[nodiscard]] SwarmStep::Result rollback(std::vector<std::string> more = {}) const {
-    more.insert(more.end(), {"--settle", "1s", "--timeout", "90s"});
+    more.insert(more.end(), {"--settle", "1s", "--timeout", "200s"});
     return step_->run("rollback", more);
   }
   // Of the history: names of configs, without the stack in front.
@@ -147,7 +147,7 @@ TEST_F(SwarmReleases, AKilledDeployIsFinishedByRollback) {
   step_->write("services:\n" + service("web", serve, "      replicas: 3\n", "", "v2") +
                service("extra", serve));
   Process killed =
-      step_->start("deploy", {"--resolve-image", "never", "--settle", "60s", "--timeout", "90s"});
+      step_->start("deploy", {"--resolve-image", "never", "--settle", "60s", "--timeout", "200s"});
   ASSERT_TRUE(killed.wait_for(named("extra") + ": ", std::chrono::seconds(30)))
       << killed.out() << killed.err();
   killed.send(SIGKILL);
@@ -165,7 +165,7 @@ TEST_F(SwarmReleases, ACancelledDeployLeavesNoLock) {
   ASSERT_EQ(deploy(service("web", serve)).code, 0);
   step_->write("services:\n" + service("web", serve, "      replicas: 2\n"));
   Process process =
-      step_->start("deploy", {"--resolve-image", "never", "--settle", "60s", "--timeout", "90s"});
+      step_->start("deploy", {"--resolve-image", "never", "--settle", "60s", "--timeout", "200s"});
   ASSERT_TRUE(process.wait_for(named("web") + ": ", std::chrono::seconds(30)));
   const auto sent = Clock::now();
   process.send(SIGTERM);
@@ -255,7 +255,7 @@ TEST_F(SwarmReleases, PreviewsComeAndGoWithTheirVolumes) {
     return step.run("preview up",
                     {"--customer", "acme", "--project", "shop", "--branch", branch, "--commit",
                      commit, "--domain", "preview.example.com", "--route-service", "web",
-                     "--resolve-image", "never", "--settle", "1s", "--timeout", "90s"});
+                     "--resolve-image", "never", "--settle", "1s", "--timeout", "200s"});
   };
   const auto x = up("feature/x", std::string(40, 'a'));
   ASSERT_EQ(x.code, 0) << x.out << x.err;

@@ -53,7 +53,7 @@ class SwarmStep {
   }
 
   [[nodiscard]] Result result_of(Process& process,
-                                 std::chrono::seconds deadline = std::chrono::seconds(120)) const {
+                                 std::chrono::seconds deadline = std::chrono::seconds(260)) const {
     const auto code = process.wait(deadline);
     return {code.value_or(-1), process.out(), process.err(),
             parse_output_file(folder_.read("GITHUB_OUTPUT")), folder_.read("GITHUB_STEP_SUMMARY")};

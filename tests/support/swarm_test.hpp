@@ -69,7 +69,7 @@ class SwarmTest : public ::testing::Test {
                                          std::vector<std::string> more = {}) const {
     step_->write("services:\n" + services + more_yaml);
     const std::vector<std::string> usual{"--resolve-image",      "never", "--settle",  "1s",
-                                         "--scheduling-timeout", "3s",    "--timeout", "90s"};
+                                         "--scheduling-timeout", "3s",    "--timeout", "200s"};
     more.insert(more.begin(), usual.begin(), usual.end());
     return step_->run("deploy", more);
   }

@@ -56,6 +56,24 @@ ApiResult<AppState> read_app_state(const Budget& budget, ProxmoxApi& api, const 
     fresh.name = config->name;
     return std::optional(OwnGuest{std::move(fresh), *std::move(config), *std::move(record)});
   };
+  // By what the configuration says: the inventory may be from before a switch.
+  const auto sort_in = [&](OwnGuest own) {
+    const auto& tags = own.config.tags;
+    if (std::find(tags.begin(), tags.end(), active_tag) != tags.end()) {
+      actives.push_back(std::move(own));
+    } else if (!own.record.phase.empty()) {
+      state.half_made.push_back(std::move(own));
+    } else {
+      state.others.push_back(own.guest);
+    }
+  };
+  // Two are active where a switch ended half-way: the newer release is the one that was meant.
+  const auto choose_active = [&] {
+    std::sort(actives.begin(), actives.end(), [](const OwnGuest& a, const OwnGuest& b) {
+      return a.record.release > b.record.release;
+    });
+    if (!actives.empty()) state.active = actives.front();
+  };
   for (const Guest& guest : state.view.guests) {
     if (guest.is_template || guest.type != "qemu") continue;
     const bool has_tag = guest.has_tag(app_tag(app));
@@ -66,21 +84,10 @@ ApiResult<AppState> read_app_state(const Budget& budget, ProxmoxApi& api, const 
     }
     const std::size_t before = state.left_alone.size();
     PCA_TRY(auto own, look(guest));
-    if (own) actives.push_back(*std::move(own));
+    if (own) sort_in(*std::move(own));
     if (state.left_alone.size() > before) state.refused_active = state.left_alone.back();
   }
-  // Two are active where a switch ended half-way: the newer release is the one that was meant.
-  const auto newest = std::max_element(
-      actives.begin(), actives.end(),
-      [](const OwnGuest& a, const OwnGuest& b) { return a.record.release < b.record.release; });
-  for (auto own = actives.begin(); own != actives.end(); ++own) {
-    if (own != newest) {
-      state.others.push_back(own->guest);
-      state.left_active.push_back(*own);
-    } else {
-      state.active = *own;
-    }
-  }
+  choose_active();
   std::size_t looked = 0;
   for (const Guest& guest : unknown) {
     if (state.active && knows(state.active->record, guest.vmid)) {
@@ -90,11 +97,12 @@ ApiResult<AppState> read_app_state(const Budget& budget, ProxmoxApi& api, const 
     if (++looked > most_looked_into) break;
     PCA_TRY(auto own, look(guest));
     if (!own) continue;
-    if (!own->record.phase.empty()) {
-      state.half_made.push_back(*std::move(own));
-    } else {
-      state.others.push_back(own->guest);
-    }
+    sort_in(*std::move(own));
+  }
+  choose_active();
+  for (std::size_t i = 1; i < actives.size(); ++i) {
+    state.others.push_back(actives[i].guest);
+    state.left_active.push_back(std::move(actives[i]));
   }
   return state;
 }

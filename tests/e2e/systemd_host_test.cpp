@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::milliseconds patience{60'000};
+constexpr std::chrono::milliseconds patience{200'000};
 
 class OnSystemd : public ::testing::Test {
  protected:

@@ -19,7 +19,7 @@ using pca::testing::SandboxDelay;
 using pca::testing::SandboxEdge;
 using std::chrono::milliseconds;
 
-constexpr milliseconds patience{60'000};
+constexpr milliseconds patience{200'000};
 
 class TunnelSshExec : public ::testing::Test {
  protected:

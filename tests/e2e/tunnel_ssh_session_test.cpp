@@ -660,7 +660,7 @@ TEST_F(TunnelSshSession, ASecondExecTakesAtMostThreeRoundTripsThroughTheEdge) {
     step_->go_through(edge);
     open();
     double least = 1e9;
-    for (int tries = 0; tries < 3; ++tries) {
+    for (int tries = 0; tries < 5; ++tries) {
       const auto start = std::chrono::steady_clock::now();
       EXPECT_EQ(exec("true").code, 0);
       const std::chrono::duration<double, std::milli> took =
@@ -670,10 +670,10 @@ TEST_F(TunnelSshSession, ASecondExecTakesAtMostThreeRoundTripsThroughTheEdge) {
     EXPECT_EQ(run_alone({"session", "close"}).code, 0);
     return least;
   };
-  constexpr double near = 50;
-  constexpr double far = 350;
-  const double base = least_ms(milliseconds{50});
-  const double trips = (least_ms(milliseconds{350}) - base) / (far - near);
+  constexpr milliseconds near{50};
+  constexpr milliseconds far{650};  // a busy machine's noise is no trip of it
+  const double base = least_ms(near);
+  const double trips = (least_ms(far) - base) / static_cast<double>((far - near).count());
   EXPECT_GT(trips, 2.5);
   EXPECT_LT(trips, 3.5);
 }

@@ -28,7 +28,7 @@ class ReleaseForTests : public ::testing::Test {
   }
 
  protected:
-  static constexpr std::chrono::milliseconds patience{60'000};
+  static constexpr std::chrono::milliseconds patience{200'000};
 
   void SetUp() override {
     PCA_REQUIRE(Sshd::missing());

@@ -31,7 +31,10 @@ inline double round_trips_of(std::uint16_t target, double at_most,
     return least;
   };
   constexpr int near_ms = 50;
-  constexpr int far_ms = 650;  // far enough that a busy machine's noise is no trip
+  // So far that a busy machine's noise is no trip of few, and many do not take the minutes of a
+  // test.
+  constexpr double few = 20;
+  const int far_ms = at_most < few ? 650 : 350;
   const double base = least_ms(near_ms, 0);
   const double most = base + at_most * (far_ms - near_ms);
   return (least_ms(far_ms, most) - base) / (far_ms - near_ms);

@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 
-constexpr milliseconds patience{60'000};
+constexpr milliseconds patience{200'000};
 
 std::string read_file(const fs::path& path) {
   std::ostringstream text;

@@ -184,11 +184,12 @@ TEST_F(OpnsenseApply, WhatIsWrongIsFoundOutBeforeAnythingIsChanged) {
 
 TEST_F(OpnsenseApply, KeyAndSecretAreInNoCommandLineAndNoLog) {
   recipe_->inputs["RECIPE_HEALTH_COMMAND"] = ": >~/began; sleep 1";
+  recipe_->inputs["RECIPE_HEALTH_TIMEOUT"] = "30s";
   Process process = recipe_->start();
   ASSERT_TRUE(comes_true([&] { return std::filesystem::exists(home().path("began")); }))
       << process.err();
   EXPECT_EQ(all_command_lines().find(OpnsenseStandIn::secret), std::string::npos);
-  EXPECT_EQ(process.wait(std::chrono::seconds(30)), 0) << process.err();
+  EXPECT_EQ(process.wait(std::chrono::seconds(60)), 0) << process.err();
   EXPECT_EQ((process.out() + process.err()).find(OpnsenseStandIn::secret), std::string::npos);
 }
 

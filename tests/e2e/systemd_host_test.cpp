@@ -108,7 +108,7 @@ class ServiceOnSystemd : public OnSystemd {
                                        "--source",         source_.path("app"),
                                        "--unit",           "app.service",
                                        "--health-url",     "http://127.0.0.1:" + port_ + "/healthz",
-                                       "--health-timeout", "15s"};
+                                       "--health-timeout", "60s"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return step_->run(arguments);
   }
@@ -172,8 +172,8 @@ TEST_F(ServiceOnSystemd, AReleaseWhoseJobDiesIsTakenBackByTheHost) {
   source_.write("app/release.txt", "two\n");
   Process process = step_->start({"release", "deploy", "--path", "/srv/app", "--source",
                                   source_.path("app"), "--unit", "app.service", "--health-command",
-                                  "sleep 60", "--health-timeout", "20s"});
-  ASSERT_TRUE(comes_true([&] { return answer() == "Hello from two\n"; }));
+                                  "sleep 120", "--health-timeout", "90s"});
+  ASSERT_TRUE(comes_true([&] { return answer() == "Hello from two\n"; }, std::chrono::seconds(60)));
   process.send(SIGKILL);
   (void)process.wait(patience);
   EXPECT_TRUE(comes_true([&] { return answer() == "Hello from one\n"; }, std::chrono::seconds(90)));

@@ -94,20 +94,21 @@ TEST_F(SandboxCluster, LinkedClonesOfATemplateRunTogetherAndFullOnesWait) {
         *proxmox_.data("POST", qemu + "/9000/clone", "newid=" + std::to_string(vmid)).as_string());
   }
   for (const std::string& upid : linked) EXPECT_EQ(proxmox_.wait_for_task(upid), "OK");
-  // A full one of 3 GiB takes six seconds, and the storage's lock is waited for ten.
+  // A full one of 3 GiB takes six seconds, and the storage's lock is waited for ten: those of a
+  // clock that leaves time to ask for all three.
+  SandboxProxmox slow({}, 4);
   std::vector<std::string> full;
   for (int vmid = 201; vmid < 204; ++vmid) {
-    full.push_back(
-        *proxmox_.data("POST", qemu + "/9000/clone", "full=1&newid=" + std::to_string(vmid))
-             .as_string());
+    full.push_back(*slow.data("POST", qemu + "/9000/clone", "full=1&newid=" + std::to_string(vmid))
+                        .as_string());
   }
   const std::string held =
       "can't lock file '/var/lock/pve-manager/pve-storage-local-zfs' - got timeout";
-  EXPECT_EQ(proxmox_.wait_for_task(full[0]), "OK");
-  const std::string second = proxmox_.wait_for_task(full[1]);
-  const std::string third = proxmox_.wait_for_task(full[2]);
+  EXPECT_EQ(slow.wait_for_task(full[0]), "OK");
+  const std::string second = slow.wait_for_task(full[1]);
+  const std::string third = slow.wait_for_task(full[2]);
   EXPECT_EQ(std::set<std::string>({second, third}), std::set<std::string>({"OK", held}));
-  EXPECT_TRUE(proxmox_.guest_state(second == "OK" ? 203 : 202).is_null());
+  EXPECT_TRUE(slow.guest_state(second == "OK" ? 203 : 202).is_null());
   proxmox_.fault(R"({"kind": "storage-held", "nth": 1})");
   EXPECT_EQ(clone(301),
             "can't lock file '/var/lock/pve-manager/pve-storage-local-zfs' - got timeout");
@@ -226,10 +227,11 @@ TEST_F(SandboxCluster, ANodeOrTheQuorumIsLostWhenARequestComes) {
 }
 
 TEST_F(SandboxCluster, AGuestThatGoesMeanwhileFailsItsTask) {
-  const Json upid = proxmox_.data("POST", qemu + "/9000/clone", "newid=101&full=1");
+  SandboxProxmox slow({}, 4);  // so that it goes before the clone has ended
+  const Json upid = slow.data("POST", qemu + "/9000/clone", "newid=101&full=1");
   ASSERT_NE(upid.as_string(), nullptr);
-  proxmox_.guest(R"({"vmid": 101, "gone": true})");
-  EXPECT_EQ(proxmox_.wait_for_task(*upid.as_string()),
+  slow.guest(R"({"vmid": 101, "gone": true})");
+  EXPECT_EQ(slow.wait_for_task(*upid.as_string()),
             "Configuration file 'nodes/pve1/qemu-server/101.conf' does not exist");
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
@@ -13,7 +14,7 @@ namespace pca {
 
 namespace {
 
-constexpr std::uint64_t longest_script = 64ULL * 1024 * 1024;
+constexpr std::array<const char*, 3> script_names{"script", "script-file", "command"};
 
 bool is_name_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
@@ -137,6 +138,24 @@ EnvironmentLine passed_variable(const std::string& name, const ScriptSources& so
   return variable;
 }
 
+std::string read_umask(const Inputs& inputs, BadInputs& bad) {
+  const std::string& umask = inputs.text("umask");
+  const bool is_octal = umask.size() <= 4 && std::all_of(umask.begin(), umask.end(), [](char c) {
+                          return c >= '0' && c <= '7';
+                        });
+  if (!is_octal) {
+    bad.add("umask", fmt::format("\"{}\" is no octal mask", visible(umask)), "Write 022 or 0077.");
+  }
+  return umask;
+}
+
+Shell read_shell(const Inputs& inputs) {
+  for (const Shell shell : {Shell::bash, Shell::sh, Shell::login}) {
+    if (inputs.text("shell") == shell_word(shell)) return shell;
+  }
+  return Shell::automatic;
+}
+
 }  // namespace
 
 bool is_variable_name(std::string_view name) {
@@ -145,9 +164,9 @@ bool is_variable_name(std::string_view name) {
 }
 
 std::string read_script(const Budget& budget, const Inputs& inputs, const ScriptSources& sources,
-                        BadInputs& bad) {
+                        std::uint64_t limit, BadInputs& bad) {
   std::vector<std::string> given;
-  for (const char* name : {"script", "script-file", "command"}) {
+  for (const char* name : script_names) {
     if (inputs.has(name)) given.emplace_back(name);
   }
   if (given.empty()) {
@@ -161,7 +180,7 @@ std::string read_script(const Budget& budget, const Inputs& inputs, const Script
   }
   const std::string& name = given.front();
   if (name == "script-file") {
-    auto text = read_input_file(budget, inputs.text(name), longest_script);
+    auto text = read_input_file(budget, inputs.text(name), limit);
     if (!text) {
       bad.add(name, text.error());
       return {};
@@ -193,6 +212,72 @@ std::vector<EnvironmentLine> read_environment_lines(const Inputs& inputs,
     if (has_nul(line.value)) bad.add("env", fmt::format("{} holds a NUL byte", line.name));
   }
   return lines;
+}
+
+bool has_script(const Inputs& inputs) {
+  return std::any_of(script_names.begin(), script_names.end(),
+                     [&](const char* name) { return inputs.has(name); });
+}
+
+std::vector<Option> script_options(const std::string& group, const ScriptLimits& limits) {
+  return {
+      {.name = "script",
+       .type = OptionType::verbatim,
+       .help = "What to run: a shell script, " + limits.of_text,
+       .placeholder = "TEXT",
+       .group = group},
+      {.name = "script-file",
+       .help = fmt::format("The same from a file of this machine, {}; - is stdin", limits.of_file),
+       .placeholder = "PATH|-",
+       .group = group,
+       .takes_stdin = true},
+      {.name = "command",
+       .type = OptionType::verbatim,
+       .help = "One command line instead of a script; on the command line also behind --",
+       .placeholder = "COMMAND",
+       .group = group},
+      {.name = "shell",
+       .type = OptionType::choice,
+       .default_value = "auto",
+       .help = "The shell that runs it: auto is bash where the host has it, else sh; login is bash "
+               "with the user's login files (for PATH, nvm and the like)",
+       .choices = {"auto", "bash", "sh", "login"},
+       .group = group},
+      {.name = "errexit",
+       .type = OptionType::boolean,
+       .default_value = "true",
+       .help = "Stop at the first command that fails, also within a pipe (set -e -o pipefail)",
+       .group = group},
+      {.name = "env",
+       .type = OptionType::list,
+       .help =
+           "Variables for the script, NAME=value, one a line; secrets belong in pass-env, which "
+           "keeps them out of the log and of command lines",
+       .placeholder = "NAME=VALUE",
+       .group = group},
+      {.name = "pass-env",
+       .type = OptionType::list,
+       .help = "Names of variables of this step to hand on to the script, one a line; their values "
+               "are treated as secrets (but GITHUB_*, RUNNER_* and CI)",
+       .placeholder = "NAME",
+       .group = group},
+      {.name = "cwd",
+       .help = "The folder to run in, on the host; ~/ is the user's home",
+       .placeholder = "FOLDER",
+       .group = group},
+      {.name = "umask", .help = "The script's umask, octal", .placeholder = "MASK", .group = group},
+  };
+}
+
+ShellScript read_shell_script(const Budget& budget, const Inputs& inputs,
+                              const ScriptSources& sources, BadInputs& bad,
+                              const ScriptLimits& limits) {
+  return {.script = read_script(budget, inputs, sources, limits.bytes, bad),
+          .shell = read_shell(inputs),
+          .errexit = inputs.flag("errexit"),
+          .environment = read_environment_lines(inputs, sources, bad),
+          .cwd = inputs.text("cwd"),
+          .umask = read_umask(inputs, bad)};
 }
 
 }  // namespace pca

@@ -28,25 +28,6 @@ bool is_user_name(std::string_view name) {
   return std::all_of(name.begin(), name.end(), is_good);
 }
 
-std::string read_umask(const Inputs& inputs, BadInputs& bad) {
-  const std::string& umask = inputs.text("umask");
-  const bool is_octal = umask.size() <= 4 && std::all_of(umask.begin(), umask.end(), [](char c) {
-                          return c >= '0' && c <= '7';
-                        });
-  if (!is_octal) {
-    bad.add("umask", fmt::format("\"{}\" is no octal mask", visible(umask)), "Write 022 or 0077.");
-  }
-  return umask;
-}
-
-Shell read_shell(const Inputs& inputs) {
-  const std::string& shell = inputs.text("shell");
-  if (shell == "bash") return Shell::bash;
-  if (shell == "sh") return Shell::sh;
-  if (shell == "login") return Shell::login;
-  return Shell::automatic;
-}
-
 OutputSettings read_output(const Inputs& inputs, BadInputs& bad) {
   OutputSettings output;
   const std::string& capture = inputs.text("capture");
@@ -114,12 +95,7 @@ ExecPlan read_exec_plan(const Budget& budget, Inputs& inputs, const ScriptSource
   ExecPlan plan;
   plan.connection = read_connection(inputs, sources.redactor, bad, sources.say);
   plan.connection.session_folder = find_session_folder(sources.environment);
-  plan.program.script = read_script(budget, inputs, sources, bad);
-  plan.program.shell = read_shell(inputs);
-  plan.program.errexit = inputs.flag("errexit");
-  plan.program.environment = read_environment_lines(inputs, sources, bad);
-  plan.program.cwd = inputs.text("cwd");
-  plan.program.umask = read_umask(inputs, bad);
+  static_cast<ShellScript&>(plan.program) = read_shell_script(budget, inputs, sources, bad);
   plan.program.become = read_become(inputs, bad);
   plan.limits = read_limits(inputs);
   plan.output = read_output(inputs, bad);

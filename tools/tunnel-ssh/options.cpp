@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "cli/script_inputs.hpp"
 #include "tunnel-ssh/contract.hpp"
 #include "tunnel-ssh/guard_options.hpp"
 #include "tunnel-ssh/release_options.hpp"
@@ -14,59 +15,6 @@
 namespace pca::tunnel_ssh {
 
 namespace {
-
-std::vector<Option> script_options() {
-  const std::string group = "Script";
-  return {
-      {.name = "script",
-       .type = OptionType::verbatim,
-       .help = "What to run: a shell script, sent on stdin, never in a command line; at most "
-               "128 KiB, which is all that Linux lets a variable hold",
-       .placeholder = "TEXT",
-       .group = group},
-      {.name = "script-file",
-       .help = "The same from a file of this machine, of up to 64 MiB; - is stdin",
-       .placeholder = "PATH|-",
-       .group = group,
-       .takes_stdin = true},
-      {.name = "command",
-       .type = OptionType::verbatim,
-       .help = "One command line instead of a script; on the command line also behind --",
-       .placeholder = "COMMAND",
-       .group = group},
-      {.name = "shell",
-       .type = OptionType::choice,
-       .default_value = "auto",
-       .help = "The shell that runs it: auto is bash where the host has it, else sh; login is bash "
-               "with the user's login files (for PATH, nvm and the like)",
-       .choices = {"auto", "bash", "sh", "login"},
-       .group = group},
-      {.name = "errexit",
-       .type = OptionType::boolean,
-       .default_value = "true",
-       .help = "Stop at the first command that fails, also within a pipe (set -e -o pipefail)",
-       .group = group},
-      {.name = "env",
-       .type = OptionType::list,
-       .help =
-           "Variables for the script, NAME=value, one a line; secrets belong in pass-env, which "
-           "keeps them out of the log and of command lines",
-       .placeholder = "NAME=VALUE",
-       .group = group},
-      {.name = "pass-env",
-       .type = OptionType::list,
-       .help = "Names of variables of this step to hand on to the script, one a line; their values "
-               "are treated as secrets (but GITHUB_*, RUNNER_* and CI)",
-       .placeholder = "NAME",
-       .group = group},
-      {.name = "cwd",
-       .help = "The folder to run in, on the host; ~/ is the user's home",
-       .placeholder = "FOLDER",
-       .group = group},
-      {.name = "umask", .help = "The script's umask, octal", .placeholder = "MASK", .group = group},
-      become_option(group),
-  };
-}
 
 std::vector<Option> limit_options() {
   const std::string group = "Time limits";
@@ -142,8 +90,9 @@ std::vector<Option> output_options() {
 }
 
 std::vector<Option> exec_options() {
-  std::vector<Option> options;
-  for (auto* part : {script_options, limit_options, rollout_options, output_options}) {
+  std::vector<Option> options = script_options("Script");
+  options.push_back(become_option("Script"));
+  for (auto* part : {limit_options, rollout_options, output_options}) {
     for (Option& option : part()) options.push_back(std::move(option));
   }
   return with_connection(Hosts::many, std::move(options));

@@ -52,48 +52,8 @@ constexpr std::string_view holders =
     "set -- ${s##*) }; case $1 in [ZX]*) continue;; esac; "
     "if [ \"$3\" = $g ] || [ \"$4\" = $g ]; then echo \"${s%)*})\"; fi; done";
 
-std::string_view shell_word(Shell shell) {
-  switch (shell) {
-    case Shell::automatic:
-      return "auto";
-    case Shell::bash:
-      return "bash";
-    case Shell::sh:
-      return "sh";
-    case Shell::login:
-      return "login";
-  }
-  return "auto";
-}
-
 std::string sudo(const std::string& user) {
   return user.empty() ? std::string() : fmt::format("sudo -n -u {} -- ", shell_quote(user));
-}
-
-std::string change_directory(const std::string& directory) {
-  const bool in_home = directory == "~" || directory.starts_with("~/");
-  const std::string path =
-      in_home ? "\"$HOME\"" + shell_quote(directory.substr(1)) : shell_quote(directory);
-  return fmt::format("CDPATH= cd -- {} || exit 1; ", path);
-}
-
-// What runs before the script, on one line so that the script's line numbers stay true in the
-// shell's messages.
-std::string prelude(const ProgramSpec& spec) {
-  std::string out;
-  if (spec.errexit) {
-    out += "set -e; if (set -o pipefail) 2>/dev/null; then set -o pipefail; fi; ";
-  }
-  for (const EnvironmentLine& line : spec.environment) {
-    std::string quoted = shell_quote(line.secret.empty() ? line.value : line.secret.expose());
-    out += fmt::format("export {}=", line.name);
-    out += quoted;
-    out += "; ";
-    wipe(quoted);
-  }
-  if (!spec.umask.empty()) out += fmt::format("umask {}; ", spec.umask);
-  if (!spec.cwd.empty()) out += change_directory(spec.cwd);
-  return out;
 }
 
 std::int64_t hundredths(Milliseconds value) { return value.count() / 10; }
@@ -105,7 +65,7 @@ RemoteProgram make_program(const ProgramSpec& spec, std::string token) {
   program.become = spec.become;
   program.command = fmt::format("{}sh -c '{}' '{}' {} {}", sudo(spec.become), launcher, reader,
                                 token, shell_word(spec.shell));
-  std::string before = prelude(spec);
+  std::string before = prelude_of(spec);
   program.input.reserve(before.size() + spec.script.size() + 2 * token.size() + 1);
   program.input = token;
   program.input += before;

@@ -3,29 +3,15 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/budget.hpp"
-#include "cli/script_inputs.hpp"
+#include "cli/shell_script.hpp"
 
 namespace pca::tunnel_ssh {
 
-enum class Shell : std::uint8_t {
-  automatic,  // bash if there, else sh
-  bash,
-  sh,
-  login,  // bash -l: reads the login files first
-};
-
 // What shall run on the hosts, the same on each.
-struct ProgramSpec {
-  std::string script;  // no NUL bytes
-  Shell shell = Shell::automatic;
-  bool errexit = true;  // stop at the first error, also within pipes where the shell can
-  std::vector<EnvironmentLine> environment;
-  std::string cwd;     // "~/..." is the user's home
-  std::string umask;   // octal digits
-  std::string become;  // the user that sudo runs the shell as; empty = the one who logged in
+struct ProgramSpec : ShellScript {
+  std::string become = {};  // the user that sudo runs the shell as; empty = the one who logged in
 };
 
 // A program on its way to one host: `command` is the exec request, a launcher that any login shell

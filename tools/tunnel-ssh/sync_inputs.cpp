@@ -7,13 +7,12 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "cli/transfer.hpp"
 #include "tunnel-ssh/exec_inputs.hpp"
 
 namespace pca::tunnel_ssh {
 
 namespace {
-
-constexpr std::string_view arrow = "->";
 
 // Folders that are a whole system's or somebody's, as patterns below the root.
 const std::vector<std::string> precious_folders{"/*",        "/home/*", "/usr/*",   "/var/*",
@@ -30,18 +29,6 @@ PathPatterns read_patterns(const Inputs& inputs, std::string_view name, BadInput
   if (patterns) return *std::move(patterns);
   bad.add(std::string(name), patterns.error());
   return {};
-}
-
-using Sides = std::pair<std::string, std::string>;
-
-Result<Sides> parse_sides(std::string_view text) {
-  const std::size_t at = text.find(arrow);
-  if (at == std::string_view::npos ||
-      text.find(arrow, at + arrow.size()) != std::string_view::npos) {
-    return bad_input(fmt::format("\"{}\" is not SOURCE -> DESTINATION", visible(text)),
-                     "Write it like dist/ -> /srv/app.");
-  }
-  return Sides(trim(text.substr(0, at)), trim(text.substr(at + arrow.size())));
 }
 
 }  // namespace
@@ -67,7 +54,7 @@ TreeFilter read_filter(const Inputs& inputs, BadInputs& bad) {
 }
 
 Result<Upload> parse_upload(std::string_view text) {
-  PCA_TRY(auto sides, parse_sides(text));
+  PCA_TRY(auto sides, parse_transfer(text));
   auto& [source, destination] = sides;
   std::error_code problem;
   if (source.empty() || !std::filesystem::exists(source, problem)) {
@@ -79,7 +66,7 @@ Result<Upload> parse_upload(std::string_view text) {
 }
 
 Result<Download> parse_download(std::string_view text) {
-  PCA_TRY(auto sides, parse_sides(text));
+  PCA_TRY(auto sides, parse_transfer(text));
   auto& [source, destination] = sides;
   PCA_CHECK(check_host_path(source));
   std::error_code problem;

@@ -20,7 +20,8 @@ class ExecInputsTest : public testing::Test {
   }
 
   std::string script(const Environment& environment) {
-    return read_script(Budget::of(Milliseconds{5000}), inputs(environment), sources(), bad_);
+    return read_script(Budget::of(Milliseconds{5000}), inputs(environment), sources(),
+                       ScriptLimits().bytes, bad_);
   }
 
   ScriptSources sources() {

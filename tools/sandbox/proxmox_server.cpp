@@ -367,7 +367,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
         record(0);
         return reset();
       }
-      if (cluster.faults.due("request-hangs", what, guest) != nullptr) return record(0);
+      if (cluster.faults.due("request-hangs", what, guest) != nullptr) {
+        record(0);
+        return read();  // until the client has had enough
+      }
       if (const auto* fault = cluster.faults.due("request-fails", what, guest)) {
         return fail({.status = fault->status, .message = fault->text}, is_protected);
       }

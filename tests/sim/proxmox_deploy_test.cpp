@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <regex>
 #include <set>
 
@@ -350,8 +351,24 @@ TEST_F(ProxmoxDeploy, AnUpdateInPlaceIsKeptWhenItIsWellAndTakenBackWhenItIsNot) 
   const Json before = cluster.state();
   const auto bad = step.run("update", with({"--command", "false"}));
   EXPECT_EQ(bad.code, 3) << bad.all();
-  EXPECT_NE(bad.all().find("the command ended with 1 in guest"), std::string::npos) << bad.all();
+  EXPECT_NE(bad.all().find("the script ended with 1 in guest"), std::string::npos) << bad.all();
   EXPECT_EQ(without_generation(cluster.state()), without_generation(before));
+}
+
+TEST_F(ProxmoxDeploy, AWriteWhoseAnswerSomebodyOnTheWayGaveUpOnIsUnknown) {
+  const ProxmoxStep root(cluster, SandboxProxmox::root_token);
+  for (const auto& [status, code] :
+       std::map<std::string, int>{{"502", 4}, {"503", 6}, {"504", 4}, {"595", 6}, {"596", 4}}) {
+    cluster.fault(R"({"kind": "request-fails", "request": "POST *status/stop", )"
+                  R"("text": "Connection timed out", "status": )" +
+                  status + "}");
+    const auto done = root.run("power", {"--do", "stop", "--guest", "legacy"});
+    cluster.no_faults();
+    EXPECT_EQ(done.code, code) << status << done.all();
+    EXPECT_EQ(done.all().find("it may have been done all the same") != std::string::npos, code == 4)
+        << status << done.all();
+  }
+  EXPECT_EQ(status_of(100), "running");
 }
 
 TEST_F(ProxmoxDeploy, AGuestThatIsThereCanBeAdopted) {

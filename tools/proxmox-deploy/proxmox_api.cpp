@@ -48,6 +48,12 @@ Error lost_write(const ApiRequest& request, const Error& error) {
       "Look at the guest and its tasks, then run it again.");
 }
 
+// Somebody on the way gave up on an answer: the node may still be at it. pveproxy does after 30 s.
+bool has_given_up(int status, const Error& error) {
+  return status == 502 || status == 504 ||
+         (status == 596 && error.message.find("timed out") != std::string::npos);
+}
+
 }  // namespace
 
 std::string describe(const ApiRequest& request) {
@@ -137,7 +143,10 @@ ProxmoxApi::Exchange ProxmoxApi::exchange(const Budget& budget, Host& host,
   for (const auto& [name, value] : way_.secret_headers) {
     http.secret_headers.emplace_back(name, value.get());
   }
-  if (!is_in_query(request) && !request.parameters.empty()) {
+  if (request.body != nullptr) {
+    http.body_source = request.body;
+    http.headers.emplace_back("Content-Type", request.content_type);
+  } else if (!is_in_query(request) && !request.parameters.empty()) {
     http.body = form_encoded(request.parameters);
     http.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
   }
@@ -186,6 +195,15 @@ ApiResult<std::optional<Json>> ProxmoxApi::look_whether_done(const Budget& budge
   return ApiFailure(lost_write(request, lost.response.error()));
 }
 
+ApiResult<Json> ProxmoxApi::find_lost(const Budget& budget, const ApiRequest& request,
+                                      const Error& error) {
+  if (request.find_done && !budget.is_over()) {
+    auto found = request.find_done(budget);
+    if (found && *found) return **std::move(found);
+  }
+  return ApiFailure(lost_write(request, error));
+}
+
 ApiResult<Json> ProxmoxApi::ask(const Budget& budget, const ApiRequest& request) {
   keep_alive();
   const bool is_question = request.method == "GET";
@@ -196,9 +214,10 @@ ApiResult<Json> ProxmoxApi::ask(const Budget& budget, const ApiRequest& request)
     Host& host = hosts_[order[step]];
     // One that does not answer must leave time for another.
     const bool is_first_contact = host.transport == nullptr && order.size() > 1;
-    const Budget one = is_first_contact ? budget.at_most(way_.connect_limit)
-                       : is_question    ? budget.at_most(answer_limit)
-                                        : budget.at_most(write_limit);
+    const Budget one = request.body != nullptr ? budget
+                       : is_first_contact      ? budget.at_most(way_.connect_limit)
+                       : is_question           ? budget.at_most(answer_limit)
+                                               : budget.at_most(write_limit);
     Exchange done;
     if (is_question) {
       done = exchange(one, host, request);
@@ -214,7 +233,10 @@ ApiResult<Json> ProxmoxApi::ask(const Budget& budget, const ApiRequest& request)
     if (done.response) {
       host.is_away = false;
       if (host.is_given) current_ = order[step];
-      return read(request, *std::move(done.response));
+      const int status = done.response->status;
+      auto answer = read(request, *std::move(done.response));
+      if (answer || is_question || !has_given_up(status, answer.error())) return answer;
+      return find_lost(budget, request, answer.error());
     }
     Error error = done.response.error();
     const bool is_over = error.kind == ErrorKind::cancelled || budget.is_over();

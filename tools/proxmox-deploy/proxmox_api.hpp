@@ -50,6 +50,9 @@ struct ApiRequest {
   Parameters parameters = {};  // in the query of GET and DELETE, else the form
   std::string node = {};       // whose it is: asked directly where that is possible
   bool has_secrets = false;    // its form is wiped
+  // Sent in place of a form, however long that takes; borrowed.
+  const HttpBodySource* body = nullptr;
+  std::string content_type = {};  // of `body`
   std::size_t answer_limit = std::size_t{32} * 1024 * 1024;
   // Of one that changes something: what it answered, when the answer was lost, and it took effect.
   // Without it a lost answer is an error.
@@ -110,6 +113,9 @@ class ProxmoxApi {
   [[nodiscard]] Exchange exchange(const Budget& budget, Host& host, const ApiRequest& request);
   [[nodiscard]] std::vector<std::size_t> hosts_for(const std::string& node) const;
   [[nodiscard]] ApiResult<Json> read(const ApiRequest& request, HttpResponse response);
+  // What a write came to whose answer is that somebody gave up on one.
+  [[nodiscard]] ApiResult<Json> find_lost(const Budget& budget, const ApiRequest& request,
+                                          const Error& error);
   [[nodiscard]] ApiResult<std::optional<Json>> look_whether_done(const Budget& budget,
                                                                  const ApiRequest& request,
                                                                  const Exchange& lost);

@@ -1,6 +1,7 @@
 #include "base/text.hpp"
 #include "fuzz/fuzz.hpp"
 #include "proxmox-deploy/guest_record.hpp"
+#include "proxmox-deploy/guest_script.hpp"
 #include "proxmox-deploy/property_string.hpp"
 #include "proxmox-deploy/upid.hpp"
 
@@ -8,7 +9,7 @@ using namespace pca;
 using namespace pca::proxmox_deploy;
 using pca::fuzz::require;
 
-// Texts of a cluster: IDs of tasks, property strings, descriptions.
+// Texts of a cluster: IDs of tasks, property strings, descriptions, what a script printed.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
   if (const auto upid = parse_upid(text)) {
@@ -31,5 +32,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   }
   (void)text_without_record(text);
+  if (const auto news = parse_script_news(text)) {
+    require(news->out.size() <= news_limit && news->err.size() <= news_limit, "pieces are short");
+    require(news->code >= 0 && news->code <= 255, "a code is one");
+  }
   return 0;
 }

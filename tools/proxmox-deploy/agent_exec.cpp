@@ -22,31 +22,48 @@ std::optional<AgentExit> parse_exec_status(const Json& status) {
   return end;
 }
 
-ApiResult<AgentExit> agent_exec(const Budget& budget, ProxmoxApi& api, const Guest& guest,
-                                const std::vector<std::string>& words, const std::string& input) {
+ApiResult<std::int64_t> agent_start(const Budget& budget, ProxmoxApi& api, const Guest& guest,
+                                    const AgentProgram& program) {
   ApiRequest start{.method = "POST",
                    .path = guest_path(guest.node, guest.type, guest.vmid, "/agent/exec"),
-                   .node = guest.node};
-  for (const std::string& word : words) start.parameters.emplace_back("command", word);
-  if (!input.empty()) start.parameters.emplace_back("input-data", input);
-  PCA_TRY(const Json started, api.ask(budget, start));
-  const auto pid = number_in(started, "pid");
-  if (!pid) {
-    return {ApiFailure(
-        failed(fmt::format("the agent of guest {} gave no number of a process", guest.text())))};
-  }
+                   .node = guest.node,
+                   .has_secrets = program.has_secrets};
+  for (const std::string& word : program.words) start.parameters.emplace_back("command", word);
+  if (!program.input.empty()) start.parameters.emplace_back("input-data", program.input);
+  const auto started = api.ask(budget, start);
+  if (program.has_secrets && !program.input.empty()) wipe(start.parameters.back().second);
+  if (!started) return started.error();
+  const auto number = number_in(*started, "pid");
+  if (number) return *number;
+  return {ApiFailure(
+      failed(fmt::format("the agent of guest {} gave no number of a process", guest.text())))};
+}
+
+ApiResult<std::optional<AgentExit>> agent_look(const Budget& budget, ProxmoxApi& api,
+                                               const Guest& guest, std::int64_t number) {
   const ApiRequest look{
       .path = guest_path(guest.node, guest.type, guest.vmid, "/agent/exec-status"),
-      .parameters = {{"pid", std::to_string(*pid)}},
+      .parameters = {{"pid", std::to_string(number)}},
       .node = guest.node};
+  PCA_TRY(const Json status, api.ask(budget, look));
+  return parse_exec_status(status);
+}
+
+ApiResult<AgentExit> agent_exec(const Budget& budget, ProxmoxApi& api, const Guest& guest,
+                                const AgentProgram& program) {
+  PCA_TRY(const std::int64_t number, agent_start(budget, api, guest, program));
   for (int looks = 0;; ++looks) {
     if (const auto waited = pause_for(budget, look_pause(looks)); !waited) {
       return {ApiFailure(
           budget.check(fmt::format("waiting for a command in guest {}", guest.text())).error())};
     }
-    // Its end is told once: an answer that was lost cannot be had again.
-    PCA_TRY(const Json status, api.ask(budget, look));
-    if (auto end = parse_exec_status(status)) return *std::move(end);
+    auto end = agent_look(budget, api, guest, number);
+    if (!end && end.error().message.find("does not exist") != std::string::npos) {
+      return {ApiFailure(outcome_unknown(fmt::format(
+          "nobody heard how a command in guest {} ended: {}", guest.text(), end.error().message)))};
+    }
+    if (!end) return std::move(end).error();
+    if (*end) return **std::move(end);
   }
 }
 

@@ -8,6 +8,13 @@
 
 namespace pca::proxmox_deploy {
 
+// A program to run in a guest.
+struct AgentProgram {
+  std::vector<std::string> words;
+  std::string input = {};    // its stdin: ASCII, at most 64 KiB
+  bool has_secrets = false;  // the request is wiped
+};
+
 // How a command in a guest ended. All text is the guest's.
 struct AgentExit {
   int code = 0;  // 128 and its number where a signal ended it
@@ -16,13 +23,20 @@ struct AgentExit {
   bool is_cut = false;  // it printed more than the agent keeps
 };
 
-// Runs a program in a guest by its agent, and waits until it has ended. `input` is its stdin, at
-// most 64 KiB. Errors: failed (no agent, exec is disabled in the guest), permission, unreachable at
-// the budget's end: the program runs on.
+// Starts a program in a guest by its agent; its number there. Errors: failed (no agent, exec is
+// disabled in the guest), permission, outcome_unknown (it may run), unreachable.
+[[nodiscard]] ApiResult<std::int64_t> agent_start(const Budget& budget, ProxmoxApi& api,
+                                                  const Guest& guest, const AgentProgram& program);
+
+// Nothing while it runs. Its end is told once: an answer that was lost cannot be had again.
+[[nodiscard]] ApiResult<std::optional<AgentExit>> agent_look(const Budget& budget, ProxmoxApi& api,
+                                                             const Guest& guest,
+                                                             std::int64_t number);
+
+// Both, until it has ended. At the budget's end the program runs on. Errors: outcome_unknown also
+// where the answer that told its end was lost.
 [[nodiscard]] ApiResult<AgentExit> agent_exec(const Budget& budget, ProxmoxApi& api,
-                                              const Guest& guest,
-                                              const std::vector<std::string>& words,
-                                              const std::string& input = {});
+                                              const Guest& guest, const AgentProgram& program);
 
 // Hostile JSON of exec-status; nothing while it runs.
 [[nodiscard]] std::optional<AgentExit> parse_exec_status(const Json& status);

@@ -12,8 +12,12 @@ inline constexpr const char* changed = "changed";
 inline constexpr const char* vmid = "vmid";
 inline constexpr const char* node = "node";
 inline constexpr const char* ip = "ip";
+inline constexpr const char* volid = "volid";
 inline constexpr const char* name = "name";
 inline constexpr const char* removed = "removed";
+inline constexpr const char* exit_code = "exit-code";
+inline constexpr const char* stdout_text = "stdout";
+inline constexpr const char* stderr_text = "stderr";
 inline constexpr const char* duration_ms = "duration-ms";
 inline constexpr const char* report = "report";
 

@@ -59,8 +59,8 @@ class Probe {
 
  private:
   ApiResult<std::optional<std::string>> run(const Budget& budget) {
-    const auto end =
-        agent_exec(budget.at_most(one_command), api_, guest_, {"/bin/sh", "-c", rules_.command});
+    const auto end = agent_exec(budget.at_most(one_command), api_, guest_,
+                                {.words = {"/bin/sh", "-c", rules_.command}});
     if (!end) {
       // A command that was not heard of is asked again: it only looks.
       const bool may_come = end.error().transient || end.error().kind == ErrorKind::unreachable ||

@@ -7,6 +7,7 @@
 #include "proxmox-deploy/options.hpp"
 #include "proxmox-deploy/power_command.hpp"
 #include "proxmox-deploy/rollback_command.hpp"
+#include "proxmox-deploy/run_command.hpp"
 #include "proxmox-deploy/update_command.hpp"
 
 namespace pca::proxmox_deploy {
@@ -26,6 +27,8 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (command == "unlock") return run_unlock(context, inputs, bad);
   if (command == "destroy" || command == "preview down") return run_destroy(context, inputs, bad);
   if (command == "gc") return run_gc(context, inputs, bad);
+  if (command == "run") return run_run(context, inputs, bad);
+  if (command == "push") return run_push(context, inputs, bad);
   if (command == "power") return run_power(context, inputs, bad);
   if (command == "wait") return run_wait(context, inputs, bad);
   if (command == "snapshot") return run_snapshot(context, inputs, bad);

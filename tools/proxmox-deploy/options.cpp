@@ -7,6 +7,7 @@
 #include "proxmox-deploy/doctor_command.hpp"
 #include "proxmox-deploy/power_command.hpp"
 #include "proxmox-deploy/rollback_command.hpp"
+#include "proxmox-deploy/run_command.hpp"
 #include "proxmox-deploy/update_command.hpp"
 
 namespace pca::proxmox_deploy {
@@ -20,11 +21,27 @@ ToolSpec tool_spec() {
           "takes the place of the old one only once it is healthy",
       .commands =
           {
-              doctor_command(),       plan_command(),   deploy_command(),  rollback_command(),
-              update_command(),       adopt_command(),  status_command(),  hold_command(),
-              unhold_command(),       unlock_command(), destroy_command(), preview_up_command(),
-              preview_down_command(), gc_command(),     power_command(),   wait_command(),
-              snapshot_command(),     tasks_command(),  api_command(),
+              doctor_command(),
+              plan_command(),
+              deploy_command(),
+              rollback_command(),
+              update_command(),
+              adopt_command(),
+              status_command(),
+              hold_command(),
+              unhold_command(),
+              unlock_command(),
+              destroy_command(),
+              preview_up_command(),
+              preview_down_command(),
+              gc_command(),
+              run_command(),
+              push_command(),
+              power_command(),
+              wait_command(),
+              snapshot_command(),
+              tasks_command(),
+              api_command(),
           },
       .examples = {{"What would a deploy do?",
                     "proxmox-deploy plan --api pve1.example.com "

@@ -14,6 +14,7 @@
 #include "proxmox-deploy/guest_config.hpp"
 #include "proxmox-deploy/guest_health.hpp"
 #include "proxmox-deploy/guest_spec.hpp"
+#include "proxmox-deploy/one_guest.hpp"
 #include "proxmox-deploy/snapshots.hpp"
 #include "runner/text_table.hpp"
 
@@ -23,41 +24,6 @@ namespace {
 
 constexpr std::array<const char*, 7> verbs{"start", "stop",    "shutdown", "reboot",
                                            "reset", "suspend", "resume"};
-
-Option guest_option() {
-  return {.name = "guest",
-          .help = "The guest: its ID, or its name",
-          .placeholder = "ID|NAME",
-          .required = true,
-          .group = "Guest"};
-}
-
-std::string example_of(const std::string& rest) {
-  return "proxmox-deploy " + rest + " --api pve1.example.com --api-token-file token.txt";
-}
-
-std::vector<Output> guest_outputs() {
-  return {{contract::vmid, "The guest's ID"}, {contract::node, "The node it is on"}};
-}
-
-// A guest that was found, and the way to it.
-struct Found {
-  std::unique_ptr<ProxmoxApi> api;
-  Guest guest;
-};
-ApiResult<Found> find(const Budget& budget, ToolContext& context, const ApiWay& way,
-                      const std::string& name) {
-  Found found;
-  PCA_TRY(found.api, connect_api(budget, context, way));
-  PCA_TRY(const ClusterView view, read_cluster(budget, *found.api));
-  auto guest = find_guest(view, name);
-  if (!guest) return {ApiFailure(std::move(guest).error())};
-  found.guest = *std::move(guest);
-  if (view.nodes.size() > 1) found.api->learn_nodes(budget);
-  context.reporter.output(contract::vmid, std::to_string(found.guest.vmid));
-  context.reporter.output(contract::node, found.guest.node);
-  return found;
-}
 
 // Guests that HA looks after are started and stopped by it: the task ends before that is done.
 ApiResult<> wait_for_status(const Budget& budget, ProxmoxApi& api, const Guest& guest,
@@ -202,7 +168,7 @@ Result<int> run_power(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   const ApiWay way = read_api_inputs(context, inputs, bad);
   if (!bad.empty()) return bad.to_error();
   const Budget budget = Budget::of(inputs.duration("timeout"), context.stop);
-  PCA_TRY(const Found found, find(budget, context, way, inputs.text("guest")));
+  PCA_TRY(const FoundGuest found, find_one_guest(budget, context, way, inputs.text("guest")));
   Tasks tasks(*found.api);
   const std::string verb = inputs.text("do");
   const auto result =
@@ -217,7 +183,7 @@ Result<int> run_wait(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   std::string ip = read_fixed_address(inputs, bad);
   if (!bad.empty()) return bad.to_error();
   const Budget budget = Budget::of(inputs.duration("timeout"), context.stop);
-  PCA_TRY(const Found found, find(budget, context, way, inputs.text("guest")));
+  PCA_TRY(const FoundGuest found, find_one_guest(budget, context, way, inputs.text("guest")));
   PCA_CHECK(wait_for_status(budget, *found.api, found.guest, "running"));
   if (ip.empty() && health.needs_address()) {
     PCA_TRY(const GuestConfig config, read_config(budget, *found.api, found.guest));
@@ -242,7 +208,7 @@ Result<int> run_snapshot(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   }
   if (!bad.empty()) return bad.to_error();
   const Budget budget = Budget::of(inputs.duration("timeout"), context.stop);
-  PCA_TRY(const Found found, find(budget, context, way, inputs.text("guest")));
+  PCA_TRY(const FoundGuest found, find_one_guest(budget, context, way, inputs.text("guest")));
   Tasks tasks(*found.api);
   const Guest& guest = found.guest;
   if (verb == "list") {

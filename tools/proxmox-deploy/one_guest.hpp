@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/tool_main.hpp"
+#include "proxmox-deploy/api_inputs.hpp"
+#include "proxmox-deploy/cluster_view.hpp"
+
+namespace pca::proxmox_deploy {
+
+// What commands about one guest have in common, be it an application's or not.
+[[nodiscard]] Option guest_option();
+[[nodiscard]] std::vector<Output> guest_outputs();
+[[nodiscard]] std::string example_of(const std::string& rest);
+
+// A guest that was found, and the way to it.
+struct FoundGuest {
+  std::unique_ptr<ProxmoxApi> api;
+  Guest guest;
+};
+// Connects and finds it, and sets the outputs.
+[[nodiscard]] ApiResult<FoundGuest> find_one_guest(const Budget& budget, ToolContext& context,
+                                                   const ApiWay& way, const std::string& name);
+
+// The same of one that has an agent: a container has none. Errors: failed.
+[[nodiscard]] ApiResult<FoundGuest> find_one_machine(const Budget& budget, ToolContext& context,
+                                                     const ApiWay& way, const std::string& name);
+
+}  // namespace pca::proxmox_deploy

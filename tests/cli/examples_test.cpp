@@ -59,6 +59,8 @@ class Examples : public ::testing::Test {
     home_.write("findings.json", "[]");
     home_.write("compass.yml", "id: ari:cloud:compass:2d492f5d:component/b11fd1ac/c27f43a0\n");
     home_.write("nftables.conf", "flush ruleset\n");
+    home_.write("app.conf", "colour = blue\n");
+    home_.write("shop-1.2.3.qcow2", "a disk");
     fs::create_directory(home_.path("dist"));
     script("ssh",
            "for word; do case $word in ProxyCommand=*) command=${word#*=};; esac; done\n"

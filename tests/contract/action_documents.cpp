@@ -424,6 +424,18 @@ std::vector<Action> all_actions() {
        "Makes the guest that a deploy to Proxmox VE replaced the active one again"},
       {"proxmox-deploy", "proxmox-deploy-gc", "gc", "proxmox-deploy-gc",
        "Removes guests of previews from Proxmox VE that were not deployed for a while"},
+      {"proxmox-deploy", "proxmox-deploy-update", "update", "proxmox-deploy-update",
+       "Changes a guest on Proxmox VE in place, with a snapshot that comes back when it is not "
+       "healthy"},
+      {"proxmox-deploy", "proxmox-deploy-run", "run", "proxmox-deploy-run",
+       "Runs a script in a guest on Proxmox VE by its agent"},
+      {"proxmox-deploy", "proxmox-deploy-push", "push", "proxmox-deploy-push",
+       "Writes files in a guest on Proxmox VE by its agent"},
+      {"proxmox-deploy", "proxmox-deploy-image-upload", "image upload",
+       "proxmox-deploy-image-upload",
+       "Sends an image to a storage of Proxmox VE, in constant memory and checked there"},
+      {"proxmox-deploy", "proxmox-deploy-image-prune", "image prune", "proxmox-deploy-image-prune",
+       "Removes old images from a storage of Proxmox VE, but none that a guest uses"},
   };
 }
 

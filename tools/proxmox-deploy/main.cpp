@@ -4,6 +4,7 @@
 #include "proxmox-deploy/deploy_command.hpp"
 #include "proxmox-deploy/destroy_command.hpp"
 #include "proxmox-deploy/doctor_command.hpp"
+#include "proxmox-deploy/image_command.hpp"
 #include "proxmox-deploy/options.hpp"
 #include "proxmox-deploy/power_command.hpp"
 #include "proxmox-deploy/rollback_command.hpp"
@@ -29,6 +30,7 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (command == "gc") return run_gc(context, inputs, bad);
   if (command == "run") return run_run(context, inputs, bad);
   if (command == "push") return run_push(context, inputs, bad);
+  if (command.starts_with("image ")) return run_image(context, inputs, bad);
   if (command == "power") return run_power(context, inputs, bad);
   if (command == "wait") return run_wait(context, inputs, bad);
   if (command == "snapshot") return run_snapshot(context, inputs, bad);

@@ -5,6 +5,7 @@
 #include "proxmox-deploy/deploy_command.hpp"
 #include "proxmox-deploy/destroy_command.hpp"
 #include "proxmox-deploy/doctor_command.hpp"
+#include "proxmox-deploy/image_command.hpp"
 #include "proxmox-deploy/power_command.hpp"
 #include "proxmox-deploy/rollback_command.hpp"
 #include "proxmox-deploy/run_command.hpp"
@@ -41,6 +42,11 @@ ToolSpec tool_spec() {
               wait_command(),
               snapshot_command(),
               tasks_command(),
+              image_upload_command(),
+              image_download_url_command(),
+              image_oci_pull_command(),
+              image_list_command(),
+              image_prune_command(),
               api_command(),
           },
       .examples = {{"What would a deploy do?",

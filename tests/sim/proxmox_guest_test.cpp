@@ -137,6 +137,11 @@ TEST_F(ProxmoxGuest, ACancelEndsWhatRunsThere) {
   }
 }
 
+TEST_F(ProxmoxGuest, AScriptMayEmptyTheFolderOfItsOutput) {
+  const auto done = run({"--script", "rm -rf /tmp/*; exit 4"});
+  EXPECT_EQ(done.outputs.at("exit-code"), "4") << done.all();
+}
+
 TEST_F(ProxmoxGuest, ATimeLimitEndsItToo) {
   const auto done = run({"--command", "echo begun; sleep " + mark(), "--timeout", "3s"});
   EXPECT_EQ(done.code, 6) << done.all();

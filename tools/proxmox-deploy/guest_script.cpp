@@ -20,14 +20,16 @@ constexpr Milliseconds longest_silence{30'000};  // while the way to the guest m
 constexpr Milliseconds news_interval{1'000};
 constexpr Milliseconds ending_limit{7'000};  // a runner that cancels kills after 10 s
 constexpr Milliseconds ending_pause{200};
-constexpr Milliseconds beginning_limit{2'000};  // of a start that was not heard of
+constexpr Milliseconds beginning_limit{2'000};  // of one that may be about to
 constexpr Milliseconds removing_limit{5'000};
 
 // What each command of this file begins with. $1 = the folder, $2 and $3 = the first bytes of out
 // and err that are wanted. The state comes first: once there is a code, nothing more is printed.
+// The launcher knows the code also when the script has emptied /tmp.
 constexpr std::string_view tell = R"sh(
 tell() {
-  if [ -e "$1/code" ]; then cat "$1/code"
+  if [ "$code" ]; then echo "$code"
+  elif [ -e "$1/code" ]; then cat "$1/code"
   elif [ -e "$1/out" ]; then echo running
   else echo absent
   fi
@@ -45,6 +47,8 @@ for tool in setsid base64; do
   command -v $tool >/dev/null || { echo "there is no $tool" >&2; exit 1; }
 done
 mkdir -m 700 "$d" || exit 1
+[ "$HOME" ] || HOME=$(getent passwd "$(id -u)" | cut -d: -f6)
+export HOME
 [ "$c" != auto ] || if command -v bash >/dev/null; then c=bash; else c=sh; fi
 case $c in login) c=bash l=-l ;; bash) l=--norc ;; esac
 PCA_SCRIPT=$(base64 -d; echo x)
@@ -66,7 +70,7 @@ tell "$d" 1 1
 )sh";
 
 std::vector<std::string> shell_words(std::string_view code, std::vector<std::string> arguments) {
-  std::vector<std::string> words{"/bin/sh", "-c", fmt::format("{}{}", tell, code), "sh"};
+  std::vector<std::string> words{"/bin/sh", "-c", fmt::format("code={}{}", tell, code), "sh"};
   std::move(arguments.begin(), arguments.end(), std::back_inserter(words));
   return words;
 }
@@ -133,18 +137,23 @@ class GuestScript {
 
   // Its end, if it has come. An error is silence, which may pass.
   ApiResult<std::optional<End>> look(bool wants_news) {
+    bool runs = false;
     if (launcher_) {
       auto status = agent_look(budget_, api_, guest_, *launcher_);
+      runs = status && !*status;
       if (status && *status) {
         launcher_.reset();
         auto end = read_last_words(**status);
         if (end) return end;
-      } else if (status && !wants_news) {
+      } else if (runs && !wants_news) {
         return std::optional<End>();
       }
       // An end that was told, but not heard, is not told again: the folder knows it.
     }
-    return read_news(budget_);
+    auto news = read_news(budget_);
+    // Its launcher may be that slow.
+    if (runs && !has_begun_ && news && *news && !**news) return std::optional<End>();
+    return news;
   }
 
   // What the launcher printed. Nothing: there is more to read.
@@ -174,6 +183,7 @@ class GuestScript {
       if (news->state == ScriptNews::State::absent) {
         return std::optional(nobody_knows("what it knew of the script is gone", "is it new?"));
       }
+      has_begun_ = true;
       auto end = take(*news, out, err);
       if (end || !has_more_) return end;
     }
@@ -208,9 +218,9 @@ class GuestScript {
       const auto end = read_news(limit);
       if (!end || !*end) continue;
       if (**end) remove_folder(limit);
-      // One whose start was not heard of may begin yet, and has to find the folder.
-      is_ended = **end || (!launcher_ && Clock::now() > latest_begin);
-      if (!is_ended && launcher_) break;
+      // One that has not begun may do so yet, and has to find the folder then.
+      is_ended = **end || (!has_begun_ && Clock::now() > latest_begin);
+      if (!is_ended && has_begun_) break;
     }
     if (is_ended) {
       why.message += "; it was ended";
@@ -238,6 +248,7 @@ class GuestScript {
   std::size_t out_told_ = 0;
   std::size_t err_told_ = 0;
   bool has_more_ = false;
+  bool has_begun_ = false;  // as the guest said
 };
 
 // The lines up to the next ".", which is dropped with them: base64.

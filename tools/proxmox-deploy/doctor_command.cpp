@@ -59,6 +59,7 @@ class Doctor {
     look_at_tls();
     PCA_CHECK(look_at_cluster(budget));
     PCA_CHECK(look_at_place(budget));
+    PCA_CHECK(look_at_bridges(budget));
     PCA_CHECK(look_at_rights(budget));
     return tell();
   }
@@ -115,18 +116,83 @@ class Doctor {
                                          node->is_online ? "online" : "offline"),
            node == nullptr ? "The nodes are " + join(names, ", ") + "." : ""});
     }
-    if (!inputs_.storage.empty()) {
-      const bool is_there =
-          std::any_of(view_.storages.begin(), view_.storages.end(),
-                      [&](const auto& one) { return one.name == inputs_.storage; });
-      storages_.insert(inputs_.storage);
-      add({"storage", is_there,
-           fmt::format("{} {}", visible(inputs_.storage),
-                       is_there ? "is there" : "is not there, or the token does not see it")});
-    }
     if (!inputs_.bridge.empty()) bridges_.insert(inputs_.bridge);
-    if (inputs_.source.empty()) return {};
-    return look_at_template(budget);
+    if (!inputs_.source.empty()) PCA_CHECK(look_at_template(budget));
+    if (!inputs_.storage.empty()) {
+      storages_.insert(inputs_.storage);
+      look_at_storage();
+    }
+    return {};
+  }
+
+  // Where guests are to run; empty where nobody says.
+  [[nodiscard]] const std::string& node() const {
+    return inputs_.node.empty() ? template_node_ : inputs_.node;
+  }
+
+  void look_at_storage() {
+    std::vector<std::string> nodes;
+    for (const ClusterStorage& one : view_.storages) {
+      if (one.name == inputs_.storage) nodes.push_back(visible(one.node));
+    }
+    if (nodes.empty()) {
+      return add({"storage", false,
+                  visible(inputs_.storage) + " is not there, or the token does not see it",
+                  "Check its name; to see it takes Datastore.Audit."});
+    }
+    const bool is_there =
+        node().empty() || std::find(nodes.begin(), nodes.end(), visible(node())) != nodes.end();
+    add({"storage", is_there,
+         fmt::format("{} is on {}", visible(inputs_.storage), join(nodes, ", ")),
+         is_there ? "" : fmt::format("Guests are to run on {}, which has none.", visible(node()))});
+  }
+
+  // A linked clone's disk is where the template's is.
+  void look_at_template_storage(const std::string& storage) {
+    if (node().empty() || node() == template_node_ || !inputs_.storage.empty()) return;
+    for (const ClusterStorage& one : view_.storages) {
+      if (one.name != storage || one.node != template_node_ || one.is_shared) continue;
+      add({"template", false,
+           fmt::format("its disks are on {}, which is {}'s own", visible(storage),
+                       visible(template_node_)),
+           fmt::format("Leave node out, or move the template to a storage that {} has, too.",
+                       visible(node()))});
+    }
+  }
+
+  ApiResult<> look_at_bridges(const Budget& budget) {
+    if (bridges_.empty() || node().empty()) return {};
+    const auto networks = api_->ask(budget, {.path = fmt::format("/nodes/{}/network", node()),
+                                             .parameters = {{"type", "any_bridge"}},
+                                             .node = node()});
+    if (!networks || networks->as_array() == nullptr) {
+      add({"bridge", true, "unknown: the node does not tell its networks"});
+      return {};
+    }
+    std::set<std::string> there;
+    for (const Json& one : *networks->as_array()) there.insert(one.text_of("iface"));
+    for (const std::string& bridge : bridges_) {
+      const bool is_there = there.contains(bridge);
+      add({"bridge", is_there,
+           fmt::format("{} is {}on {}", visible(bridge),
+                       is_there ? "" : "not there, or not seen by the token, ", visible(node())),
+           is_there ? "" : "Make it there; to see it takes SDN.Use."});
+    }
+    return {};
+  }
+
+  // Without Pool.Audit a pool that is there looks like one that is not.
+  void look_at_pool(const Budget& budget, const GrantedRights& granted) {
+    if (inputs_.pool.empty()) return;
+    const auto pool =
+        api_->ask(budget, {.path = "/pools", .parameters = {{"poolid", inputs_.pool}}});
+    if (pool) return add({"pool", true, visible(inputs_.pool) + " is there"});
+    if (!granted.has("/pool/" + inputs_.pool, "Pool.Audit")) {
+      return add({"pool", true, "unknown: the token may not see it (Pool.Audit)"});
+    }
+    add({"pool", false, visible(inputs_.pool) + " is not there",
+         fmt::format("As root on a node: pvesh create /pools --poolid {}",
+                     shell_quote(inputs_.pool))});
   }
 
   ApiResult<> look_at_template(const Budget& budget) {
@@ -136,6 +202,7 @@ class Doctor {
       return {};
     }
     template_path_ = fmt::format("/vms/{}", source->vmid);
+    template_node_ = source->node;
     const auto config = read_config(budget, *api_, *source);
     if (!config) {
       add({"template", false, config.error().message, config.error().hint});
@@ -162,6 +229,7 @@ class Doctor {
         storages_.insert(volume.substr(0, volume.find(':')));
       }
     }
+    for (const std::string& storage : storages_) look_at_template_storage(storage);
     return {};
   }
 
@@ -176,7 +244,9 @@ class Doctor {
     question.takes_snapshots = inputs_.takes_snapshots;
     const auto needed = needed_rights(question);
     PCA_TRY(const Json permissions, api_->ask(budget, {.path = "/access/permissions"}));
-    const auto missing = missing_rights(GrantedRights(permissions), needed);
+    const GrantedRights granted(permissions);
+    look_at_pool(budget, granted);
+    const auto missing = missing_rights(granted, needed);
     for (const MissingRights& one : missing) {
       add({"rights", false,
            fmt::format("missing on {} {}: {}", one.needed.path, one.needed.what_for,
@@ -233,6 +303,7 @@ class Doctor {
   std::unique_ptr<ProxmoxApi> api_;
   ClusterView view_;
   std::string template_path_;
+  std::string template_node_;
   std::set<std::string> storages_;
   std::set<std::string> bridges_;
   std::vector<Finding> findings_;

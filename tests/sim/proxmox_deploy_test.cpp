@@ -355,6 +355,33 @@ TEST_F(ProxmoxDeploy, AnUpdateInPlaceIsKeptWhenItIsWellAndTakenBackWhenItIsNot) 
   EXPECT_EQ(without_generation(cluster.state()), without_generation(before));
 }
 
+TEST_F(ProxmoxDeploy, ANewGuestIsSetUpByItsAgentBeforeItHasToBeHealthy) {
+  const int old = first();
+  const TempFolder files;
+  const std::string version = files.write("version", "1.2.3\n");
+  const std::vector<std::string> good{"--upload", version + " -> /srv/version", "--script",
+                                      "mkdir /srv/app\nmv /srv/version /srv/app/version"};
+  const auto done = step.deploy(good);
+  ASSERT_EQ(done.code, 0) << done.all();
+  const int now = active();
+  EXPECT_NE(now, old);
+  EXPECT_EQ(ProxmoxStep(cluster, SandboxProxmox::root_token)
+                .run("run --guest " + std::to_string(now), {"--command", "cat /srv/app/version"})
+                .outputs.at("stdout"),
+            "1.2.3\n");
+  EXPECT_EQ(step.deploy(good).outputs.at("outcome"), "unchanged");
+
+  const Json before = cluster.state();
+  step.commit = std::string(40, 'c');
+  for (const std::string& script : {std::string("exit 3"), std::string("sleep 100"),
+                                    std::string("mkdir -p /srv/app; : >/srv/app/unhealthy")}) {
+    const auto failed =
+        step.deploy({"--script", script, "--timeout", "10s", "--health-timeout", "2s"});
+    EXPECT_EQ(failed.code, 3) << script << failed.all();
+    EXPECT_EQ(cluster.state().dump(), before.dump()) << script;
+  }
+}
+
 TEST_F(ProxmoxDeploy, AWriteWhoseAnswerSomebodyOnTheWayGaveUpOnIsUnknown) {
   const ProxmoxStep root(cluster, SandboxProxmox::root_token);
   for (const auto& [status, code] :
@@ -490,6 +517,34 @@ TEST_F(ProxmoxDeploy, DoctorFindsAllWellOrSaysWhatIsMissing) {
   EXPECT_EQ(ill.code, 5) << ill.all();
   EXPECT_NE(ill.out.find("pveum role add ProxmoxDeploy -privs "), std::string::npos) << ill.all();
   EXPECT_NE(ill.out.find("-tokens 'deploy@pve!ci'"), std::string::npos) << ill.all();
+}
+
+TEST_F(ProxmoxDeploy, DoctorFindsWhatIsNotWhereItIsNeeded) {
+  const ProxmoxStep root(cluster, SandboxProxmox::root_token);
+  const std::vector<std::string> source{"--template", "debian-12"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.end(), source.begin(), source.end());
+    return more;
+  };
+  const auto well = root.run("doctor", with({"--bridge", "vmbr0", "--storage", "local-zfs"}));
+  EXPECT_EQ(well.code, 0) << well.all();
+  EXPECT_NE(well.out.find("vmbr0 is on pve1"), std::string::npos) << well.out;
+  const auto ill = root.run("doctor", with({"--node", "pve2", "--bridge", "vmbr9", "--pool", "x"}));
+  EXPECT_EQ(ill.code, 1) << ill.all();
+  EXPECT_NE(ill.out.find("vmbr9 is not there, or not seen by the token, on pve2"),
+            std::string::npos)
+      << ill.out;
+  EXPECT_NE(ill.out.find("its disks are on local-zfs, which is pve1's own"), std::string::npos)
+      << ill.out;
+  EXPECT_NE(ill.out.find("pvesh create /pools --poolid 'x'"), std::string::npos) << ill.out;
+  EXPECT_EQ(root.run("doctor", {"--template", "debian-12-shared", "--node", "pve2"}).code, 0);
+  const auto nowhere = root.run("doctor", with({"--storage", "none"}));
+  EXPECT_EQ(nowhere.code, 1);
+  EXPECT_NE(nowhere.out.find("none is not there, or the token does not see it"), std::string::npos)
+      << nowhere.out;
+  cluster.data("POST", "/pools", "poolid=x");
+  const auto seen = root.run("doctor", with({"--pool", "x"}));
+  EXPECT_EQ(seen.code, 0) << seen.all();
 }
 
 TEST_F(ProxmoxDeploy, PowerSnapshotsTasksAndTheApiItself) {

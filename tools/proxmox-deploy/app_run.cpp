@@ -142,6 +142,7 @@ ApiResult<> AppRun::bring_up(const Guest& guest, const WayUp& way) {
     }));
   }
   if (!out_.ip.empty()) context_.reporter.info("Its address is " + visible(out_.ip));
+  if (way.provision) PCA_CHECK(in_phase("provision", way.provision));
   return in_phase("health", [&]() -> ApiResult<> {
     PCA_TRY(out_.health, wait_until_healthy(budget_, api_, guest, out_.ip, inputs_.health));
     context_.reporter.info("Health: " + out_.health);

@@ -60,6 +60,8 @@ class AppRun {
     std::string fixed_address;      // known already; empty = the agent is asked
     bool has_agent = true;          // else it is asked only where health needs an address
     bool is_running = false;        // it needs no start
+    // What it is given once it runs, and before it has to be healthy.
+    std::function<ApiResult<>()> provision = {};
   };
   // Starts it, and waits until it has an address and is healthy.
   [[nodiscard]] ApiResult<> bring_up(const Guest& guest, const WayUp& way);

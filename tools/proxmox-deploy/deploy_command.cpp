@@ -23,6 +23,7 @@ constexpr const char* first_example =
 std::vector<Option> deploy_options() {
   return joined(
       {guest_options(),
+       provision_options("Set-up of the new guest by its agent, before it has to be healthy"),
        address_options(),
        health_options(),
        switch_options(),
@@ -118,6 +119,8 @@ Result<int> run_deploy(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   const bool is_preview = inputs.command() == "preview up";
   std::string app = is_preview ? read_preview_name(context, inputs, bad) : read_app(inputs, bad);
   given.spec = read_guest_spec(inputs, std::move(app), bad);
+  given.provision = read_provision(context, inputs, false, bad);
+  given.spec.provision = given.provision.digest();
   given.run = read_app_run_inputs(context, inputs, bad);
   given.run.app = given.spec.app;
   given.run.address = given.spec.address;

@@ -98,6 +98,7 @@ std::vector<std::string> lines_of(const DeployPlan& plan, const GuestSpec& spec,
   for (const auto& [disk, size] : spec.disks) {
     lines.push_back(fmt::format("    {}: size {}", disk, size));
   }
+  if (!spec.provision.empty()) lines.emplace_back("    set up by its agent");
   if (state.active) {
     lines.push_back(fmt::format("~ guest {}: {}, then it is shut down{}",
                                 state.active->guest.text(), rules.switch_text,

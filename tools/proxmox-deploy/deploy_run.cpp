@@ -136,9 +136,14 @@ class Deploying {
       api_.set_heartbeat(lock_renewal, [this] { (void)renew_claim().has_value(); });
     }
     if (!spec_.disks.empty()) PCA_CHECK(run_.in_phase("resize", [&] { return resize(); }));
-    PCA_CHECK(run_.bring_up(made_->guest,
-                            {sets("net0") ? std::vector<std::string>() : made_->config.macs(),
-                             spec_.fixed_address, has_agent(), false}));
+    AppRun::WayUp way{sets("net0") ? std::vector<std::string>() : made_->config.macs(),
+                      spec_.fixed_address, has_agent()};
+    if (!inputs_.provision.empty()) {
+      way.provision = [&] {
+        return provision_guest(run_.budget(), context_, api_, made_->guest, inputs_.provision);
+      };
+    }
+    PCA_CHECK(run_.bring_up(made_->guest, way));
     if (!state_.active) {
       PCA_CHECK(in_turn());
     }

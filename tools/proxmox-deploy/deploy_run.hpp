@@ -3,12 +3,14 @@
 #include "proxmox-deploy/app_run.hpp"
 #include "proxmox-deploy/deploy_plan.hpp"
 #include "proxmox-deploy/guest_spec.hpp"
+#include "proxmox-deploy/provision.hpp"
 
 namespace pca::proxmox_deploy {
 
 struct DeployInputs {
   AppRunInputs run;
   GuestSpec spec;
+  Provision provision;        // of the new guest; the spec knows its digest
   bool keeps_failed = false;  // a guest that failed, for people to look at
   bool is_plan = false;       // nothing is written
 };

@@ -320,6 +320,7 @@ std::string GuestSpec::digest() const {
   all.set("source", source).set("node", node).set("storage", storage).set("pool", pool);
   all.set("clone", static_cast<int>(clone)).set("description", description);
   all.set("on-boot", starts_on_boot).set("upgrades", upgrades);
+  if (!provision.empty()) all.set("provision", provision);
   Json values = Json::array();
   for (const auto& [key, value] : config) values.push(key + "=" + value);
   for (const auto& [disk, size] : disks) values.push(disk + ":" + size);

@@ -38,6 +38,7 @@ struct GuestSpec {
   AddressRules address;
   std::string fixed_address;  // where the inputs tell it; else the agent is asked
   HealthRules health;
+  std::string provision;  // digest of what its agent does to it; empty = nothing
 
   // Of all that it is made of but the password: another digest is another guest.
   [[nodiscard]] std::string digest() const;

@@ -4,9 +4,7 @@
 
 #include <algorithm>
 
-#include "base/digest.hpp"
 #include "base/text.hpp"
-#include "cli/script_inputs.hpp"
 #include "deploy/provenance.hpp"
 #include "proxmox-deploy/api_inputs.hpp"
 #include "proxmox-deploy/app_inputs.hpp"
@@ -14,7 +12,7 @@
 #include "proxmox-deploy/contract.hpp"
 #include "proxmox-deploy/guest_spec.hpp"
 #include "proxmox-deploy/property_string.hpp"
-#include "proxmox-deploy/run_command.hpp"
+#include "proxmox-deploy/provision.hpp"
 #include "proxmox-deploy/snapshots.hpp"
 
 namespace pca::proxmox_deploy {
@@ -30,12 +28,9 @@ bool is_of_an_update(const Snapshot& snapshot) {
          snapshot.description.starts_with(snapshot_words);
 }
 
-constexpr Milliseconds reading_limit{30'000};  // for files among the inputs
-
 struct UpdateInputs {
   AppRunInputs run;
-  std::vector<PushedFile> files;
-  std::optional<ShellScript> script;
+  Provision provision;
   bool takes_snapshot = true;
   std::size_t keep_snapshots = 0;
   std::string fixed_address;
@@ -61,20 +56,7 @@ class Updating {
 
  private:
   [[nodiscard]] const Guest& guest() const { return state_.active->guest; }
-  // Of all that is done in the guest, but for secrets: the guest's description tells it.
-  [[nodiscard]] std::string digest() const {
-    Json all = Json::array();
-    for (const PushedFile& file : inputs_.files) {
-      all.push(file.destination).push(file.digest).push(file.mode);
-    }
-    if (inputs_.script) {
-      const ShellScript& script = *inputs_.script;
-      all.push(script.script).push(std::string(shell_word(script.shell))).push(script.errexit);
-      all.push(script.cwd).push(script.umask);
-      for (const EnvironmentLine& line : script.environment) all.push(line.name).push(line.value);
-    }
-    return to_hex(sha256(all.dump())).substr(0, 16);
-  }
+  [[nodiscard]] std::string digest() const { return inputs_.provision.digest(); }
 
   ApiResult<> forward() {
     PCA_TRY(state_, run_.read_unlocked());
@@ -107,8 +89,9 @@ class Updating {
     has_written_ = true;
     if (inputs_.takes_snapshot) PCA_CHECK(run_.in_phase("snapshot", [&] { return snapshot(); }));
     is_changed_ = true;
-    if (!inputs_.files.empty()) PCA_CHECK(run_.in_phase("push", [&] { return push(); }));
-    if (inputs_.script) PCA_CHECK(run_.in_phase("script", [&] { return run_script(); }));
+    PCA_CHECK(run_.in_phase("provision", [&] {
+      return provision_guest(run_.budget(), context_, api_, guest(), inputs_.provision);
+    }));
     PCA_CHECK(look_after());
     PCA_CHECK(run_.in_phase("record", [&] { return keep(); }));
     out.outcome = "deployed";
@@ -137,23 +120,6 @@ class Updating {
     context_.reporter.info(fmt::format("Taking the snapshot {}", snapshot_));
     return make_snapshot(run_.budget(), api_, run_.tasks(), guest(), snapshot_,
                          std::string(snapshot_words) + run_.result().release);
-  }
-
-  ApiResult<> push() {
-    PCA_TRY(const int written, push_files(run_.budget(), api_, guest(), inputs_.files,
-                                          show_progress(context_.reporter)));
-    context_.reporter.info(
-        fmt::format("{} of {} files were written", written, inputs_.files.size()));
-    return {};
-  }
-
-  ApiResult<> run_script() {
-    context_.reporter.info(fmt::format("Running the script in guest {}", guest().text()));
-    PCA_TRY(const int code, run_and_show(run_.budget(), context_, api_, guest(), *inputs_.script));
-    if (code == 0) return {};
-    return {
-        ApiFailure(failed(fmt::format("the script ended with {} in guest {}", code, guest().text()),
-                          "What it printed is in the log."))};
   }
 
   ApiResult<> keep() {
@@ -255,8 +221,7 @@ CommandSpec update_command() {
           "snapshot, files and a script in the guest by its agent, health; on a failure the "
           "snapshot comes back and is checked",
       .options = joined({{app_option()},
-                         push_options("Update"),
-                         guest_script_options("Update"),
+                         provision_options("Update"),
                          {{.name = "no-snapshot",
                            .type = OptionType::boolean,
                            .default_value = "false",
@@ -318,10 +283,7 @@ Result<int> run_update(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   given.run.rollback_timeout = inputs.duration("rollback-timeout");
   given.run.address = read_address_rules(inputs);
   given.run.health = read_health_rules(inputs, bad);
-  given.files = read_pushed_files(Budget::of(reading_limit, context.stop), inputs, bad);
-  if (has_script(inputs) || given.files.empty()) {
-    given.script = read_guest_script(context, inputs, bad);
-  }
+  given.provision = read_provision(context, inputs, true, bad);
   given.takes_snapshot = !inputs.flag("no-snapshot");
   given.keep_snapshots = static_cast<std::size_t>(inputs.integer("keep-snapshots"));
   given.fixed_address = read_fixed_address(inputs, bad);

@@ -424,6 +424,8 @@ std::vector<Action> all_actions() {
        "Makes the guest that a deploy to Proxmox VE replaced the active one again"},
       {"proxmox-deploy", "proxmox-deploy-gc", "gc", "proxmox-deploy-gc",
        "Removes guests of previews from Proxmox VE that were not deployed for a while"},
+      {"proxmox-deploy", "proxmox-deploy-destroy", "destroy", "proxmox-deploy-destroy",
+       "Removes all guests of an application from Proxmox VE"},
       {"proxmox-deploy", "proxmox-deploy-update", "update", "proxmox-deploy-update",
        "Changes a guest on Proxmox VE in place, with a snapshot that comes back when it is not "
        "healthy"},

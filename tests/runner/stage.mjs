@@ -17,6 +17,7 @@ const REPOSITORY = 'acme/shop';
 const OWN = 'private-cloud-actions/private-cloud-actions';
 const CLIENT = { id: '4f1c9bd0a7.access', secret: 'canary-client-secret-6b1f27c4d90e' };
 const COMPASS_TOKEN = 'canary-compass-token-8e41f7c3';
+const PROXMOX_TOKEN = 'deploy@pve!ci=00000000-aaaa-4aaa-8aaa-000000000002';
 const REGISTRY = '192.168.213.254:5000';
 
 export const source = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
@@ -141,6 +142,21 @@ export class Stage {
     const [, address] = await this.start([`${this.bin}/private-cloud-sandbox`, ...words], /"compass":"([\d.:]+)"/);
     this.compass = `https://${address}/gateway/api/compass/v1`;
   }
+  // A cluster of Proxmox VE, whose time runs twenty times as fast as ours.
+  async open_proxmox() {
+    const words = ['proxmox', '--clock', '20', '--ca-out', this.file('proxmox.pem')];
+    const [, api, application] = await this.start([`${this.bin}/private-cloud-sandbox`, ...words], /"proxmox":"([\d.:]+)".*"application":(\d+)/);
+    this.proxmox = { api, application, health_url: `http://{ip}:${application}/healthz` };
+    this.secrets.PROXMOX_TOKEN = PROXMOX_TOKEN;
+    Object.assign(this.vars, { PROXMOX_API: api, PROXMOX_CA: fs.readFileSync(this.file('proxmox.pem'), 'utf8') });
+  }
+  // Guests of applications: {name: status}, the active ones with a star.
+  guests() {
+    const text = execFileSync('curl', ['--silent', '--fail', '--cacert', this.file('proxmox.pem'), `https://${this.proxmox.api}/sandbox/state`], { encoding: 'utf8' });
+    const all = Object.values(JSON.parse(text).guests).map(({ config, status }) => ({ name: config.name, status, tags: (config.tags ?? '').split(';') }));
+    return Object.fromEntries(all.filter(({ tags }) => tags.some((tag) => tag.startsWith('app-'))).map(({ name, status, tags }) => [name + (tags.includes('active') ? '*' : ''), status]));
+  }
+
   // With app:v1 and app:v2 in a registry that asks for a login.
   async open_swarm(registry) {
     await this.start(['bash', path.join(source, 'tests/support/swarm.sh'), this.make_folder('swarm'), '1'], /^ready$/m, { env: { ...process.env, REGISTRY: registry } });
@@ -233,9 +249,9 @@ export class Stage {
   }
 }
 
-function answer_at(port) {
+export function answer_at(port, host = '127.0.0.1', path = '/') {
   return new Promise((resolve) => {
-    http.get({ host: '127.0.0.1', port, agent: false }, (response) => {
+    http.get({ host, port, path, agent: false }, (response) => {
       let text = '';
       response.on('data', (part) => (text += part));
       response.on('end', () => resolve(text.trim()));

@@ -222,9 +222,9 @@ TEST_F(Deployments, OneThatIsNotThereIsNotFinished) {
 }
 
 TEST_F(Deployments, ACancelLeavesNoneWithoutAStatus) {
-  const SandboxGithub github({"--fault", "slow-answer:1s"});
+  const SandboxGithub github({"--fault", "slow-answer:500ms"});
   test::Process process(spec(github, "start", {}));
-  // The search and the creation take a second each; the status then a third one.
+  // The search and the creation take half a second each; the status then as long again.
   const auto end = std::chrono::steady_clock::now() + 20s;
   while (writes(github).empty() && std::chrono::steady_clock::now() < end) ::poll(nullptr, 0, 5);
   process.interrupt();

@@ -159,6 +159,9 @@ TEST_F(ProxmoxImage, OldOnesGoButNoneThatAGuestHas) {
   ASSERT_EQ(cluster.run_task("POST", "/nodes/pve1/qemu/100/config",
                              "ide3=local:iso/shop-1.iso,media=cdrom"),
             "OK");
+  // Ejected since, but a snapshot may come back.
+  ASSERT_EQ(cluster.run_task("POST", "/nodes/pve1/qemu/100/snapshot", "snapname=before"), "OK");
+  ASSERT_EQ(cluster.run_task("POST", "/nodes/pve1/qemu/100/config", "delete=ide3"), "OK");
   const auto plan = image("prune", {"--images", "shop-*", "--keep", "2", "--dry-run"});
   ASSERT_EQ(plan.code, 0) << plan.all();
   EXPECT_EQ(plan.outputs.at("removed"), "0");
@@ -179,6 +182,25 @@ TEST_F(ProxmoxImage, OldOnesGoButNoneThatAGuestHas) {
   EXPECT_NE(done.out.find("kept: a guest has it"), std::string::npos) << done.out;
   EXPECT_EQ(names("iso"),
             (std::vector<std::string>{"other.iso", "shop-1.iso", "shop-3.iso", "shop-4.iso"}));
+}
+
+TEST_F(ProxmoxImage, WhatANodeFetchesIsStoppedByACancel) {
+  cluster.fault(R"({"kind": "task-hangs", "task": "download"})");
+  Process process = step.start(
+      "image download-url", {"--url", "https://images.example.com/a.iso?token=secret", "--checksum",
+                             std::string(64, '0'), "--storage", "local", "--node", "pve1"});
+  ASSERT_TRUE(comes_true([&] {
+    const auto all = cluster.requests();
+    return std::any_of(all.begin(), all.end(), [](const Json& one) {
+      return one.text_of("path").find("/tasks/") != std::string::npos;
+    });
+  }));
+  process.interrupt();
+  const auto done = step.result_of(process);
+  EXPECT_EQ(done.code, 130) << done.all();
+  EXPECT_EQ(done.all().find("token=secret"), std::string::npos) << done.all();
+  const Json tasks = cluster.data("GET", "/nodes/pve1/tasks", "source=active");
+  EXPECT_EQ(tasks.dump().find("download"), std::string::npos) << tasks.dump();
 }
 
 TEST_F(ProxmoxImage, AnUploadThatFailsOrIsCancelledLeavesNone) {

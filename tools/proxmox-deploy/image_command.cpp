@@ -12,10 +12,10 @@
 #include "proxmox-deploy/api_inputs.hpp"
 #include "proxmox-deploy/app_inputs.hpp"
 #include "proxmox-deploy/contract.hpp"
-#include "proxmox-deploy/guest_config.hpp"
 #include "proxmox-deploy/guest_health.hpp"
 #include "proxmox-deploy/image_store.hpp"
 #include "proxmox-deploy/rights.hpp"
+#include "proxmox-deploy/snapshots.hpp"
 #include "runner/markdown.hpp"
 #include "runner/text_table.hpp"
 
@@ -24,6 +24,7 @@ namespace pca::proxmox_deploy {
 namespace {
 
 const std::string group = "Image";
+constexpr Milliseconds stopping_limit{3'000};
 
 Option storage_option() {
   return {.name = "storage",
@@ -90,9 +91,11 @@ ApiResult<Store> find_store(const Budget& budget, ToolContext& context, const Ap
   return store;
 }
 
-std::string read_image_name(const Inputs& inputs, const std::string& fallback, BadInputs& bad) {
+std::string read_image_name(const Inputs& inputs, const std::string& fallback, bool needs_name,
+                            BadInputs& bad) {
   const std::string name = inputs.has("image") ? inputs.text("image") : fallback;
-  if (!name.empty() && !is_image_name(name)) {
+  const bool is_named = inputs.has("image") || !fallback.empty();
+  if ((is_named || needs_name) && !is_image_name(name)) {
     bad.add("image", fmt::format("{} is no name of an image", shown(name)),
             "Write letters, digits and -_.+~, with .iso or .img, .tar.gz, .tar.xz or .tar.zst, "
             ".qcow2, .raw, .vmdk or .ova at the end.");
@@ -130,7 +133,6 @@ class Keeping {
   // `put` is what makes it be there. `size` in bytes, 0 where nobody knows.
   Result<int> run(std::int64_t size, const std::function<ApiResult<>(Tasks&)>& put) {
     const auto start = Clock::now();
-    PCA_CHECK(check_store(budget_, *store_.api, store_.at, content_, size));
     PCA_TRY(const auto before, find());
     const std::string& rule = inputs_.text("if-exists");
     const std::string place = fmt::format("{} on {}", visible(volid()), visible(store_.at.node));
@@ -141,6 +143,7 @@ class Keeping {
     }
     const bool is_kept = before && rule == "keep";
     if (!is_kept) {
+      PCA_CHECK(check_store(budget_, *store_.api, store_.at, content_, size));
       const auto done = put(tasks_);
       for (const TaskLog& log : tasks_.logs()) {
         context_.reporter.group("Log of the task " + log.title);
@@ -182,6 +185,17 @@ class Keeping {
   Tasks tasks_;
 };
 
+// What a node fetches by itself goes on without us.
+ApiResult<> run_or_stop(const Budget& budget, Tasks& tasks, const ApiRequest& request) {
+  std::optional<Upid> running;
+  auto end = tasks.run(budget, request, [&](const Upid& task) { running = task; });
+  if (end) return {};
+  if (running && budget.is_over()) {
+    (void)tasks.stop(Budget::of(stopping_limit), *running).has_value();
+  }
+  return std::move(end).error();
+}
+
 ImageProgress show_bytes(Reporter& reporter, std::string what, const std::int64_t& size) {
   return [&reporter, &size, what = std::move(what)](std::int64_t bytes) {
     reporter.progress(fmt::format("{}: {} of {}", what, size_text(bytes), size_text(size)));
@@ -195,7 +209,8 @@ Result<int> run_upload(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   check_place(inputs, bad);
   const Budget budget = Budget::of(inputs.duration("timeout"), context.stop);
   ImageUpload upload{.path = inputs.text("file")};
-  upload.name = read_image_name(inputs, upload.path.substr(upload.path.rfind('/') + 1), bad);
+  upload.name = read_image_name(inputs, upload.path.substr(upload.path.rfind('/') + 1),
+                                inputs.has("file"), bad);
   upload.content = content_of_name(upload.name);
   if (inputs.has("file")) {
     const auto size = size_of_file(upload.path);
@@ -224,7 +239,8 @@ Result<int> run_download_url(ToolContext& context, Inputs& inputs, BadInputs& ba
   check_place(inputs, bad);
   const std::string& url = inputs.text("url");
   const std::string path = url.substr(0, url.find_first_of("?#"));
-  const std::string name = read_image_name(inputs, path.substr(path.rfind('/') + 1), bad);
+  const std::string name =
+      read_image_name(inputs, path.substr(path.rfind('/') + 1), inputs.has("url"), bad);
   if (inputs.has("url") && !is_web_address(url)) {
     bad.add("url", fmt::format("{} is no web address", shown(url)), "Begin it with https://.");
   }
@@ -237,9 +253,9 @@ Result<int> run_download_url(ToolContext& context, Inputs& inputs, BadInputs& ba
   const Budget budget = Budget::of(inputs.duration("timeout"), context.stop);
   PCA_TRY(Store store, find_store(budget, context, way, inputs));
   return Keeping(context, inputs, store, budget, name).run(0, [&](Tasks& tasks) -> ApiResult<> {
-    context.reporter.info(fmt::format("{} fetches {}", visible(store.at.node), visible(url)));
-    auto end = tasks.run(
-        budget,
+    context.reporter.info(fmt::format("{} fetches {}", visible(store.at.node), visible(path)));
+    return run_or_stop(
+        budget, tasks,
         {.method = "POST",
          .path = fmt::format("/nodes/{}/storage/{}/download-url", store.at.node, store.at.storage),
          .parameters = {{"url", url},
@@ -248,8 +264,6 @@ Result<int> run_download_url(ToolContext& context, Inputs& inputs, BadInputs& ba
                         {"checksum", checksum},
                         {"checksum-algorithm", checksum.size() == 64 ? "sha256" : "sha512"}},
          .node = store.at.node});
-    if (!end) return std::move(end).error();
-    return {};
   });
 }
 
@@ -292,13 +306,12 @@ Result<int> run_oci_pull(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   }
   return Keeping(context, inputs, store, budget, file).run(0, [&](Tasks& tasks) -> ApiResult<> {
     context.reporter.info(fmt::format("{} pulls {}", visible(store.at.node), visible(reference)));
-    auto end = tasks.run(budget, {.method = "POST",
-                                  .path = fmt::format("/nodes/{}/storage/{}/oci-registry-pull",
-                                                      store.at.node, store.at.storage),
-                                  .parameters = {{"reference", reference}, {"filename", name}},
-                                  .node = store.at.node});
-    if (!end) return std::move(end).error();
-    return {};
+    return run_or_stop(budget, tasks,
+                       {.method = "POST",
+                        .path = fmt::format("/nodes/{}/storage/{}/oci-registry-pull", store.at.node,
+                                            store.at.storage),
+                        .parameters = {{"reference", reference}, {"filename", name}},
+                        .node = store.at.node});
   });
 }
 
@@ -321,7 +334,7 @@ Result<int> run_list(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   return 0;
 }
 
-// Images that a guest's configuration names.
+// Images that the configuration of a guest or of a snapshot names.
 ApiResult<std::set<std::string>> images_in_use(const Budget& budget, const Store& store,
                                                const std::vector<Image>& images) {
   PCA_TRY(const Json permissions, store.api->ask(budget, {.path = "/access/permissions"}));
@@ -332,12 +345,23 @@ ApiResult<std::set<std::string>> images_in_use(const Budget& budget, const Store
   }
   std::set<std::string> used;
   for (const Guest& guest : store.view.guests) {
-    const auto config = read_config(budget, *store.api, guest);
-    if (!config && config.error().trouble == Trouble::gone) continue;
-    if (!config) return config.error();
-    const std::string text = config->values.dump();
-    for (const Image& image : images) {
-      if (text.find(image.volid) != std::string::npos) used.insert(image.volid);
+    // Its own configuration, and that of each snapshot that it may go back to.
+    std::vector<Parameters> states{{}};
+    const auto snapshots = read_snapshots(budget, *store.api, guest);
+    if (!snapshots && snapshots.error().trouble == Trouble::gone) continue;
+    if (!snapshots) return snapshots.error();
+    for (const Snapshot& one : *snapshots) states.push_back({{"snapshot", one.name}});
+    for (const Parameters& state : states) {
+      const auto config =
+          store.api->ask(budget, {.path = guest_path(guest.node, guest.type, guest.vmid, "/config"),
+                                  .parameters = state,
+                                  .node = guest.node});
+      if (!config && config.error().trouble == Trouble::gone) continue;
+      if (!config) return config.error();
+      const std::string text = config->dump();
+      for (const Image& image : images) {
+        if (text.find(image.volid) != std::string::npos) used.insert(image.volid);
+      }
     }
   }
   return used;

@@ -18,7 +18,11 @@ std::string task_type(const Guest& guest, const std::string& verb) {
 // Where one of its disks lies that cannot.
 bool can_snapshot(Cluster& cluster, const Guest& guest) {
   for (const std::string& key : disks_of(guest)) {
-    const std::string volume = volume_of(guest.value(key));
+    const std::string value = guest.value(key);
+    const std::string volume = volume_of(value);
+    // A CD is no part of a snapshot, but for the one of cloud-init.
+    const bool is_cloud_init = volume.find("cloudinit") != std::string::npos;
+    if (value_in(parse_property(value, "file"), "media") == "cdrom" && !is_cloud_init) continue;
     const auto storage = cluster.storages.find(volume.substr(0, volume.find(':')));
     if (storage == cluster.storages.end()) return false;
     const bool is_raw_file = storage->second.type == "dir" && !volume.ends_with(".qcow2");

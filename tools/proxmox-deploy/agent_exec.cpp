@@ -7,6 +7,16 @@
 
 namespace pca::proxmox_deploy {
 
+namespace {
+
+// What the agent says of a command whose end it has told: from QEMU 8.2 on, and before.
+bool is_forgotten(const Error& error) {
+  return error.message.find("does not exist") != std::string::npos ||
+         error.message.find("Invalid parameter 'pid'") != std::string::npos;
+}
+
+}  // namespace
+
 std::optional<AgentExit> parse_exec_status(const Json& status) {
   const Json* result = status.find("result");
   const Json& from = result == nullptr ? status : *result;
@@ -32,7 +42,14 @@ ApiResult<std::int64_t> agent_start(const Budget& budget, ProxmoxApi& api, const
   if (!program.input.empty()) start.parameters.emplace_back("input-data", program.input);
   const auto started = api.ask(budget, start);
   if (program.has_secrets && !program.input.empty()) wipe(start.parameters.back().second);
-  if (!started) return started.error();
+  if (!started) {
+    // It was handed to the guest, which was too busy to answer in time.
+    const Error& error = started.error();
+    const bool may_run = error.message.find("guest-exec") != std::string::npos &&
+                         error.message.find("timeout") != std::string::npos;
+    if (!may_run) return started.error();
+    return {ApiFailure(outcome_unknown(error.message, "Look into the guest."))};
+  }
   const auto number = number_in(*started, "pid");
   if (number) return *number;
   return {ApiFailure(
@@ -58,7 +75,7 @@ ApiResult<AgentExit> agent_exec(const Budget& budget, ProxmoxApi& api, const Gue
           budget.check(fmt::format("waiting for a command in guest {}", guest.text())).error())};
     }
     auto end = agent_look(budget, api, guest, number);
-    if (!end && end.error().message.find("does not exist") != std::string::npos) {
+    if (!end && is_forgotten(end.error())) {
       return {ApiFailure(outcome_unknown(fmt::format(
           "nobody heard how a command in guest {} ended: {}", guest.text(), end.error().message)))};
     }

@@ -72,7 +72,9 @@ Trouble trouble_of(int status, std::string_view text) {
     return Trouble::gone;
   }
   if (has(text, "No QEMU guest agent configured")) return Trouble::agent_off;
-  if (has(text, "QEMU guest agent is not running") || has(text, "guest-ping' failed")) {
+  const bool is_slow_agent = has(text, "command 'guest-") && has(text, "timeout");
+  if (has(text, "QEMU guest agent is not running") || has(text, "guest-ping' failed") ||
+      is_slow_agent) {
     return Trouble::agent_away;
   }
   return Trouble::other;

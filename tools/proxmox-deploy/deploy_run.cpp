@@ -261,14 +261,15 @@ class Deploying {
       }
     }
     const bool needs_agent = (spec_.fixed_address.empty() && spec_.health.needs_address()) ||
-                             !spec_.health.command.empty();
+                             !spec_.health.command.empty() || !inputs_.provision.empty();
     if (needs_agent && !has_agent()) {
       return {ApiFailure(
           failed(fmt::format("template {} has no QEMU guest agent configured, which would tell the "
-                             "guest's address",
+                             "guest's address, and set it up",
                              plan_.source.text()),
                  "Set agent=1 on the template and install qemu-guest-agent in it; or say the "
-                 "address by ip-config or ip."),
+                 "address by ip-config or ip, and give neither health-command nor script nor "
+                 "upload."),
           Trouble::agent_off)};
     }
     return {};

@@ -29,7 +29,7 @@ constexpr RetryPolicy again{.tries = 5, .first = Milliseconds{500}};
 constexpr std::string_view look = R"sh(
 for f; do
   if [ -d "$f" ]; then echo folder
-  elif [ -e "$f" ]; then echo "$(sha256sum <"$f" | cut -c1-64) $(stat -c %a "$f")"
+  elif [ -e "$f" ]; then echo "$(sha256sum <"$f" | cut -c1-64) $(stat -L -c %a "$f")"
   elif [ -d "${f%/*}/" ]; then echo new
   else echo no-folder
   fi
@@ -43,7 +43,7 @@ constexpr std::string_view write = R"sh(
 umask 077
 is_there() { [ "$(sha256sum <"$1" | cut -c1-64)" = "$2" ]; }
 if [ "$4" ] && [ ! -e "$2" ] && [ -e "$1" ] && is_there "$1" "$4"; then
-  chmod "${5:-$(stat -c %a "$1")}" "$1"
+  chmod "${5:-$(stat -L -c %a "$1")}" "$1"
   exit
 fi
 base64 -d | dd of="$2" bs=46080 seek="$3" conv=notrunc || exit 1
@@ -51,8 +51,8 @@ base64 -d | dd of="$2" bs=46080 seek="$3" conv=notrunc || exit 1
 is_there "$2" "$4" || { echo 'what arrived is not what was sent' >&2; exit 1; }
 mode=$5
 if [ -e "$1" ]; then
-  chown "$(stat -c %u:%g "$1")" "$2" || exit 1
-  mode=${mode:-$(stat -c %a "$1")}
+  chown "$(stat -L -c %u:%g "$1")" "$2" || exit 1
+  mode=${mode:-$(stat -L -c %a "$1")}
 fi
 chmod "${mode:-$6}" "$2" && mv -f "$2" "$1"
 )sh";

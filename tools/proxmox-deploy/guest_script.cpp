@@ -20,6 +20,7 @@ constexpr Milliseconds longest_silence{30'000};  // while the way to the guest m
 constexpr Milliseconds news_interval{1'000};
 constexpr Milliseconds ending_limit{7'000};  // a runner that cancels kills after 10 s
 constexpr Milliseconds ending_pause{200};
+constexpr Milliseconds asking_limit{1'500};
 constexpr Milliseconds beginning_limit{2'000};  // of one that may be about to
 constexpr Milliseconds removing_limit{5'000};
 
@@ -30,7 +31,7 @@ constexpr std::string_view tell = R"sh(
 tell() {
   if [ "$code" ]; then echo "$code"
   elif [ -e "$1/code" ]; then cat "$1/code"
-  elif [ -e "$1/out" ]; then echo running
+  elif [ -e "$1/out" ]; then echo "running $(cat "$1/beat" 2>/dev/null)"
   else echo absent
   fi
   tail -c "+$2" "$1/out" 2>/dev/null | head -c 131072 | base64; echo .
@@ -38,9 +39,9 @@ tell() {
 }
 )sh";
 
-// $1 = the folder, $2 = the shell. It waits for the script, and ends its session when somebody puts
-// a file `end` there, be it before there is a session; then it says all that tell() does from the
-// beginning.
+// $1 = the folder, $2 = the shell. A watcher beats while there is something to look after. It waits
+// for the script, and ends its session when somebody puts a file `end` there, be it before there is
+// a session; then it says all that tell() does from the beginning.
 constexpr std::string_view launch = R"sh(
 d=$1 c=$2 l=
 for tool in setsid base64; do
@@ -56,7 +57,14 @@ export PCA_SCRIPT
 setsid $c $l -c 'eval "unset PCA_SCRIPT;${PCA_SCRIPT%x}"' script </dev/null >"$d/out" 2>"$d/err" &
 p=$!
 {
-  until [ -e "$d/end" ]; do sleep 0.3 || sleep 1; done
+  n=0
+  until [ -e "$d/end" ]; do
+    [ -d "$d" ] || exit 0
+    n=$((n + 1))
+    echo $n >"$d/beat"
+    sleep 0.3 || sleep 1
+    kill -0 -$p || kill -0 $p || exit 0
+  done
   kill -TERM -$p || kill -TERM $p
   for second in 1 2 3 4; do kill -0 -$p || kill -0 $p || exit 0; sleep 1; done
   kill -KILL -$p
@@ -79,8 +87,9 @@ std::vector<std::string> shell_words(std::string_view code, std::vector<std::str
 // beginning, whatever became of the answer to its start.
 class GuestScript {
  public:
-  GuestScript(const Budget& budget, ProxmoxApi& api, const Guest& guest, const ScriptOutput& output)
-      : budget_(budget), api_(api), guest_(guest), output_(output) {}
+  GuestScript(const Budget& budget, ProxmoxApi& api, const Guest& guest, const ScriptOutput& output,
+              bool waits_for_end)
+      : budget_(budget), api_(api), guest_(guest), output_(output), waits_for_end_(waits_for_end) {}
 
   ApiResult<int> run(const ShellScript& script) {
     auto started = start(script);
@@ -89,9 +98,9 @@ class GuestScript {
       return wait();
     }
     const ErrorKind kind = started.error().kind;
-    if (kind != ErrorKind::outcome_unknown && kind != ErrorKind::cancelled) {
-      return std::move(started).error();
-    }
+    const bool may_run = kind == ErrorKind::outcome_unknown || kind == ErrorKind::cancelled ||
+                         (kind == ErrorKind::unreachable && budget_.is_over());
+    if (!may_run) return std::move(started).error();
     return end_early(std::move(started).error());
   }
 
@@ -113,8 +122,8 @@ class GuestScript {
   }
 
   End wait() {
-    auto heard_of = Clock::now();
-    auto next_news = heard_of + news_interval;
+    heard_of_ = Clock::now();
+    auto next_news = heard_of_ + news_interval;
     for (int looks = 0;; ++looks) {
       if (!pause_for(budget_, look_pause(looks))) {
         return end_early(
@@ -127,10 +136,9 @@ class GuestScript {
         remove_folder(Budget::of(removing_limit));
         return *std::move(*looked);
       }
-      if (looked) {
-        heard_of = Clock::now();
-      } else if (Clock::now() - heard_of > longest_silence && !budget_.is_over()) {
-        return nobody_knows("nothing is heard any more of the script", looked.error().message);
+      if (Clock::now() - heard_of_ > longest_silence && !budget_.is_over()) {
+        return nobody_knows("nothing is heard any more of the script",
+                            looked ? "whatever ran it is gone" : looked.error().message);
       }
     }
   }
@@ -141,6 +149,7 @@ class GuestScript {
     if (launcher_) {
       auto status = agent_look(budget_, api_, guest_, *launcher_);
       runs = status && !*status;
+      if (runs) heard_of_ = Clock::now();
       if (status && *status) {
         launcher_.reset();
         auto end = read_last_words(**status);
@@ -152,7 +161,7 @@ class GuestScript {
     }
     auto news = read_news(budget_);
     // Its launcher may be that slow.
-    if (runs && !has_begun_ && news && *news && !**news) return std::optional<End>();
+    if (launcher_ && !has_begun_ && news && *news && !**news) return std::optional<End>();
     return news;
   }
 
@@ -184,6 +193,8 @@ class GuestScript {
         return std::optional(nobody_knows("what it knew of the script is gone", "is it new?"));
       }
       has_begun_ = true;
+      if (news->beat != beat_ || has_ended_) heard_of_ = Clock::now();
+      beat_ = news->beat;
       auto end = take(*news, out, err);
       if (end || !has_more_) return end;
     }
@@ -194,6 +205,7 @@ class GuestScript {
     feed(output_.out, news.out, out, out_told_);
     feed(output_.err, news.err, err, err_told_);
     has_more_ = news.out.size() == news_limit || news.err.size() == news_limit;
+    has_ended_ = has_ended_ || news.state == ScriptNews::State::ended;
     if (news.state != ScriptNews::State::ended || has_more_) return std::nullopt;
     return End(news.code);
   }
@@ -208,25 +220,33 @@ class GuestScript {
 
   // It is ended, and what it has printed is told. `why` it is.
   End end_early(Error why) {
-    const Budget limit = Budget::of(ending_limit);
-    const auto asked = agent_exec(
-        limit, api_, guest_,
-        {.words = shell_words("mkdir -m 700 \"$1\" 2>/dev/null; : >\"$1/end\"", {folder_})});
-    const Clock::time_point latest_begin = Clock::now() + beginning_limit;
-    bool is_ended = false;
-    while (asked && !is_ended && pause_for(limit, ending_pause)) {
-      const auto end = read_news(limit);
-      if (!end || !*end) continue;
-      if (**end) remove_folder(limit);
-      // One that has not begun may do so yet, and has to find the folder then.
-      is_ended = **end || (!has_begun_ && Clock::now() > latest_begin);
-      if (!is_ended && has_begun_) break;
-    }
-    if (is_ended) {
-      why.message += "; it was ended";
+    if (!waits_for_end_) {
+      (void)ask_to_end(Budget::of(asking_limit)).has_value();
       return {ApiFailure(std::move(why))};
     }
+    const Budget limit = Budget::of(ending_limit);
+    const Clock::time_point latest_begin = Clock::now() + beginning_limit;
+    bool is_asked = false;
+    do {
+      is_asked = is_asked || ask_to_end(limit).has_value();
+      const auto end = read_news(limit);
+      const bool is_absent = end && *end && !**end;
+      // One that has not begun may do so yet, and has to find the folder then.
+      const bool never_began = is_asked && is_absent && !has_begun_ && Clock::now() > latest_begin;
+      if (has_ended_) remove_folder(limit);
+      if (has_ended_ || never_began) {
+        why.message += "; it was ended";
+        return {ApiFailure(std::move(why))};
+      }
+      if (is_absent && has_begun_) break;
+    } while (pause_for(limit, ending_pause));
     return nobody_knows("it may run on", why.message);
+  }
+
+  ApiResult<AgentExit> ask_to_end(const Budget& limit) {
+    return agent_exec(
+        limit, api_, guest_,
+        {.words = shell_words("mkdir -m 700 \"$1\" 2>/dev/null; : >\"$1/end\"", {folder_})});
   }
 
   [[nodiscard]] End nobody_knows(const std::string& what, const std::string& cause) const {
@@ -243,12 +263,16 @@ class GuestScript {
   ProxmoxApi& api_;
   const Guest& guest_;
   const ScriptOutput& output_;
+  const bool waits_for_end_;
   const std::string folder_ = "/tmp/private-cloud-actions-" + random_hex(token_bytes);
   std::optional<std::int64_t> launcher_;  // until its end was heard of
   std::size_t out_told_ = 0;
   std::size_t err_told_ = 0;
   bool has_more_ = false;
   bool has_begun_ = false;  // as the guest said
+  bool has_ended_ = false;
+  std::string beat_;
+  Clock::time_point heard_of_;
 };
 
 // The lines up to the next ".", which is dropped with them: base64.
@@ -266,8 +290,9 @@ Result<std::string> next_piece(std::string_view& text) {
 }  // namespace
 
 ApiResult<int> run_in_guest(const Budget& budget, ProxmoxApi& api, const Guest& guest,
-                            const ShellScript& script, const ScriptOutput& output) {
-  return GuestScript(budget, api, guest, output).run(script);
+                            const ShellScript& script, const ScriptOutput& output,
+                            bool waits_for_end) {
+  return GuestScript(budget, api, guest, output, waits_for_end).run(script);
 }
 
 Result<ScriptNews> parse_script_news(std::string_view text) {
@@ -276,8 +301,11 @@ Result<ScriptNews> parse_script_news(std::string_view text) {
   const std::size_t end = std::min(text.find('\n'), text.size());
   const std::string_view state = text.substr(0, end);
   text.remove_prefix(std::min(end + 1, text.size()));
-  if (state == "running") {
+  constexpr std::string_view running = "running ";
+  constexpr std::size_t longest_beat = 20;
+  if (state.starts_with(running)) {
     news.state = ScriptNews::State::running;
+    news.beat = state.substr(running.size(), longest_beat);
   } else if (state != "absent") {
     const auto code = parse_integer(state, 0, highest_code);
     if (!code) return failed("an answer of the guest has no state of the script");

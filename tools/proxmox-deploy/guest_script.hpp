@@ -29,14 +29,16 @@ inline constexpr std::size_t longest_guest_script = std::size_t{45} * 1024;
 // base64), permission, unreachable and cancelled (it was ended, or it never began), outcome_unknown
 // (nobody can tell whether it runs on).
 [[nodiscard]] ApiResult<int> run_in_guest(const Budget& budget, ProxmoxApi& api, const Guest& guest,
-                                          const ShellScript& script, const ScriptOutput& output);
+                                          const ShellScript& script, const ScriptOutput& output,
+                                          bool waits_for_end = true);
 
 // What the guest tells of a script that was begun there.
 struct ScriptNews {
   enum class State : std::uint8_t { absent, running, ended };
   State state = State::absent;
-  int code = 0;          // when it has ended
-  std::string out = {};  // since what was asked for, at most `news_limit` of each
+  int code = 0;           // when it has ended
+  std::string beat = {};  // another one each time, while somebody there looks after it
+  std::string out = {};   // since what was asked for, at most `news_limit` of each
   std::string err = {};
 };
 inline constexpr std::size_t news_limit = std::size_t{128} * 1024;

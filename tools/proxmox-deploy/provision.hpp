@@ -24,8 +24,10 @@ struct Provision {
 [[nodiscard]] Provision read_provision(ToolContext& context, const Inputs& inputs, bool is_required,
                                        BadInputs& bad);
 
-// Waits for the agent, writes the files and runs the script; the log hears of all of it. Errors:
-// failed (also a script that does not end with 0), and those of push_files() and run_in_guest().
+// Waits for the agent, writes the files and runs the script; the log hears of all of it. At a
+// cancel the script is only told to end: the guest is to be undone, and there is little time.
+// Errors: failed (also a script that does not end with 0), and those of push_files() and
+// run_in_guest().
 [[nodiscard]] ApiResult<> provision_guest(const Budget& budget, ToolContext& context,
                                           ProxmoxApi& api, const Guest& guest,
                                           const Provision& provision);

@@ -48,10 +48,14 @@ Error lost_write(const ApiRequest& request, const Error& error) {
       "Look at the guest and its tasks, then run it again.");
 }
 
-// Somebody on the way gave up on an answer: the node may still be at it. pveproxy does after 30 s.
+// Somebody on the way gave up on an answer, or lost it: the node may still be at it. pveproxy says
+// 596 and 597 (596 also of a certificate, before anything was sent), Cloudflare 520 and 524.
 bool has_given_up(int status, const Error& error) {
-  return status == 502 || status == 504 ||
-         (status == 596 && error.message.find("timed out") != std::string::npos);
+  const std::string text = to_lower(error.message);
+  const bool is_tls =
+      text.find("certificate") != std::string::npos || text.find("tls") != std::string::npos;
+  return status == 502 || status == 504 || status == 520 || status == 524 || status == 597 ||
+         (status == 596 && !is_tls);
 }
 
 }  // namespace
@@ -201,7 +205,9 @@ ApiResult<Json> ProxmoxApi::find_lost(const Budget& budget, const ApiRequest& re
     auto found = request.find_done(budget);
     if (found && *found) return **std::move(found);
   }
-  return ApiFailure(lost_write(request, error));
+  Error lost = error;
+  lost.kind = ErrorKind::unreachable;
+  return ApiFailure(lost_write(request, lost));
 }
 
 ApiResult<Json> ProxmoxApi::ask(const Budget& budget, const ApiRequest& request) {

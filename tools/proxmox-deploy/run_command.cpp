@@ -69,8 +69,8 @@ PushProgress show_progress(Reporter& reporter) {
 }
 
 ApiResult<int> run_and_show(const Budget& budget, ToolContext& context, ProxmoxApi& api,
-                            const Guest& guest, const ShellScript& script, Capture* out,
-                            Capture* err) {
+                            const Guest& guest, const ShellScript& script, bool waits_for_end,
+                            Capture* out, Capture* err) {
   // Apart, so that no line of one lands in the middle of one of the other's.
   const auto shown_out = context.reporter.remote("");
   const auto shown_err = context.reporter.remote("");
@@ -81,7 +81,7 @@ ApiResult<int> run_and_show(const Budget& budget, ToolContext& context, ProxmoxA
     };
   };
   return run_in_guest(budget, api, guest, script,
-                      {.out = sink(*shown_out, out), .err = sink(*shown_err, err)});
+                      {.out = sink(*shown_out, out), .err = sink(*shown_err, err)}, waits_for_end);
 }
 
 CommandSpec run_command() {
@@ -138,7 +138,8 @@ Result<int> run_run(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   PCA_TRY(const FoundGuest found, find_one_machine(budget, context, way, inputs.text("guest")));
   Capture out(capture_limit, context.redactor);
   Capture err(capture_limit, context.redactor);
-  const auto code = run_and_show(budget, context, *found.api, found.guest, script, &out, &err);
+  const auto code =
+      run_and_show(budget, context, *found.api, found.guest, script, true, &out, &err);
   Reporter& reporter = context.reporter;
   reporter.output(contract::exit_code, code ? std::to_string(*code) : "");
   reporter.output(contract::stdout_text, out.text());

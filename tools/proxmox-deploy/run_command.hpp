@@ -21,7 +21,7 @@ namespace pca::proxmox_deploy {
 // What it prints goes to the log, and to `out` and `err` where there are any.
 [[nodiscard]] ApiResult<int> run_and_show(const Budget& budget, ToolContext& context,
                                           ProxmoxApi& api, const Guest& guest,
-                                          const ShellScript& script, Capture* out = nullptr,
-                                          Capture* err = nullptr);
+                                          const ShellScript& script, bool waits_for_end = true,
+                                          Capture* out = nullptr, Capture* err = nullptr);
 
 }  // namespace pca::proxmox_deploy

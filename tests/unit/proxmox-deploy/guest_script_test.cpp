@@ -19,10 +19,11 @@ std::string news(const std::string& state, const std::string& out, const std::st
 
 TEST(ScriptNewsTest, IsReadBack) {
   using State = ScriptNews::State;
-  const auto running = parse_script_news(news("running", "a\n", ""));
+  const auto running = parse_script_news(news("running 17", "a\n", ""));
   ASSERT_TRUE(running);
   EXPECT_EQ(running->state, State::running);
   EXPECT_EQ(running->out, "a\n");
+  EXPECT_EQ(running->beat, "17");
   const auto ended = parse_script_news(news("137", "", std::string("\0\xff", 2)));
   ASSERT_TRUE(ended);
   EXPECT_EQ(ended->state, State::ended);

@@ -143,7 +143,7 @@ TEST_F(ProxmoxGuest, AScriptMayEmptyTheFolderOfItsOutput) {
 }
 
 TEST_F(ProxmoxGuest, ATimeLimitEndsItToo) {
-  const auto done = run({"--command", "echo begun; sleep " + mark(), "--timeout", "3s"});
+  const auto done = run({"--command", "echo begun; sleep " + mark(), "--timeout", "8s"});
   EXPECT_EQ(done.code, 6) << done.all();
   EXPECT_NE(done.all().find("timed out while the script ran in guest 100 (legacy on pve1); it was "
                             "ended"),
@@ -233,6 +233,10 @@ TEST_F(ProxmoxGuest, FilesArriveWithTheirPermissions) {
                 .outputs.at("changed"),
             "1");
   EXPECT_EQ(in_guest("stat -c %a /srv/empty"), "600");
+  // A link is replaced by a file with the permissions of what it led to, not by its own.
+  EXPECT_EQ(in_guest("echo a >/srv/target; chmod 640 /srv/target; ln -s target /srv/link"), "");
+  EXPECT_EQ(push({"--upload", files.path("empty") + " -> /srv/link"}).code, 0);
+  EXPECT_EQ(in_guest("stat -c '%a %F' /srv/link; cat /srv/target"), "640 regular file\na");
 }
 
 TEST_F(ProxmoxGuest, AFileThatCannotGoThereIsToldBeforeAnyIsWritten) {

@@ -66,7 +66,7 @@ p=$!
     kill -0 -$p || kill -0 $p || exit 0
   done
   kill -TERM -$p || kill -TERM $p
-  for second in 1 2 3 4; do kill -0 -$p || kill -0 $p || exit 0; sleep 1; done
+  for second in 1 2; do kill -0 -$p || kill -0 $p || exit 0; sleep 1; done
   kill -KILL -$p
 } >/dev/null 2>&1 &
 w=$!

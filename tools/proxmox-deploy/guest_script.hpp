@@ -24,7 +24,7 @@ inline constexpr std::size_t longest_guest_script = std::size_t{45} * 1024;
 // Runs a script in a guest by its agent, as root or whoever the agent is, and tells what it prints
 // while it runs; that goes through files below /tmp there, which only this user can read and which
 // are removed. Its exit code; 128 and its number where a signal ended it. At the budget's end and
-// at a cancel the script gets TERM, and KILL after 4 s, with all that it has started in its
+// at a cancel the script gets TERM, and KILL after 2 s, with all that it has started in its
 // session. Errors: failed (no agent, exec is disabled in the guest, the guest has no setsid or
 // base64), permission, unreachable and cancelled (it was ended, or it never began), outcome_unknown
 // (nobody can tell whether it runs on).

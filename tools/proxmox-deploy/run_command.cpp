@@ -92,7 +92,7 @@ CommandSpec run_command() {
                          guest_script_options("Script"),
                          {timeout_option("30m",
                                          "How long it may take; then the script gets TERM, "
-                                         "and KILL after 4 s")},
+                                         "and KILL after 2 s")},
                          api_options()}),
       .positionals = {"guest"},
       .words = "command",

@@ -77,7 +77,8 @@ ApiResult<AppState> read_app_state(const Budget& budget, ProxmoxApi& api, const 
   for (const Guest& guest : state.view.guests) {
     if (guest.is_template || guest.type != "qemu") continue;
     const bool has_tag = guest.has_tag(app_tag(app));
-    if (!has_tag && !is_name_of(guest.name, app)) continue;
+    // The inventory knows no name of one that was made in the last ten seconds.
+    if (!has_tag && !guest.name.empty() && !is_name_of(guest.name, app)) continue;
     if (!has_tag || !guest.has_tag(active_tag)) {
       unknown.push_back(guest);
       continue;

@@ -5,13 +5,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { no_swarm, registry, source, Stage, told } from './stage.mjs';
+import { CALL, no_swarm, PERMISSIONS, registry, source, Stage, told } from './stage.mjs';
 
 const stage = new Stage();
-const PERMISSIONS = 'permissions: { actions: read, checks: read, contents: read, deployments: write, statuses: write }\n';
 const SECRETS = (names) => names.map((name) => `      ${name}: \${{ secrets.${name} }}\n`).join('');
 const REACH = `      host: root@vm1.example.com\n      known-hosts: \${{ vars.KNOWN_HOSTS }}\n`;
-const CALL = (workflow) => `private-cloud-actions/private-cloud-actions/.github/workflows/${workflow}.yml@v0`;
 const deploy_workflow = (targets) => `name: deploy
 on: { push: { branches: ['**'] } }
 ${PERMISSIONS}jobs:

@@ -5,11 +5,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { answer_at, source, Stage, told } from './stage.mjs';
+import { answer_at, CALL, PERMISSIONS, source, Stage, told } from './stage.mjs';
 
 const stage = new Stage();
-const PERMISSIONS = 'permissions: { actions: read, checks: read, contents: read, deployments: write, statuses: write }\n';
-const CALL = (workflow) => `private-cloud-actions/private-cloud-actions/.github/workflows/${workflow}.yml@v0`;
 const REACH = '      proxmox-api: ${{ vars.PROXMOX_API }}\n      proxmox-ca: ${{ vars.PROXMOX_CA }}\n';
 const SECRETS = (...names) => `    secrets:\n${names.map((name) => `      ${name}: \${{ secrets.${name} }}\n`).join('')}`;
 const deploy_workflow = (targets = 'proxmox', more = '') => `name: deploy

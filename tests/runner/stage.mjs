@@ -24,6 +24,10 @@ export const source = path.resolve(path.dirname(fileURLToPath(import.meta.url)),
 const cache = process.env.PCA_CACHE ?? path.join(process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), '.cache'), 'private-cloud-actions');
 export const registry = path.join(cache, 'docker-registry/usr/bin/docker-registry');
 
+// What a caller of the reusable workflows grants, and how it calls one.
+export const PERMISSIONS = 'permissions: { actions: read, checks: read, contents: read, deployments: write, statuses: write }\n';
+export const CALL = (workflow) => `${OWN}/.github/workflows/${workflow}.yml@v0`;
+
 const json_lines = (file) => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line)) : []);
 
 async function free_port() {

@@ -14,9 +14,9 @@
 #include "proxmox-deploy/contract.hpp"
 #include "proxmox-deploy/guest_health.hpp"
 #include "proxmox-deploy/image_store.hpp"
+#include "proxmox-deploy/one_guest.hpp"
 #include "proxmox-deploy/rights.hpp"
 #include "proxmox-deploy/snapshots.hpp"
-#include "runner/markdown.hpp"
 #include "runner/text_table.hpp"
 
 namespace pca::proxmox_deploy {
@@ -60,10 +60,6 @@ std::vector<Output> image_outputs() {
           {contract::node, "The node that took it"},
           {contract::changed, "1, or 0 where it was there"},
           {contract::duration_ms, "How long it took"}};
-}
-
-std::string example_of(const std::string& rest) {
-  return "proxmox-deploy image " + rest + " --api pve1.example.com --api-token-file token.txt";
 }
 
 std::string date_text(std::int64_t seconds) {
@@ -441,7 +437,7 @@ CommandSpec image_upload_command() {
       .positionals = {"file"},
       .outputs = image_outputs(),
       .examples = {{"A disk image that a job has built",
-                    example_of("upload shop-1.2.3.qcow2 --storage local --node pve1")}},
+                    example_of("image upload shop-1.2.3.qcow2 --storage local --node pve1")}},
   };
 }
 
@@ -468,9 +464,10 @@ CommandSpec image_download_url_command() {
       .positionals = {"url"},
       .outputs = image_outputs(),
       .examples = {{"A cloud image",
-                    example_of("download-url https://images.example.com/debian-12.qcow2 --checksum "
-                               "8c2d4e1f9a7b6053d1e4f8a2c7b90d36e5f1a8c4b2d7093e6f4a1c8b5d2e7f90 "
-                               "--storage shared")}},
+                    example_of(
+                        "image download-url https://images.example.com/debian-12.qcow2 --checksum "
+                        "8c2d4e1f9a7b6053d1e4f8a2c7b90d36e5f1a8c4b2d7093e6f4a1c8b5d2e7f90 "
+                        "--storage shared")}},
   };
 }
 
@@ -493,8 +490,9 @@ CommandSpec image_oci_pull_command() {
       .positionals = {"reference"},
       .outputs = image_outputs(),
       .examples = {{"An image of one's own",
-                    example_of("oci-pull registry.example.com/acme/shop:1.2.3 --storage local "
-                               "--node pve1")}},
+                    example_of(
+                        "image oci-pull registry.example.com/acme/shop:1.2.3 --storage local "
+                        "--node pve1")}},
   };
 }
 
@@ -507,7 +505,7 @@ CommandSpec image_list_command() {
                          api_options()}),
       .stdout_use = StdoutUse::result,
       .outputs = {{contract::node, "The node that was asked"}},
-      .examples = {{"On one node", example_of("list --storage local --node pve1")}},
+      .examples = {{"On one node", example_of("image list --storage local --node pve1")}},
   };
 }
 
@@ -540,8 +538,9 @@ CommandSpec image_prune_command() {
                   {contract::node, "The node that was asked"},
                   {contract::duration_ms, "How long it took"}},
       .examples = {{"All but the last five of what jobs have built",
-                    example_of("prune --storage local --node pve1 --images 'shop-*.qcow2' --keep "
-                               "5")}},
+                    example_of(
+                        "image prune --storage local --node pve1 --images 'shop-*.qcow2' --keep "
+                        "5")}},
   };
 }
 

@@ -2,12 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+
 #include "base/backoff.hpp"
+#include "base/text.hpp"
 #include "proxmox-deploy/tasks.hpp"
 
 namespace pca::proxmox_deploy {
 
 namespace {
+
+constexpr std::size_t longest_words = 300;
 
 // What the agent says of a command whose end it has told: from QEMU 8.2 on, and before.
 bool is_forgotten(const Error& error) {
@@ -16,6 +21,18 @@ bool is_forgotten(const Error& error) {
 }
 
 }  // namespace
+
+std::vector<std::string> shell_words(std::string_view code, std::vector<std::string> arguments) {
+  std::vector<std::string> words{"/bin/sh", "-c", std::string(code), "sh"};
+  std::move(arguments.begin(), arguments.end(), std::back_inserter(words));
+  return words;
+}
+
+std::string last_line(std::string_view text) {
+  const auto lines = split_list(text);
+  return lines.empty() ? std::string()
+                       : visible(cut_utf8(to_valid_utf8(lines.back()), longest_words));
+}
 
 std::optional<AgentExit> parse_exec_status(const Json& status) {
   const Json* result = status.find("result");

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "proxmox-deploy/cluster_view.hpp"
@@ -15,6 +16,10 @@ struct AgentProgram {
   bool has_secrets = false;  // the request is wiped
 };
 
+// The words that run `code` by the guest's sh, with $1, $2, ...
+[[nodiscard]] std::vector<std::string> shell_words(std::string_view code,
+                                                   std::vector<std::string> arguments = {});
+
 // How a command in a guest ended. All text is the guest's.
 struct AgentExit {
   int code = 0;  // 128 and its number where a signal ended it
@@ -22,6 +27,9 @@ struct AgentExit {
   std::string err = {};
   bool is_cut = false;  // it printed more than the agent keeps
 };
+
+// The last line of what a guest printed, made visible and short; empty where there is none.
+[[nodiscard]] std::string last_line(std::string_view text);
 
 // Starts a program in a guest by its agent; its number there. Errors: failed (no agent, exec is
 // disabled in the guest), permission, outcome_unknown (it may run), unreachable.

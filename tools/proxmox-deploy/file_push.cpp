@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <set>
 
@@ -56,17 +55,6 @@ if [ -e "$1" ]; then
 fi
 chmod "${mode:-$6}" "$2" && mv -f "$2" "$1"
 )sh";
-
-std::vector<std::string> shell_words(std::string_view code, std::vector<std::string> arguments) {
-  std::vector<std::string> words{"/bin/sh", "-c", std::string(code), "sh"};
-  std::move(arguments.begin(), arguments.end(), std::back_inserter(words));
-  return words;
-}
-
-std::string last_line(const std::string& text) {
-  const auto lines = split_list(text);
-  return lines.empty() ? std::string("it says nothing") : shown(to_valid_utf8(lines.back()));
-}
 
 class Pushing {
  public:

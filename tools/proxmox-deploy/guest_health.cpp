@@ -19,13 +19,6 @@ namespace {
 
 constexpr Milliseconds one_check{5000};
 constexpr Milliseconds one_command{30'000};
-constexpr std::size_t longest_words = 300;
-
-std::string last_line(const std::string& text) {
-  const auto lines = split_list(text);
-  return lines.empty() ? std::string()
-                       : visible(cut_utf8(to_valid_utf8(lines.back()), longest_words));
-}
 
 class Probe {
  public:
@@ -60,7 +53,7 @@ class Probe {
  private:
   ApiResult<std::optional<std::string>> run(const Budget& budget) {
     const auto end = agent_exec(budget.at_most(one_command), api_, guest_,
-                                {.words = {"/bin/sh", "-c", rules_.command}});
+                                {.words = shell_words(rules_.command)});
     if (!end) {
       // A command that was not heard of is asked again: it only looks.
       const bool may_come = end.error().transient || end.error().kind == ErrorKind::unreachable ||

@@ -77,11 +77,7 @@ echo $code >"$d/code.new" && mv "$d/code.new" "$d/code"
 tell "$d" 1 1
 )sh";
 
-std::vector<std::string> shell_words(std::string_view code, std::vector<std::string> arguments) {
-  std::vector<std::string> words{"/bin/sh", "-c", fmt::format("code={}{}", tell, code), "sh"};
-  std::move(arguments.begin(), arguments.end(), std::back_inserter(words));
-  return words;
-}
+std::string with_tell(std::string_view code) { return fmt::format("code={}{}", tell, code); }
 
 // A script on its way. Its folder's name is chosen here, so that it can be ended, or kept from
 // beginning, whatever became of the answer to its start.
@@ -112,7 +108,7 @@ class GuestScript {
     text.text += script.script;
     text.text += '\n';
     AgentProgram program{
-        .words = shell_words(launch, {folder_, std::string(shell_word(script.shell))}),
+        .words = shell_words(with_tell(launch), {folder_, std::string(shell_word(script.shell))}),
         .input = base64_encode(
             {reinterpret_cast<const std::uint8_t*>(text.text.data()), text.text.size()}),
         .has_secrets = true};
@@ -169,9 +165,9 @@ class GuestScript {
   std::optional<End> read_last_words(const AgentExit& exit) {
     const auto news = parse_script_news(exit.out);
     if (news && news->state == ScriptNews::State::ended) return take(*news, 0, 0);
-    const auto lines = split_lines(exit.err);
-    const std::string words = lines.empty() ? fmt::format("its shell ended with {}", exit.code)
-                                            : shown(to_valid_utf8(lines.back()));
+    const std::string said = last_line(exit.err);
+    const std::string words =
+        said.empty() ? fmt::format("its shell ended with {}", exit.code) : said;
     if (news || exit.code != 1) return nobody_knows("the script's end could not be noted", words);
     return End(ApiFailure(
         failed(fmt::format("the script could not be run in guest {}: {}", guest_.text(), words),
@@ -184,9 +180,10 @@ class GuestScript {
       const std::size_t out = out_told_;
       const std::size_t err = err_told_;
       PCA_TRY(const AgentExit exit,
-              agent_exec(budget, api_, guest_,
-                         {.words = shell_words("tell \"$@\"", {folder_, std::to_string(out + 1),
-                                                               std::to_string(err + 1)})}));
+              agent_exec(
+                  budget, api_, guest_,
+                  {.words = shell_words(with_tell("tell \"$@\""), {folder_, std::to_string(out + 1),
+                                                                   std::to_string(err + 1)})}));
       const auto news = parse_script_news(exit.out);
       if (!news) return {ApiFailure(news.error())};
       if (news->state == ScriptNews::State::absent) {

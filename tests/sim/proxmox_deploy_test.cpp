@@ -382,6 +382,24 @@ TEST_F(ProxmoxDeploy, ANewGuestIsSetUpByItsAgentBeforeItHasToBeHealthy) {
   }
 }
 
+// The runner kills what is not done soon: the snapshot comes first, not the script's own end.
+TEST_F(ProxmoxDeploy, ACancelOfAnUpdateGoesBackThoughItsScriptDoesNotWantToEnd) {
+  first();
+  const auto without_generation = [](const Json& state) {
+    return std::regex_replace(state.dump(), std::regex(R"("vmgenid":"[^"]*")"), "");
+  };
+  const Json before = cluster.state();
+  Process process = step.start("update", {"--name", "web", "--no-health", "--script",
+                                          "trap '' TERM INT; echo changed >/srv/it; echo ready\n"
+                                          "while :; do sleep 1; done"});
+  ASSERT_TRUE(process.wait_for("ready\n", std::chrono::seconds(30))) << process.out();
+  process.interrupt();
+  const auto done = step.result_of(process);
+  EXPECT_EQ(done.code, 130) << done.all();
+  EXPECT_EQ(done.all().find("given up"), std::string::npos) << done.all();
+  EXPECT_EQ(without_generation(cluster.state()), without_generation(before)) << done.all();
+}
+
 TEST_F(ProxmoxDeploy, AWriteWhoseAnswerSomebodyOnTheWayGaveUpOnIsUnknown) {
   const ProxmoxStep root(cluster, SandboxProxmox::root_token);
   for (const auto& [status, code] :

@@ -19,10 +19,13 @@ ApiResult<> wait_for_agent(const Budget& budget, ProxmoxApi& api, const Guest& g
     const auto answer =
         api.ask(budget, {.method = "POST",
                          .path = guest_path(guest.node, guest.type, guest.vmid, "/agent/ping"),
-                         .node = guest.node,
-                         .find_done = [](const Budget&) { return std::optional<Json>(Json()); }});
+                         .node = guest.node});
     if (answer) return {};
-    if (answer.error().trouble != Trouble::agent_away) return answer.error();
+    const ApiFailure& error = answer.error();
+    const bool may_come = error.trouble == Trouble::agent_away ||
+                          error.kind == ErrorKind::outcome_unknown ||
+                          error.kind == ErrorKind::unreachable;
+    if (!may_come) return error;
     if (const auto waited = pause_for(budget, agent_pause); !waited) {
       return {ApiFailure(
           budget.check(fmt::format("waiting for the agent of guest {}", guest.text())).error())};
@@ -71,7 +74,7 @@ ApiResult<> provision_guest(const Budget& budget, ToolContext& context, ProxmoxA
   }
   if (!provision.script) return {};
   context.reporter.info(fmt::format("Running the script in guest {}", guest.text()));
-  PCA_TRY(const int code, run_and_show(budget, context, api, guest, *provision.script));
+  PCA_TRY(const int code, run_and_show(budget, context, api, guest, *provision.script, false));
   if (code == 0) return {};
   return {ApiFailure(failed(fmt::format("the script ended with {} in guest {}", code, guest.text()),
                             "What it printed is in the log."))};

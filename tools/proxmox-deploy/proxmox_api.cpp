@@ -189,25 +189,14 @@ std::vector<std::size_t> ProxmoxApi::hosts_for(const std::string& node) const {
 
 ApiResult<std::optional<Json>> ProxmoxApi::look_whether_done(const Budget& budget,
                                                              const ApiRequest& request,
-                                                             const Exchange& lost) {
+                                                             const Error& error,
+                                                             bool may_be_repeated) {
   if (request.find_done && !budget.is_over()) {
     auto found = request.find_done(budget);
     if (found && *found) return found;
-    // Nobody knows whether a server that was not heard of still works on it.
-    if (found && lost.trace.reused && !lost.trace.answered) return std::optional<Json>();
+    if (found && may_be_repeated) return std::optional<Json>();
   }
-  return ApiFailure(lost_write(request, lost.response.error()));
-}
-
-ApiResult<Json> ProxmoxApi::find_lost(const Budget& budget, const ApiRequest& request,
-                                      const Error& error) {
-  if (request.find_done && !budget.is_over()) {
-    auto found = request.find_done(budget);
-    if (found && *found) return **std::move(found);
-  }
-  Error lost = error;
-  lost.kind = ErrorKind::unreachable;
-  return ApiFailure(lost_write(request, lost));
+  return ApiFailure(lost_write(request, error));
 }
 
 ApiResult<Json> ProxmoxApi::ask(const Budget& budget, const ApiRequest& request) {
@@ -242,7 +231,9 @@ ApiResult<Json> ProxmoxApi::ask(const Budget& budget, const ApiRequest& request)
       const int status = done.response->status;
       auto answer = read(request, *std::move(done.response));
       if (answer || is_question || !has_given_up(status, answer.error())) return answer;
-      return find_lost(budget, request, answer.error());
+      const Error lost = unreachable(answer.error().message);
+      PCA_TRY(auto found, look_whether_done(budget, request, lost, false));
+      return *std::move(found);
     }
     Error error = done.response.error();
     const bool is_over = error.kind == ErrorKind::cancelled || budget.is_over();
@@ -250,7 +241,9 @@ ApiResult<Json> ProxmoxApi::ask(const Budget& budget, const ApiRequest& request)
                                   (error.kind == ErrorKind::permission && !host.is_given);
     if (is_over || !may_be_elsewhere) return ApiFailure(std::move(error));
     if (done.trace.sent && !is_question) {
-      PCA_TRY(auto found, look_whether_done(budget, request, done));
+      // Only a connection that had ended before is sure to have taken nothing.
+      const bool was_closed = done.trace.reused && !done.trace.answered;
+      PCA_TRY(auto found, look_whether_done(budget, request, error, was_closed));
       if (found) return *std::move(found);
       if (was_repeated) return ApiFailure(lost_write(request, error));
       was_repeated = true;

@@ -113,12 +113,12 @@ class ProxmoxApi {
   [[nodiscard]] Exchange exchange(const Budget& budget, Host& host, const ApiRequest& request);
   [[nodiscard]] std::vector<std::size_t> hosts_for(const std::string& node) const;
   [[nodiscard]] ApiResult<Json> read(const ApiRequest& request, HttpResponse response);
-  // What a write came to whose answer is that somebody gave up on one.
-  [[nodiscard]] ApiResult<Json> find_lost(const Budget& budget, const ApiRequest& request,
-                                          const Error& error);
+  // What a write that was not heard of answered, when it took effect; nothing where it may be sent
+  // again; else that nobody knows.
   [[nodiscard]] ApiResult<std::optional<Json>> look_whether_done(const Budget& budget,
                                                                  const ApiRequest& request,
-                                                                 const Exchange& lost);
+                                                                 const Error& error,
+                                                                 bool may_be_repeated);
 
   ApiWay way_;
   std::function<void(const std::string&)> say_;

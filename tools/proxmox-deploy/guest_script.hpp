@@ -27,7 +27,8 @@ inline constexpr std::size_t longest_guest_script = std::size_t{45} * 1024;
 // at a cancel the script gets TERM, and KILL after 2 s, with all that it has started in its
 // session. Errors: failed (no agent, exec is disabled in the guest, the guest has no setsid or
 // base64), permission, unreachable and cancelled (it was ended, or it never began), outcome_unknown
-// (nobody can tell whether it runs on).
+// (nobody can tell whether it runs on). Whoever takes the whole guest back has little time at a
+// cancel: without `waits_for_end` the script is told to end, and nobody waits until it has.
 [[nodiscard]] ApiResult<int> run_in_guest(const Budget& budget, ProxmoxApi& api, const Guest& guest,
                                           const ShellScript& script, const ScriptOutput& output,
                                           bool waits_for_end = true);

@@ -90,8 +90,7 @@ ApiResult<Store> find_store(const Budget& budget, ToolContext& context, const Ap
 std::string read_image_name(const Inputs& inputs, const std::string& fallback, bool needs_name,
                             BadInputs& bad) {
   const std::string name = inputs.has("image") ? inputs.text("image") : fallback;
-  const bool is_named = inputs.has("image") || !fallback.empty();
-  if ((is_named || needs_name) && !is_image_name(name)) {
+  if ((inputs.has("image") || needs_name) && !is_image_name(name)) {
     bad.add("image", fmt::format("{} is no name of an image", shown(name)),
             "Write letters, digits and -_.+~, with .iso or .img, .tar.gz, .tar.xz or .tar.zst, "
             ".qcow2, .raw, .vmdk or .ova at the end.");
@@ -264,12 +263,8 @@ Result<int> run_download_url(ToolContext& context, Inputs& inputs, BadInputs& ba
 }
 
 bool has_oci(const ProxmoxApi& api) {
-  const std::string& version = api.version();
-  const std::size_t dot = version.find('.');
-  const auto minor =
-      parse_integer(std::string_view(version).substr(std::min(dot, version.size() - 1) + 1,
-                                                     version.find('.', dot + 1) - dot - 1),
-                    0, 1000);
+  const auto parts = split(api.version(), '.');
+  const auto minor = parse_integer(parts.size() > 1 ? parts[1] : "", 0, 1000);
   return api.major_version() > 9 || (api.major_version() == 9 && minor && *minor >= 1);
 }
 

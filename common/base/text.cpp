@@ -29,13 +29,16 @@ constexpr std::array<Unit, 5> time_units{{{"ms", 1},
                                           {"m", 60ULL * 1000},
                                           {"h", 60ULL * 60 * 1000},
                                           {"d", 24ULL * 60 * 60 * 1000}}};
-constexpr std::array<Unit, 4> size_units{
-    {{"B", 1}, {"KiB", 1ULL << 10}, {"MiB", 1ULL << 20}, {"GiB", 1ULL << 30}}};
+constexpr std::array<Unit, 5> size_units{
+    {{"B", 1}, {"KiB", 1ULL << 10}, {"MiB", 1ULL << 20}, {"GiB", 1ULL << 30}, {"TiB", 1ULL << 40}}};
+// Sums of two such values are far from an overflow, also in nanoseconds.
+constexpr std::uint64_t longest_time = std::numeric_limits<std::int64_t>::max() / 1'000'000'000;
+constexpr std::uint64_t largest_size = 1ULL << 53;
 
-// Whole numbers of a unit; `most` keeps sums of two such values far from an overflow.
+// Whole numbers of a unit, up to `most` of the smallest one.
 Result<std::uint64_t> parse_with_unit(std::string_view text, std::span<const Unit> units,
-                                      std::string_view what, std::string_view examples) {
-  constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max() / 1'000'000'000;
+                                      std::uint64_t most, std::string_view what,
+                                      std::string_view examples) {
   const std::string hint = fmt::format("Write a whole number and a unit: {}.", examples);
   std::uint64_t number = 0;
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -152,7 +155,7 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
 
 Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
   PCA_TRY(const std::uint64_t value,
-          parse_with_unit(text, time_units, "duration", "90s, 15m, 6h, 7d or 250ms"));
+          parse_with_unit(text, time_units, longest_time, "duration", "90s, 15m, 6h, 7d or 250ms"));
   return std::chrono::milliseconds{static_cast<std::int64_t>(value)};
 }
 
@@ -163,7 +166,7 @@ std::string format_duration(std::chrono::milliseconds value) {
 }
 
 Result<std::uint64_t> parse_size(std::string_view text) {
-  return parse_with_unit(text, size_units, "size", "64KiB, 2MiB, 1GiB or 512B");
+  return parse_with_unit(text, size_units, largest_size, "size", "64KiB, 2MiB, 1GiB or 512B");
 }
 
 std::string format_size(std::uint64_t bytes) { return format_with_unit(bytes, size_units, "B"); }

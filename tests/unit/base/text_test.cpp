@@ -79,6 +79,9 @@ TEST(Text, SizesNeedAUnit) {
   EXPECT_EQ(parse_size("64KiB"), 65536U);
   EXPECT_EQ(parse_size("2MiB"), 2U << 20);
   EXPECT_EQ(parse_size("1GiB"), 1U << 30);
+  EXPECT_EQ(parse_size("384GiB"), 384ULL << 30);
+  EXPECT_EQ(parse_size("8192TiB"), 1ULL << 53);
+  EXPECT_EQ(parse_size("8193TiB").error().message, "\"8193TiB\" is too large");
   EXPECT_EQ(format_size(65536), "64KiB");
   EXPECT_EQ(format_size(1000), "1000B");
   EXPECT_EQ(format_size(0), "0B");

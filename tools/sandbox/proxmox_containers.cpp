@@ -71,7 +71,9 @@ Outcome<> create_container(Cluster& cluster, Call& call) {
     if (is_bare) value = call.text("storage", "local") + ":" + value;
   }
   PCA_CHECK(change_config(cluster, filled, guest));
-  guest.config["lock"] = "create";
+  // Until its root is unpacked its configuration says nothing but that.
+  Config made_config = std::move(guest.config);
+  guest.config = {{"lock", "create"}};
   if (call.has("pool")) cluster.pool_of_guest[fmt::format("/vms/{}", vmid)] = call.text("pool");
   if (replaces && cluster.guests.contains(vmid)) remove_guest(cluster, vmid, false);
   cluster.guests[vmid] = std::move(guest);
@@ -81,16 +83,19 @@ Outcome<> create_container(Cluster& cluster, Call& call) {
                      .id = std::to_string(vmid),
                      .needs = vmid,
                      .time = timing::unpack.time,
-                     .finish = [&cluster, vmid, starts]() -> Outcome<void> {
+                     .finish = [&cluster, vmid, starts, made_config]() -> Outcome<void> {
                        Guest& made = cluster.guests.at(vmid);
-                       made.config.erase("lock");
+                       made.config = made_config;
                        if (starts) run(cluster, made);
                        return {};
                      },
                      .is_made_early = true,
                      .abandon =
-                         [&cluster, vmid] {
-                           if (cluster.guests.contains(vmid)) remove_guest(cluster, vmid, true);
+                         [&cluster, vmid, made_config] {
+                           const auto made = cluster.guests.find(vmid);
+                           if (made == cluster.guests.end()) return;
+                           made->second.config = made_config;  // its volumes go, too
+                           remove_guest(cluster, vmid, true);
                          },
                      .log = {fmt::format("extracting archive '/var/lib/vz/template/cache/{}'",
                                          archive.substr(archive.rfind('/') + 1))}});
@@ -180,35 +185,65 @@ Outcome<> destroy(Cluster& cluster, Call& call) { return destroy_guest(cluster, 
 Outcome<> resize(Cluster& cluster, Call& call) { return resize_disk(cluster, call, true); }
 Outcome<> to_template(Cluster& cluster, Call& call) { return make_template(cluster, call, true); }
 
+// What stands against it, in the order of the real one.
+Outcome<void> check_giving(Cluster& cluster, int vmid, const std::string& key, int target,
+                           const std::string& new_key) {
+  if (key == "rootfs" || new_key == "rootfs") {
+    return server_error("Cannot move to/from 'rootfs'");
+  }
+  const auto from = cluster.guests.find(vmid);
+  const auto to = cluster.guests.find(target);
+  for (const auto& [id, found] : {std::pair(vmid, from), std::pair(target, to)}) {
+    if (found == cluster.guests.end() || !found->second.is_container)
+      return server_error(fmt::format("could not find CT {}", id));
+  }
+  if (from->second.node != to->second.node) {
+    return server_error(fmt::format("Both containers need to be on the same node ({} != {})",
+                                    from->second.node, to->second.node));
+  }
+  PCA_CHECK(check_lock(from->second));
+  PCA_CHECK(check_lock(to->second));
+  for (const auto& found : {from, to}) {
+    if (found->second.value("template") == "1")
+      return server_error("Can't move volumes from or to template CT");
+  }
+  const std::string volume = volume_of(from->second.value(key));
+  if (volume.empty()) {
+    return server_error(fmt::format("volume '{}' for container '{}' does not exist", key, vmid));
+  }
+  if (!to->second.value(new_key).empty()) {
+    return server_error(fmt::format("Target volume key '{}' is already in use for container '{}'",
+                                    new_key, target));
+  }
+  for (const auto& [name, snapshot] : from->second.snapshots) {
+    const auto kept = snapshot.config.find(key);
+    if (kept != snapshot.config.end() && volume_of(kept->second) == volume)
+      return server_error("Cannot move volume used by a snapshot to another container");
+  }
+  if (from->second.status != "stopped" && !key.starts_with("unused")) {
+    return server_error(
+        "Cannot move in-use volume while the source CT is running - detach or shutdown first");
+  }
+  return {};
+}
+
 // Gives a data volume to another container.
 Outcome<> move_volume(Cluster& cluster, Call& call) {
   PCA_TRY(Guest * guest, cluster.guest_of(call, true));
   const std::string key = call.text("volume");
-  const std::string volume = volume_of(guest->value(key));
-  if (volume.empty()) return server_error(fmt::format("volume '{}' does not exist", key));
   if (!call.has("target-vmid")) return bad_parameter("storage", "missing target storage");
   const int target = static_cast<int>(call.number("target-vmid"));
-  const auto found = cluster.guests.find(target);
-  if (found == cluster.guests.end() || found->second.node != guest->node) {
-    return server_error(fmt::format("CT {} does not exist on node '{}'", target, guest->node));
-  }
   PCA_CHECK(
       cluster.permissions.require(call.user, fmt::format("/vms/{}", target), "VM.Config.Disk"));
   const int vmid = guest->vmid;
   const std::string new_key = call.text("target-volume", key);
-  if (!found->second.value(new_key).empty()) {
-    return server_error(fmt::format("Target volume key '{}' is already in use", new_key));
-  }
+  PCA_CHECK(check_giving(cluster, vmid, key, target, new_key));
   return start_task(cluster, call,
                     {.type = "move_volume",
-                     .id = std::to_string(vmid),
+                     .id = fmt::format("{}-{}>{}-{}", vmid, key, target, new_key),
                      .locks = vmid,
-                     .begin = [&cluster, vmid, key]() -> Outcome<void> {
-                       PCA_CHECK(check_lock(cluster.guests.at(vmid)));
-                       if (cluster.guests.at(vmid).status != "stopped" && key == "rootfs") {
-                         return server_error("cannot move active rootfs");
-                       }
-                       return {};
+                     .begin = [&cluster, vmid, key, target, new_key]() -> Outcome<void> {
+                       return check_giving(cluster, vmid, key, target, new_key);
                      },
                      .time = timing::configure.time,
                      .finish = [&cluster, vmid, key, target, new_key]() -> Outcome<void> {

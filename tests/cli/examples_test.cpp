@@ -61,6 +61,7 @@ class Examples : public ::testing::Test {
     home_.write("nftables.conf", "flush ruleset\n");
     home_.write("app.conf", "colour = blue\n");
     home_.write("shop-1.2.3.qcow2", "a disk");
+    home_.write("firewall.yml", "- {action: ACCEPT, proto: tcp, dport: 5432}\n");
     fs::create_directory(home_.path("dist"));
     script("ssh",
            "for word; do case $word in ProxyCommand=*) command=${word#*=};; esac; done\n"

@@ -417,6 +417,9 @@ std::vector<Action> all_actions() {
       {"proxmox-deploy", "proxmox-deploy", "deploy", "proxmox-deploy",
        "Makes a new guest of a template on Proxmox VE for each release, and switches to it once it "
        "is healthy; a failure leaves the old one serving"},
+      {"proxmox-deploy", "proxmox-deploy-lxc", "lxc deploy", "proxmox-deploy-lxc",
+       "Makes a new container on Proxmox VE for each release, which takes over the data of the one "
+       "before; a failure gives them back"},
       {"proxmox-deploy", "proxmox-deploy-preview", "preview up", "proxmox-deploy-preview",
        "Deploys a branch to guests of its own on Proxmox VE, beside production and all other "
        "branches"},

@@ -468,7 +468,7 @@ TEST_F(ProxmoxDeploy, AFirstDeployWaitsForAnotherThatMayBeAboutToSwitch) {
     const std::string smbios = cluster.data("GET", guest + "/config").text_of("smbios1");
     const auto rival = [&](const std::string& phase, const std::string& tags) {
       const std::string record =
-          R"(<!-- proxmox-deploy {"v":1,"app":"web","name":"web-ccccccc","uuid":")" +
+          R"(<!-- proxmox-deploy {"v":1,"app":"web","name":"web-ccccccc","identity":")" +
           smbios.substr(smbios.find('=') + 1, 36) + R"(","phase":")" + phase +
           R"(","run":"rival","lock":{"run":"rival","until":"2099-01-01T00:00:00Z"}} -->)";
       const std::string form =

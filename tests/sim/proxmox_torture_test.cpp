@@ -151,7 +151,8 @@ TEST_F(ProxmoxTorture, ARunThatDiesInTheMiddleOfTheSwitchIsSettledByTheNext) {
   // not.
   cluster.fault(R"({"kind": "request-hangs", "request": "PUT *config", "nth": 4})");
   Process process = step.start_deploy();
-  ASSERT_TRUE(comes_true([&] { return actives() == 2; })) << process.out();
+  ASSERT_TRUE(comes_true([&] { return actives() == 2; }, std::chrono::seconds(60)))
+      << process.out();
   process.send(SIGKILL);
   (void)step.result_of(process);
   cluster.no_faults();

@@ -118,6 +118,12 @@ std::vector<std::string> notes_of(const AppState& state, UtcTime now) {
   if (state.active && state.active->record.hold) {
     notes.push_back(describe_hold(*state.active->record.hold));
   }
+  if (state.active && state.active->record.data_move) {
+    notes.push_back(fmt::format(
+        "data of guest {} are on their way to guest {}; the next deploy or rollback gives them "
+        "back unless a run is at it",
+        state.active->guest.text(), state.active->record.data_move->vmid));
+  }
   for (const OwnGuest& own : state.left_active) {
     notes.push_back(
         fmt::format("guest {} is active, too: a switch ended half-way; the next deploy "

@@ -16,6 +16,11 @@ std::vector<Option> joined(std::vector<std::vector<Option>> parts) {
   return all;
 }
 
+std::vector<Output> joined_outputs(std::vector<Output> all, std::vector<Output> more) {
+  for (Output& one : more) all.push_back(std::move(one));
+  return all;
+}
+
 std::vector<Option> switch_options() {
   const std::string group = "Switch";
   return {

@@ -21,5 +21,6 @@ inline constexpr std::size_t longest_reason = 500;
 [[nodiscard]] std::vector<Output> run_outputs(bool can_be_held);
 
 [[nodiscard]] std::vector<Option> joined(std::vector<std::vector<Option>> parts);
+[[nodiscard]] std::vector<Output> joined_outputs(std::vector<Output> all, std::vector<Output> more);
 
 }  // namespace pca::proxmox_deploy

@@ -76,7 +76,11 @@ ApiResult<AppState> AppRun::read_unlocked() {
     PCA_TRY(AppState state,
             read_app_state(Budget::of(reading_limit, context_.stop), api_, inputs_.app));
     const Json* locked = lock_in_force(state, api_.now());
-    if (locked == nullptr) return state;
+    if (locked == nullptr) {
+      if (!state.active || !state.active->record.data_move) return state;
+      PCA_CHECK(recover_data(*state.active));
+      continue;
+    }
     const std::string who = visible(describe_lock(locked->dump()));
     if (waiting.is_over() || waiting.left() <= lock_look) {
       return {ApiFailure(
@@ -92,6 +96,20 @@ ApiResult<AppState> AppRun::read_unlocked() {
       return {ApiFailure(waited.error())};
     }
   }
+}
+
+ApiResult<> AppRun::recover_data(const OwnGuest& active) {
+  context_.reporter.info(fmt::format(
+      "A run that is gone left the data of guest {} on their way to guest {}; they are given back",
+      active.guest.text(), active.record.data_move->vmid));
+  const Budget limit = Budget::of(inputs_.rollback_timeout, context_.stop);
+  auto locked = lock_.take(limit, active, lock_owner(inputs_.from, inputs_.command, {}, token_));
+  // Somebody else was faster: he is waited for.
+  if (!locked && locked.error().trouble == Trouble::changed) return {};
+  PCA_CHECK(std::move(locked));
+  auto given = give_data_back(limit, api_, tasks_, active.guest, inputs_.app);
+  auto released = lock_.release(Budget::of(cancelled_limit));
+  return given ? std::move(released) : std::move(given);
 }
 
 Result<> AppRun::check_hold(const AppState& state) const {
@@ -123,6 +141,7 @@ ApiResult<> AppRun::leave(const OwnGuest& own) {
   rest.releases.clear();
   rest.hold.reset();
   rest.lock.reset();
+  rest.data_move.reset();  // they have come to where they were to go
   Parameters down{{"tags", join_tags(with_tag(own.config.tags, active_tag, false))},
                   {"description", with_record(text_without_record(own.config.description), rest)}};
   if (truth_in(own.config.values, "onboot")) down.emplace_back("onboot", "0");
@@ -135,7 +154,8 @@ ApiResult<> AppRun::bring_up(const Guest& guest, const WayUp& way) {
     PCA_CHECK(in_phase("start", [&] { return start_guest(budget_, api_, tasks_, guest); }));
   }
   out_.ip = way.fixed_address;
-  if (out_.ip.empty() && (way.has_agent || inputs_.health.needs_address())) {
+  const bool tells_it = way.has_agent || guest.type == "lxc";  // a container needs none for that
+  if (out_.ip.empty() && (tells_it || inputs_.health.needs_address())) {
     PCA_CHECK(in_phase("address", [&]() -> ApiResult<> {
       PCA_TRY(out_.ip, wait_for_address(budget_, api_, guest, way.macs, inputs_.address));
       return {};
@@ -147,6 +167,18 @@ ApiResult<> AppRun::bring_up(const Guest& guest, const WayUp& way) {
     PCA_TRY(out_.health, wait_until_healthy(budget_, api_, guest, out_.ip, inputs_.health));
     context_.reporter.info("Health: " + out_.health);
     return {};
+  });
+}
+
+ApiResult<> AppRun::bring_data(const AppState& state, const Guest& to, const MountKeys& keys) {
+  if (keys.empty()) return {};
+  const OwnGuest& active = *state.active;
+  context_.reporter.info(fmt::format("Shutting guest {} down: its data volumes ({}) go to guest {}",
+                                     active.guest.text(), keys.size(), to.text()));
+  PCA_TRY(const OwnGuest own, lock_.check(budget_));
+  data_left_ = active.guest;
+  return in_phase("data", [&] {
+    return move_data(budget_, api_, tasks_, own, to, keys, inputs_.rules.shutdown_timeout);
   });
 }
 
@@ -285,6 +317,11 @@ ApiResult<> AppRun::take_back() {
     if (hooked_) then(run_hook(limit, *std::exchange(hooked_, std::nullopt), "back"));
     if (switched_) then(take_back_new(limit));
     if (left_) then(take_back_old(limit));
+    if (data_left_) {
+      auto given = give_data_back(limit, api_, tasks_, *data_left_, inputs_.app);
+      if (given) data_left_.reset();
+      then(std::move(given));
+    }
   }
   then(lock_.release(limit));
   return all;
@@ -292,7 +329,7 @@ ApiResult<> AppRun::take_back() {
 
 ApiResult<> AppRun::take_back_new(const Budget& budget) {
   PCA_TRY(const GuestConfig now, read_config(budget, api_, switched_->guest));
-  if (now.uuid == switched_->config.uuid) {
+  if (now.identity == switched_->config.identity) {
     Parameters back{{"tags", join_tags(switched_->config.tags)},
                     {"description", switched_->config.description}};
     if (!truth_in(switched_->config.values, "onboot")) back.emplace_back("delete", "onboot");

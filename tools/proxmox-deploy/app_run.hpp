@@ -9,6 +9,7 @@
 #include "deploy/provenance.hpp"
 #include "proxmox-deploy/app_lock.hpp"
 #include "proxmox-deploy/app_state.hpp"
+#include "proxmox-deploy/data_volumes.hpp"
 #include "proxmox-deploy/guest_actions.hpp"
 #include "proxmox-deploy/guest_address.hpp"
 #include "proxmox-deploy/guest_health.hpp"
@@ -47,7 +48,8 @@ class AppRun {
  public:
   AppRun(ToolContext& context, ProxmoxApi& api, const AppRunInputs& inputs);
 
-  // Reads the application until nobody has its lock; then `state` is what it was.
+  // Reads the application until nobody has its lock; then that is what it was. Data that a run
+  // which is gone left on their way are given back before.
   [[nodiscard]] ApiResult<AppState> read_unlocked();
   // Refuses what is on hold. Ok, or a conflict.
   [[nodiscard]] Result<> check_hold(const AppState& state) const;
@@ -65,6 +67,9 @@ class AppRun {
   };
   // Starts it, and waits until it has an address and is healthy.
   [[nodiscard]] ApiResult<> bring_up(const Guest& guest, const WayUp& way);
+  // Gives the active container's data volumes to another, which shuts the active one down.
+  [[nodiscard]] ApiResult<> bring_data(const AppState& state, const Guest& to,
+                                       const MountKeys& keys);
   // `to` (as its configuration says now) becomes the active one with this record, and the one that
   // is active ceases to be. A hold that was set or ended since `state` was read is kept so.
   [[nodiscard]] ApiResult<> switch_to(const OwnGuest& to, GuestRecord record,
@@ -74,7 +79,8 @@ class AppRun {
   // After the switch: the old one is drained and shut down, and what is too old is removed. What
   // fails of this is a warning.
   void retire(const AppState& state, const std::vector<Guest>& too_old);
-  // Before the switch, or after half of it: the old one is the active one, without a lock.
+  // Before the switch, or after half of it: the old one is the active one, with its data, without a
+  // lock.
   [[nodiscard]] ApiResult<> take_back();
 
   [[nodiscard]] Budget budget() const { return budget_; }
@@ -97,6 +103,7 @@ class AppRun {
   [[nodiscard]] ApiResult<> run_hook(const Budget& budget, const Guest& to,
                                      const std::string& direction);
   [[nodiscard]] ApiResult<> leave(const OwnGuest& own);
+  [[nodiscard]] ApiResult<> recover_data(const OwnGuest& active);
   [[nodiscard]] ApiResult<> take_back_new(const Budget& budget);
   [[nodiscard]] ApiResult<> take_back_old(const Budget& budget);
   void warn(std::string text) { out_.warnings.push_back(std::move(text)); }
@@ -112,6 +119,7 @@ class AppRun {
   std::optional<Clock::time_point> farewell_ends_;
   std::optional<OwnGuest> switched_;  // as it was before it was made the active one
   std::optional<OwnGuest> left_;      // as it was before it ceased to be
+  std::optional<Guest> data_left_;    // the container whose data are on their way
   std::optional<Guest> hooked_;       // the guest that the hook led to
   std::string old_vmid_;              // and whom it led away from
   bool has_switched_ = false;

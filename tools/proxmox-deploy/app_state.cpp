@@ -75,7 +75,7 @@ ApiResult<AppState> read_app_state(const Budget& budget, ProxmoxApi& api, const 
     if (!actives.empty()) state.active = actives.front();
   };
   for (const Guest& guest : state.view.guests) {
-    if (guest.is_template || guest.type != "qemu") continue;
+    if (guest.is_template) continue;
     const bool has_tag = guest.has_tag(app_tag(app));
     // The inventory knows no name of one that was made in the last ten seconds.
     if (!has_tag && !guest.name.empty() && !is_name_of(guest.name, app)) continue;

@@ -20,6 +20,25 @@ constexpr const char* first_example =
     " --api pve1.example.com --api-token-file token.txt --api-ca pve-root-ca.pem --name shop-web "
     "--template debian-12 --health-url http://{ip}:8080/healthz";
 
+Option on_failure_option() {
+  return {.name = "on-failure",
+          .type = OptionType::choice,
+          .default_value = "remove",
+          .help =
+              "What becomes of a guest that does not get healthy: removed, or kept for "
+              "people to look at until the next deploy",
+          .choices = {"remove", "keep"},
+          .group = "Switch"};
+}
+
+Option dry_run_option() {
+  return {.name = "dry-run",
+          .type = OptionType::boolean,
+          .default_value = "false",
+          .help = "Only show the plan",
+          .group = "Release"};
+}
+
 std::vector<Option> deploy_options() {
   return joined(
       {guest_options(),
@@ -27,21 +46,10 @@ std::vector<Option> deploy_options() {
        address_options(),
        health_options(),
        switch_options(),
-       {{.name = "on-failure",
-         .type = OptionType::choice,
-         .default_value = "remove",
-         .help = "What becomes of a guest that does not get healthy: removed, or kept for "
-                 "people to look at until the next deploy",
-         .choices = {"remove", "keep"},
-         .group = "Switch"}},
+       {on_failure_option()},
        commit_options("Release"),
        waiting_options(),
        api_options()});
-}
-
-std::vector<Output> joined_outputs(std::vector<Output> all, std::vector<Output> more) {
-  for (Output& one : more) all.push_back(std::move(one));
-  return all;
 }
 
 // Holds go by the time of a commit.
@@ -91,13 +99,7 @@ CommandSpec deploy_command() {
       .summary =
           "Makes a new guest of a template, and the active one of its application once it is "
           "healthy; until then the old one is not touched, and a failure removes the new one",
-      .options = joined({{app_option()},
-                         deploy_options(),
-                         {{.name = "dry-run",
-                           .type = OptionType::boolean,
-                           .default_value = "false",
-                           .help = "Only show the plan",
-                           .group = "Release"}}}),
+      .options = joined({{app_option()}, deploy_options(), {dry_run_option()}}),
       .outputs = run_outputs(true),
       .examples = {{"A new guest for this commit",
                     std::string("proxmox-deploy deploy") + first_example},
@@ -111,6 +113,32 @@ CommandSpec deploy_command() {
   };
 }
 
+CommandSpec container_deploy_command() {
+  return {
+      .name = "lxc deploy",
+      .summary =
+          "Makes a new container of a container template or an OCI image, and the active one of "
+          "its application once it is healthy; its data volumes come from the old one, which "
+          "serves on until then where there are none, and again when it fails",
+      .options = joined({{app_option()},
+                         container_options(),
+                         address_options(),
+                         container_health_options(),
+                         switch_options(),
+                         {on_failure_option()},
+                         commit_options("Release"),
+                         {dry_run_option()},
+                         waiting_options(),
+                         api_options()}),
+      .outputs = run_outputs(true),
+      .examples = {{"A new container for this commit, with the data of the one before",
+                    "proxmox-deploy lxc deploy --api pve1.example.com --api-token-file token.txt "
+                    "--api-ca pve-root-ca.pem --name shop-web --template "
+                    "local:vztmpl/shop_1.2.3.tar --storage local-zfs --data "
+                    "/var/lib/shop=local-zfs:8GiB --health-url http://{ip}:8080/healthz"}},
+  };
+}
+
 Result<int> run_deploy(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   const auto start = Clock::now();
   const bool is_plan = inputs.command() == "plan";
@@ -118,9 +146,13 @@ Result<int> run_deploy(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   DeployInputs given;
   const bool is_preview = inputs.command() == "preview up";
   std::string app = is_preview ? read_preview_name(context, inputs, bad) : read_app(inputs, bad);
-  given.spec = read_guest_spec(inputs, std::move(app), bad);
-  given.provision = read_provision(context, inputs, false, bad);
-  given.spec.provision = given.provision.digest();
+  if (inputs.command() == "lxc deploy") {
+    given.spec = read_container_spec(inputs, std::move(app), bad);
+  } else {
+    given.spec = read_guest_spec(inputs, std::move(app), bad);
+    given.provision = read_provision(context, inputs, false, bad);
+    given.spec.provision = given.provision.digest();
+  }
   given.run = read_app_run_inputs(context, inputs, bad);
   given.run.app = given.spec.app;
   given.run.address = given.spec.address;
@@ -128,7 +160,7 @@ Result<int> run_deploy(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   if (is_preview && inputs.has("branch")) given.run.from.branch = inputs.text("branch");
   given.run.rules.starts_on_boot = given.spec.starts_on_boot;
   given.keeps_failed = inputs.text("on-failure") == "keep";
-  given.is_plan = is_plan || (inputs.command() == "deploy" && inputs.flag("dry-run"));
+  given.is_plan = is_plan || (!is_preview && inputs.flag("dry-run"));
   read_commit(context, inputs, given.run.from, bad);
   if (!bad.empty()) return bad.to_error();
   learn_of_commit(context, given.run.from);

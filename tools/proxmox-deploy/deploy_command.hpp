@@ -6,6 +6,7 @@ namespace pca::proxmox_deploy {
 
 [[nodiscard]] CommandSpec plan_command();
 [[nodiscard]] CommandSpec deploy_command();
+[[nodiscard]] CommandSpec container_deploy_command();
 // Of a branch: its guests have a name of their own.
 [[nodiscard]] CommandSpec preview_up_command();
 // All of them.

@@ -40,37 +40,104 @@ void find_source(DeployPlan& plan, const GuestSpec& spec, const AppState& state)
   }
 }
 
+void check_node(DeployPlan& plan, const AppState& state, const std::string& input,
+                const std::string& name) {
+  const ClusterNode* node = state.view.find_node(name);
+  if (node == nullptr) {
+    const std::vector<std::string> names = state.view.node_names();
+    const std::string near = nearest(name, names);
+    plan.mistakes.push_back(fmt::format("{}: there is no node {}. The nodes are {}{}.", input,
+                                        shown(name), join(names, ", "),
+                                        near.empty() ? "" : "; did you mean " + near + "?"));
+  } else if (!node->is_online) {
+    plan.mistakes.push_back(fmt::format(
+        "{}: the node {} is offline. Bring it back, or choose another.", input, visible(name)));
+  }
+}
+
+// A token that sees no storages says nothing of them.
+bool has_storage(const AppState& state, const std::string& node, const std::string& name) {
+  return state.view.storages.empty() ||
+         std::any_of(state.view.storages.begin(), state.view.storages.end(),
+                     [&](const ClusterStorage& storage) {
+                       return storage.name == name && (storage.node == node || storage.is_shared);
+                     });
+}
+
+void check_storage(DeployPlan& plan, const AppState& state, const std::string& input,
+                   const std::string& name) {
+  if (has_storage(state, plan.node, name)) return;
+  std::set<std::string> names;
+  for (const ClusterStorage& storage : state.view.storages) names.insert(storage.name);
+  const std::vector<std::string> all(names.begin(), names.end());
+  plan.mistakes.push_back(fmt::format("{}: {} is not on {}. The token sees {}.", input, shown(name),
+                                      visible(plan.node), join(all, ", ")));
+}
+
+// --- of a container ---
+
+std::string storage_of(const std::string& volume) { return volume.substr(0, volume.find(':')); }
+
+// That of the active container, so that its data can follow; else the first that has what it needs.
+std::string node_for_container(const GuestSpec& spec, const AppState& state) {
+  if (!spec.node.empty()) return spec.node;
+  if (state.active) return state.active->guest.node;
+  std::string first;
+  for (const ClusterNode& node : state.view.nodes) {
+    if (!node.is_online) continue;
+    if (first.empty()) first = node.name;
+    if (has_storage(state, node.name, spec.storage) &&
+        has_storage(state, node.name, storage_of(spec.source))) {
+      return node.name;
+    }
+  }
+  return first;
+}
+
+void check_container(DeployPlan& plan, const GuestSpec& spec, const AppState& state) {
+  plan.node = node_for_container(spec, state);
+  check_node(plan, state, "node", plan.node);
+  check_storage(plan, state, "template", storage_of(spec.source));
+  check_storage(plan, state, "storage", spec.storage);
+  MountKeys wanted;
+  for (std::size_t i = 0; i < spec.data.size(); ++i) {
+    wanted.emplace_back(spec.data[i].path, fmt::format("mp{}", i));
+  }
+  if (state.active) {
+    auto moves = match_data(state.active->config, wanted);
+    if (moves) {
+      plan.moves = *std::move(moves);
+    } else {
+      plan.mistakes.push_back(
+          fmt::format("data: {}. {}", moves.error().message, moves.error().hint));
+    }
+    if (!plan.moves.empty() && state.active->guest.node != plan.node) {
+      plan.mistakes.push_back(fmt::format(
+          "node: the data are on {}, and go to no container of another node. Leave node out.",
+          visible(state.active->guest.node)));
+    }
+  }
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const bool comes = std::any_of(plan.moves.begin(), plan.moves.end(),
+                                   [&](const auto& one) { return one.second == wanted[i].second; });
+    if (comes) continue;
+    check_storage(plan, state, "data", spec.data[i].storage);
+    plan.fresh.push_back(wanted[i].second);
+  }
+}
+
+// --- of a VM ---
+
 void check_place(DeployPlan& plan, const GuestSpec& spec, const AppState& state) {
   plan.node = spec.node.empty() ? plan.source.node : spec.node;
-  const auto check_node = [&](const std::string& input, const std::string& name) {
-    const ClusterNode* node = state.view.find_node(name);
-    if (node == nullptr) {
-      const std::vector<std::string> names = state.view.node_names();
-      const std::string near = nearest(name, names);
-      plan.mistakes.push_back(fmt::format("{}: there is no node {}. The nodes are {}{}.", input,
-                                          shown(name), join(names, ", "),
-                                          near.empty() ? "" : "; did you mean " + near + "?"));
-    } else if (!node->is_online) {
-      plan.mistakes.push_back(fmt::format(
-          "{}: the node {} is offline. Bring it back, or choose another.", input, visible(name)));
-    }
-  };
-  if (!plan.source.node.empty()) check_node("template", plan.source.node);
-  if (!spec.node.empty() && spec.node != plan.source.node) check_node("node", spec.node);
-  if (!spec.storage.empty() && !state.view.storages.empty()) {
-    std::set<std::string> names;
-    bool is_there = false;
-    for (const ClusterStorage& storage : state.view.storages) {
-      names.insert(storage.name);
-      is_there = is_there ||
-                 (storage.name == spec.storage && (storage.node == plan.node || storage.is_shared));
-    }
-    if (!is_there) {
-      const std::vector<std::string> all(names.begin(), names.end());
-      plan.mistakes.push_back(fmt::format("storage: {} is not on {}. The token sees {}.",
-                                          shown(spec.storage), visible(plan.node),
-                                          join(all, ", ")));
-    }
+  if (!plan.source.node.empty()) check_node(plan, state, "template", plan.source.node);
+  if (!spec.node.empty() && spec.node != plan.source.node)
+    check_node(plan, state, "node", spec.node);
+  if (!spec.storage.empty()) check_storage(plan, state, "storage", spec.storage);
+  if (state.active && !state.active->config.data_volumes().empty()) {
+    plan.mistakes.push_back(fmt::format(
+        "name: the active guest {} is a container with data, which a VM cannot take over.",
+        state.active->guest.text()));
   }
   plan.is_full = spec.clone == CloneKind::full ||
                  (spec.clone == CloneKind::automatic && !spec.storage.empty());
@@ -88,17 +155,40 @@ std::vector<std::string> lines_of(const DeployPlan& plan, const GuestSpec& spec,
     lines.push_back(fmt::format("- guest {}: a run that is gone left it half-made", guest.text()));
   }
   lines.push_back(fmt::format(
-      "+ guest {} ({}) on {}: a {} clone of {}", plan.vmids.empty() ? 0 : plan.vmids.front(),
-      plan.guest_name, visible(plan.node), plan.is_full ? "full" : "linked", plan.source.text()));
+      "+ guest {} ({}) on {}: {}", plan.vmids.empty() ? 0 : plan.vmids.front(), plan.guest_name,
+      visible(plan.node),
+      spec.is_container()
+          ? "a container of " + visible(spec.source)
+          : fmt::format("a {} clone of {}", plan.is_full ? "full" : "linked", plan.source.text())));
   for (const auto& [key, value] : spec.config) {
-    lines.push_back(fmt::format("    {}: {}", key,
-                                key == "sshkeys" ? std::string("public keys") : visible(value)));
+    const bool is_keys = key == "sshkeys" || key == "ssh-public-keys";
+    lines.push_back(
+        fmt::format("    {}: {}", key, is_keys ? std::string("public keys") : visible(value)));
   }
-  if (spec.password != nullptr) lines.emplace_back("    cipassword: a secret");
+  if (spec.password != nullptr) {
+    lines.push_back(
+        fmt::format("    {}: a secret", spec.is_container() ? "password" : "cipassword"));
+  }
+  for (std::size_t i = 0; i < spec.data.size(); ++i) {
+    const auto move = std::find_if(plan.moves.begin(), plan.moves.end(), [&](const auto& one) {
+      return one.second == fmt::format("mp{}", i);
+    });
+    lines.push_back(
+        fmt::format("    data at {}: {}", visible(spec.data[i].path),
+                    move == plan.moves.end()
+                        ? fmt::format("a new volume of {} GiB on {}", spec.data[i].gibibytes,
+                                      visible(spec.data[i].storage))
+                        : fmt::format("{} of guest {}", move->first, state.active->guest.text())));
+  }
   for (const auto& [disk, size] : spec.disks) {
     lines.push_back(fmt::format("    {}: size {}", disk, size));
   }
   if (!spec.provision.empty()) lines.emplace_back("    set up by its agent");
+  if (!plan.moves.empty()) {
+    lines.push_back(fmt::format(
+        "~ guest {}: shut down, so that its data can go to the new one before that starts",
+        state.active->guest.text()));
+  }
   if (state.active) {
     lines.push_back(fmt::format("~ guest {}: {}, then it is shut down{}",
                                 state.active->guest.text(), rules.switch_text,
@@ -138,8 +228,12 @@ DeployPlan make_plan(const GuestSpec& spec, const Provenance& from, const AppSta
   DeployPlan plan;
   const std::string digest = spec.digest();
   plan.guest_name = spec.guest_name(from.commit);
-  find_source(plan, spec, state);
-  check_place(plan, spec, state);
+  if (spec.is_container()) {
+    check_container(plan, spec, state);
+  } else {
+    find_source(plan, spec, state);
+    check_place(plan, spec, state);
+  }
   plan.vmids = choose_vmids(spec, from.commit, state.view, most_tries);
   if (plan.vmids.empty()) {
     plan.mistakes.push_back(

@@ -6,6 +6,7 @@
 
 #include "deploy/provenance.hpp"
 #include "proxmox-deploy/app_state.hpp"
+#include "proxmox-deploy/data_volumes.hpp"
 #include "proxmox-deploy/guest_spec.hpp"
 
 namespace pca::proxmox_deploy {
@@ -13,10 +14,12 @@ namespace pca::proxmox_deploy {
 // What a deploy is going to do. Made by a pure function.
 struct DeployPlan {
   bool is_unchanged = false;  // the active guest is of this very revision (its health is open)
-  Guest source;               // the template
+  Guest source;               // the template, of a VM
   std::string node;           // where the new guest will run
   bool is_full = false;
   std::vector<std::int64_t> vmids;  // to try, in this order
+  MountKeys moves = {};             // data volumes of the active container, and where they go
+  std::vector<std::string> fresh;   // mount points that are made with the new one
   std::string guest_name;
   std::vector<Guest> to_remove;       // half-made ones of runs that are gone
   std::vector<Guest> too_old;         // beyond keep, once it is switched

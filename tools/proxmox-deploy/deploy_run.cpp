@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/backoff.hpp"
+#include "base/percent.hpp"
 #include "base/text.hpp"
 #include "proxmox-deploy/property_string.hpp"
 
@@ -129,13 +130,14 @@ class Deploying {
           fmt::format("Removing guest {}, which another run left half-made", guest.text()));
       PCA_CHECK(delete_own_guest(run_.budget(), api_, run_.tasks(), guest, spec_.app));
     }
-    PCA_CHECK(run_.in_phase("clone", [&] { return clone(); }));
+    PCA_CHECK(run_.in_phase(spec_.is_container() ? "create" : "clone", [&] { return make(); }));
     PCA_CHECK(run_.in_phase("configure", [&] { return configure(); }));
     // Without an active guest there is no lock but what this one says.
     if (!state_.active) {
       api_.set_heartbeat(lock_renewal, [this] { (void)renew_claim().has_value(); });
     }
     if (!spec_.disks.empty()) PCA_CHECK(run_.in_phase("resize", [&] { return resize(); }));
+    PCA_CHECK(run_.bring_data(state_, made_->guest, plan_.moves));
     AppRun::WayUp way{sets("net0") ? std::vector<std::string>() : made_->config.macs(),
                       spec_.fixed_address, has_agent()};
     if (!inputs_.provision.empty()) {
@@ -165,29 +167,34 @@ class Deploying {
                        .commit = inputs_.run.from.commit,
                        .spec = spec_.digest(),
                        .phase = std::string(phase_new),
-                       .run = run_.token()};
+                       .run = run_.token(),
+                       .fresh = plan_.fresh};
     record.lock =
         lock_until(lock_owner(inputs_.run.from, inputs_.run.command, record.release, run_.token()),
                    api_.now(), lease);
     return record;
   }
 
-  ApiResult<> clone() {
+  ApiResult<> make() {
     std::optional<ApiFailure> taken;
     for (const std::int64_t vmid : plan_.vmids) {
-      made_ = OwnGuest{{.vmid = vmid, .node = plan_.node, .name = plan_.guest_name}, {}, {}};
+      made_ = OwnGuest{
+          {.vmid = vmid, .type = spec_.type, .node = plan_.node, .name = plan_.guest_name}, {}, {}};
       context_.reporter.info(
-          fmt::format("Cloning {} to guest {}", plan_.source.text(), made_->guest.text()));
+          spec_.is_container()
+              ? fmt::format("Making container {} of {}", made_->guest.text(), visible(spec_.source))
+              : fmt::format("Cloning {} to guest {}", plan_.source.text(), made_->guest.text()));
       may_be_there_ = true;
       has_written_ = true;
-      auto end = run_.tasks().run(run_.budget(), clone_request(vmid),
-                                  [&](const Upid& task) { clone_task_ = task; });
+      auto end = run_.tasks().run(run_.budget(),
+                                  spec_.is_container() ? create_request(vmid) : clone_request(vmid),
+                                  [&](const Upid& task) { making_task_ = task; });
       if (end) {
-        clone_task_.reset();
+        making_task_.reset();
         return wait_until_made();
       }
       // One that time or a cancel cut off goes on by itself.
-      if (!run_.budget().is_over()) clone_task_.reset();
+      if (!run_.budget().is_over()) making_task_.reset();
       if (end.error().trouble != Trouble::id_taken) return std::move(end).error();
       // Whose it is, it is not ours.
       may_be_there_ = false;
@@ -215,23 +222,64 @@ class Deploying {
     if (plan_.is_full && !spec_.storage.empty()) parameters.emplace_back("storage", spec_.storage);
     if (!spec_.pool.empty()) parameters.emplace_back("pool", spec_.pool);
     // Its task is named after the template, as those of all other clones of it.
-    request.find_done = [this](const Budget& budget) -> ApiResult<std::optional<Json>> {
+    request.find_done = find_what_we_made();
+    return request;
+  }
+
+  // All that a container is to be is said in the call that makes it.
+  [[nodiscard]] ApiRequest create_request(std::int64_t vmid) {
+    ApiRequest request{.method = "POST",
+                       .path = fmt::format("/nodes/{}/lxc", percent_encoded(plan_.node)),
+                       .node = plan_.node,
+                       .has_secrets = spec_.password != nullptr,
+                       .find_done = find_what_we_made()};
+    Parameters& parameters = request.parameters;
+    parameters = {
+        {"vmid", std::to_string(vmid)},
+        {"ostemplate", spec_.source},
+        {"hostname", plan_.guest_name},
+        {"tags", join_tags(tags_of_new())},
+        {"description", with_record(spec_.description, new_record(run_.budget().left()))}};
+    parameters.insert(parameters.end(), spec_.config.begin(), spec_.config.end());
+    for (std::size_t i = 0; i < spec_.data.size(); ++i) {
+      const std::string key = fmt::format("mp{}", i);
+      const DataPath& data = spec_.data[i];
+      if (std::find(plan_.fresh.begin(), plan_.fresh.end(), key) == plan_.fresh.end()) continue;
+      parameters.emplace_back(
+          key, fmt::format("{}:{},mp={},backup=1", data.storage, data.gibibytes, data.path));
+    }
+    if (!spec_.pool.empty()) parameters.emplace_back("pool", spec_.pool);
+    if (spec_.password != nullptr) {
+      parameters.emplace_back("password", std::string(spec_.password->expose()));
+    }
+    return request;
+  }
+
+  [[nodiscard]] std::vector<std::string> tags_of_new() const {
+    std::vector<std::string> tags = spec_.tags;
+    tags.push_back(app_tag(spec_.app));
+    tags.push_back(revision_tag(inputs_.run.from.commit, spec_.digest()));
+    return tags;
+  }
+
+  // For ApiRequest::find_done of the call that makes the guest.
+  [[nodiscard]] std::function<ApiResult<std::optional<Json>>(const Budget&)> find_what_we_made() {
+    return [this](const Budget& budget) -> ApiResult<std::optional<Json>> {
       PCA_TRY(const bool is_there, is_made_by_us(budget));
       if (is_there) return std::optional<Json>(Json());
       return std::optional<Json>();
     };
-    return request;
   }
 
-  // While it is being cloned, the guest is on the template's node and says nothing but that: then
-  // the end is waited for.
+  // While it is being made, a clone is on the template's node, and a guest says nothing but that:
+  // then the end is waited for.
   ApiResult<bool> is_made_by_us(const Budget& budget) {
     for (int look = 0;; ++look) {
       PCA_TRY(const auto config, find_made(budget));
       if (!config) return false;
       const auto record = parse_record(config->description);
       if (record) return record->app == spec_.app && record->run == run_.token();
-      if (config->lock != "clone") return false;
+      if (config->lock != "clone" && config->lock != "create") return false;
       if (const auto waited = pause_for(budget, look_pause(look)); !waited) {
         return {ApiFailure(waited.error())};
       }
@@ -240,6 +288,7 @@ class Deploying {
 
   ApiResult<std::optional<GuestConfig>> find_made(const Budget& budget) {
     for (const std::string& node : std::set{made_->guest.node, plan_.source.node}) {
+      if (node.empty()) continue;  // a container has no template
       Guest guest = made_->guest;
       guest.node = node;
       auto config = read_config(budget, api_, guest);
@@ -251,15 +300,16 @@ class Deploying {
     return std::optional<GuestConfig>();
   }
 
-  // A clone has its own UUID and MAC addresses from here on.
+  // It has its own UUID and MAC addresses from here on.
   ApiResult<> wait_until_made() {
     for (int look = 0;; ++look) {
       PCA_TRY(made_->config, read_config(run_.budget(), api_, made_->guest));
       if (made_->config.lock.empty()) break;
       if (const auto waited = pause_for(run_.budget(), look_pause(look)); !waited) {
-        return {ApiFailure(run_.budget().check("waiting for the clone").error())};
+        return {ApiFailure(run_.budget().check("waiting for the new guest").error())};
       }
     }
+    if (spec_.is_container()) return {};
     const bool needs_agent = (spec_.fixed_address.empty() && spec_.health.needs_address()) ||
                              !spec_.health.command.empty() || !inputs_.provision.empty();
     if (needs_agent && !has_agent()) {
@@ -300,10 +350,15 @@ class Deploying {
 
   ApiResult<> configure() {
     GuestRecord record = new_record(lock_lease);
-    record.uuid = made_->config.uuid;
-    std::vector<std::string> tags = spec_.tags;
-    tags.push_back(app_tag(spec_.app));
-    tags.push_back(revision_tag(record.commit, record.spec));
+    record.identity = made_->config.identity;
+    const std::vector<std::string> tags = tags_of_new();
+    if (spec_.is_container()) {
+      made_->record = record;
+      made_->config.description = with_record(spec_.description, record);
+      return write_config(run_.budget(), api_, made_->guest,
+                          {{"description", made_->config.description}},
+                          std::exchange(made_->config.digest, {}));
+    }
     Parameters parameters = spec_.config;
     if (spec_.password != nullptr) {
       parameters.emplace_back("cipassword", std::string(spec_.password->expose()));
@@ -410,6 +465,7 @@ class Deploying {
     record.phase.clear();
     record.run.clear();
     record.lock.reset();
+    record.fresh.clear();
     if (state_.active) record.releases = state_.active->record.releases;
     ReleaseLine line{.id = record.release,
                      .commit = record.commit,
@@ -438,7 +494,9 @@ class Deploying {
                        error.kind != ErrorKind::conflict && may_be_there_;
     ApiResult<> removed;
     ApiResult<> before = run_.take_back();
-    if (!keeps && may_be_there_) {
+    // As long as it has the data it stays: the next run gives them back.
+    const bool may_have_data = !before && !plan_.moves.empty();
+    if (!keeps && may_be_there_ && !may_have_data) {
       removed = run_.in_phase("take back", [&] { return remove_made(); });
     }
     if (keeps) {
@@ -452,13 +510,18 @@ class Deploying {
   // Only what this very run made: its token is in the record.
   ApiResult<> remove_made() {
     const Budget limit = run_.farewell();
-    if (clone_task_) {
-      PCA_CHECK(run_.tasks().stop(limit, *clone_task_));
-      (void)run_.tasks().wait(limit, *clone_task_).has_value();
-      clone_task_.reset();
+    if (making_task_) {
+      PCA_CHECK(run_.tasks().stop(limit, *making_task_));
+      (void)run_.tasks().wait(limit, *making_task_).has_value();
+      making_task_.reset();
     }
     PCA_TRY(const bool is_there, is_made_by_us(limit));
     if (!is_there) return {};
+    if (!spec_.is_container()) return delete_guest(limit, api_, run_.tasks(), made_->guest);
+    PCA_TRY(const GuestConfig config, read_config(limit, api_, made_->guest));
+    const auto record = parse_record(config.description);
+    const auto empty = check_without_data(made_->guest, config, record.value_or(GuestRecord()));
+    if (!empty) return {ApiFailure(empty.error())};
     return delete_guest(limit, api_, run_.tasks(), made_->guest);
   }
 
@@ -471,8 +534,8 @@ class Deploying {
   DeployPlan plan_;
   std::string release_;
   std::optional<OwnGuest> made_;
-  std::optional<Upid> clone_task_;  // while it may run
-  bool may_be_there_ = false;       // the new guest
+  std::optional<Upid> making_task_;  // while it may run
+  bool may_be_there_ = false;        // the new guest
   bool has_written_ = false;
 };
 

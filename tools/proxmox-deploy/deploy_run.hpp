@@ -15,8 +15,9 @@ struct DeployInputs {
   bool is_plan = false;       // nothing is written
 };
 
-// Makes a new guest from a template, and the active one of its application once it is healthy. On a
-// failure or a cancel before that it is removed, and the old one was never touched.
+// Makes a new guest, a clone of a template or a container, and the active one of its application
+// once it is healthy. On a failure or a cancel before that it is removed, and the old one was never
+// touched.
 [[nodiscard]] GuestRun run_deployment(ToolContext& context, ProxmoxApi& api,
                                       const DeployInputs& inputs);
 

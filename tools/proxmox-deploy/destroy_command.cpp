@@ -17,6 +17,7 @@
 #include "proxmox-deploy/app_lock.hpp"
 #include "proxmox-deploy/app_state.hpp"
 #include "proxmox-deploy/contract.hpp"
+#include "proxmox-deploy/data_volumes.hpp"
 #include "proxmox-deploy/guest_actions.hpp"
 #include "proxmox-deploy/guest_spec.hpp"
 #include "proxmox-deploy/preview_name.hpp"
@@ -41,6 +42,12 @@ std::vector<Option> removal_options() {
            .default_value = "false",
            .help = "Only list what would be removed",
            .group = "Guest"},
+          {.name = "delete-data",
+           .type = OptionType::boolean,
+           .default_value = "false",
+           .help = "Remove containers with the data in their volumes, too, which are lost then; "
+                   "without it they stay",
+           .group = "Guest"},
           {.name = "shutdown-timeout",
            .type = OptionType::duration,
            .default_value = "60s",
@@ -60,14 +67,17 @@ struct Removal {
 
 // It is shut down first, so that what it does comes to an end.
 ApiResult<> remove_one(const Budget& budget, ProxmoxApi& api, Tasks& tasks, const Removal& one,
-                       Milliseconds patience) {
+                       Milliseconds patience, bool deletes_data) {
   const auto config = read_config(budget, api, one.guest);
   if (!config) {
     if (config.error().trouble == Trouble::gone) return {};
     return config.error();
   }
-  if (const auto own = check_own(one.guest, *config, one.app); !own) {
-    return {ApiFailure(own.error())};
+  const auto own = check_own(one.guest, *config, one.app);
+  if (!own) return {ApiFailure(own.error())};
+  if (!deletes_data) {
+    if (const auto empty = check_without_data(one.guest, *config, *own); !empty)
+      return {ApiFailure(empty.error())};
   }
   PCA_TRY(const std::string status, status_of(budget, api, one.guest));
   if (status == "running") PCA_CHECK(shut_down_guest(budget, api, tasks, one.guest, patience));
@@ -101,6 +111,7 @@ class Removing {
         budget_(budget),
         patience_(inputs.duration("shutdown-timeout")),
         is_dry_run_(inputs.flag("dry-run")),
+        deletes_data_(inputs.flag("delete-data")),
         tasks_(api) {}
 
   // All of one application, as its state was read. Errors: that it is locked. What else fails is
@@ -108,6 +119,12 @@ class Removing {
   ApiResult<> remove(const AppState& state, std::vector<Removal> all) {
     if (all.empty()) return {};
     const std::string& app = all.front().app;
+    // All of it or nothing: an application is not left with its data and half of its guests.
+    if (state.active && !deletes_data_) {
+      const OwnGuest& active = *state.active;
+      if (const auto empty = check_without_data(active.guest, active.config, active.record); !empty)
+        return {ApiFailure(empty.error())};
+    }
     if (is_dry_run_) {
       for (Removal& one : all) {
         one.outcome = "would go";
@@ -173,9 +190,10 @@ class Removing {
  private:
   void remove_one(Removal& one) {
     context_.reporter.info(fmt::format("Removing guest {}", one.guest.text()));
-    const auto gone = budget_.is_over()
-                          ? ApiResult<>(ApiFailure(budget_.check("removing guests").error()))
-                          : proxmox_deploy::remove_one(budget_, api_, tasks_, one, patience_);
+    const auto gone =
+        budget_.is_over()
+            ? ApiResult<>(ApiFailure(budget_.check("removing guests").error()))
+            : proxmox_deploy::remove_one(budget_, api_, tasks_, one, patience_, deletes_data_);
     if (gone) return;
     one.outcome = "failed: " + gone.error().message;
     one.error = gone.error();
@@ -187,6 +205,7 @@ class Removing {
   const Budget& budget_;
   Milliseconds patience_;
   bool is_dry_run_;
+  bool deletes_data_;
   Tasks tasks_;
   std::vector<Removal> done_;
   std::optional<Error> error_;

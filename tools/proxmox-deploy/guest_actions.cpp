@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "proxmox-deploy/data_volumes.hpp"
+
 namespace pca::proxmox_deploy {
 
 namespace {
@@ -29,15 +31,20 @@ ApiResult<> done(ApiResult<TaskEnd> end, const Guest& guest, std::string_view ha
   return std::move(end).error();
 }
 
-// Whether it is there at all, and the application's, and nothing leads to it.
+// Whether it is there at all, and the application's, and nothing leads to it; where it is to go,
+// whether it holds no data.
 ApiResult<bool> check_out_of_use(const Budget& budget, ProxmoxApi& api, const Guest& guest,
-                                 const std::string& app) {
+                                 const std::string& app, bool is_to_go) {
   const auto config = read_config(budget, api, guest);
   if (!config) {
     if (config.error().trouble == Trouble::gone) return false;
     return config.error();
   }
-  if (const auto own = check_own(guest, *config, app); !own) return {ApiFailure(own.error())};
+  const auto own = check_own(guest, *config, app);
+  if (!own) return {ApiFailure(own.error())};
+  if (const auto empty = check_without_data(guest, *config, *own); is_to_go && !empty) {
+    return {ApiFailure(empty.error())};
+  }
   if (std::find(config->tags.begin(), config->tags.end(), active_tag) == config->tags.end()) {
     return true;
   }
@@ -63,6 +70,15 @@ ApiResult<> stop_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks, cons
   return done(tasks.run(budget, power_request(api, guest, "stop")), guest, "not running");
 }
 
+ApiResult<> stop_shutting_down(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
+                               const Guest& guest) {
+  ApiRequest request = power_request(api, guest, "stop");
+  constexpr int major = 8;
+  constexpr int minor = 2;
+  if (api.is_at_least(major, minor)) request.parameters = {{"overrule-shutdown", "1"}};
+  return done(tasks.run(budget, request), guest, "not running");
+}
+
 ApiResult<> delete_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks, const Guest& guest) {
   const std::string task = guest.type == "lxc" ? "vzdestroy" : "qmdestroy";
   ApiRequest request{.method = "DELETE",
@@ -82,14 +98,14 @@ ApiResult<> delete_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks, co
 
 ApiResult<> delete_own_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
                              const Guest& guest, const std::string& app) {
-  PCA_TRY(const bool is_there, check_out_of_use(budget, api, guest, app));
+  PCA_TRY(const bool is_there, check_out_of_use(budget, api, guest, app, true));
   if (!is_there) return {};
   return delete_guest(budget, api, tasks, guest);
 }
 
 ApiResult<> shut_down_own_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
                                 const Guest& guest, const std::string& app, Milliseconds patience) {
-  PCA_TRY(const bool is_there, check_out_of_use(budget, api, guest, app));
+  PCA_TRY(const bool is_there, check_out_of_use(budget, api, guest, app, false));
   if (!is_there) return {};
   return shut_down_guest(budget, api, tasks, guest, patience);
 }

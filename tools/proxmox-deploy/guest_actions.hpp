@@ -19,11 +19,15 @@ namespace pca::proxmox_deploy {
 // At once, as by pulling its plug.
 [[nodiscard]] ApiResult<> stop_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
                                      const Guest& guest);
+// The same of one that is being shut down, which it does not wait for.
+[[nodiscard]] ApiResult<> stop_shutting_down(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
+                                             const Guest& guest);
 // With all that is its own: disks, snapshots, entries of backup jobs. It is stopped first where it
 // runs. The caller has made sure that it is the right one. Also ok when it is gone.
 [[nodiscard]] ApiResult<> delete_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
                                        const Guest& guest);
-// Reads its configuration, and deletes it only if it passes check_own(), and is not the active one.
+// Reads its configuration, and deletes it only if it passes check_own(), is not the active one, and
+// no data go with it.
 [[nodiscard]] ApiResult<> delete_own_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
                                            const Guest& guest, const std::string& app);
 

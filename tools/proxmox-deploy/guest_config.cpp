@@ -12,6 +12,7 @@ namespace pca::proxmox_deploy {
 namespace {
 
 constexpr int most_nets = 32;
+constexpr int most_mounts = 255;
 
 // Whether all that is asked for is there. What the API keeps in another form than it is given
 // (secrets, keys) is left out.
@@ -37,12 +38,28 @@ std::vector<std::string> GuestConfig::macs() const {
   return out;
 }
 
+std::vector<DataVolume> GuestConfig::data_volumes() const {
+  std::vector<DataVolume> out;
+  for (int i = 0; i <= most_mounts; ++i) {
+    std::string key = fmt::format("mp{}", i);
+    const PropertyString mount(text(key));
+    std::string volume = mount.get("").empty() ? mount.get("volume") : mount.get("");
+    if (volume.starts_with('/') || volume.find(':') == std::string::npos) continue;
+    out.push_back({std::move(key), mount.get("mp"), std::move(volume)});
+  }
+  return out;
+}
+
 GuestConfig parse_config(const Json& data, const std::string& type) {
   GuestConfig config;
   config.values = data;
   config.digest = data.text_of("digest");
   config.name = data.text_of(type == "lxc" ? "hostname" : "name");
-  config.uuid = to_lower(PropertyString(data.text_of("smbios1")).get("uuid"));
+  config.identity = to_lower(PropertyString(data.text_of("smbios1")).get("uuid"));
+  if (type == "lxc") {
+    const std::vector<std::string> macs = config.macs();
+    config.identity = macs.empty() ? std::string() : macs.front();
+  }
   config.description = data.text_of("description");
   config.tags = split_tags(data.text_of("tags"));
   config.lock = data.text_of("lock");

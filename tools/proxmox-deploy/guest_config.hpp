@@ -9,12 +9,21 @@
 
 namespace pca::proxmox_deploy {
 
+// A volume of a container that holds data.
+struct DataVolume {
+  std::string key;     // "mp0"
+  std::string path;    // "/var/lib/shop": where the container has it
+  std::string volume;  // "local-zfs:subvol-101-disk-1"
+};
+
 // A guest's configuration. Hostile.
 struct GuestConfig {
   Json values;
   std::string digest;
   std::string name;  // a container's hostname
-  std::string uuid;  // of its SMBIOS, in lower case; empty for a container
+  // What a copy of it has otherwise: the UUID of its SMBIOS in lower case; of a container, which
+  // has none, the MAC address of its first net.
+  std::string identity;
   std::string description;
   std::vector<std::string> tags;
   std::string lock;
@@ -25,6 +34,8 @@ struct GuestConfig {
   [[nodiscard]] std::string text(std::string_view key) const { return text_in(values, key); }
   // MAC addresses of net0, net1, ...; upper case.
   [[nodiscard]] std::vector<std::string> macs() const;
+  // A container's mount points but its root: volumes, not folders of the node.
+  [[nodiscard]] std::vector<DataVolume> data_volumes() const;
 };
 [[nodiscard]] GuestConfig parse_config(const Json& data, const std::string& type);
 [[nodiscard]] ApiResult<GuestConfig> read_config(const Budget& budget, ProxmoxApi& api,

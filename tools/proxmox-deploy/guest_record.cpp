@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view opening = "<!-- proxmox-deploy ";
 constexpr std::string_view closing = " -->";
 constexpr std::size_t tag_digits = 8;
+constexpr std::int64_t most_mounts = 255;
 
 // "-->" must not end the comment early, nor a comment in a reason be taken for the record.
 std::string in_comment(const std::string& json) {
@@ -48,9 +49,10 @@ Json json_of(const GuestRecord& record) {
   Json json = Json::object();
   json.set("v", 1);
   const std::pair<const char*, const std::string*> texts[] = {
-      {"app", &record.app},       {"uuid", &record.uuid},       {"name", &record.name},
-      {"commit", &record.commit}, {"release", &record.release}, {"spec", &record.spec},
-      {"phase", &record.phase},   {"run", &record.run}};
+      {"app", &record.app},         {"identity", &record.identity},
+      {"name", &record.name},       {"commit", &record.commit},
+      {"release", &record.release}, {"spec", &record.spec},
+      {"phase", &record.phase},     {"run", &record.run}};
   for (const auto& [key, value] : texts) {
     if (!value->empty()) json.set(key, *value);
   }
@@ -61,7 +63,37 @@ Json json_of(const GuestRecord& record) {
   }
   if (record.hold) json.set("hold", *record.hold);
   if (record.lock) json.set("lock", *record.lock);
+  if (!record.fresh.empty()) json.set("fresh", join(record.fresh, " "));
+  if (record.data_move) {
+    Json keys = Json::array();
+    for (const auto& [from, to] : record.data_move->keys) keys.push(from + ">" + to);
+    Json move = Json::object();
+    move.set("vmid", record.data_move->vmid).set("running", record.data_move->was_running);
+    json.set("data-move", move.set("keys", std::move(keys)));
+  }
   return json;
+}
+
+// Hostile: the names become parameters of calls.
+bool is_mount_key(std::string_view text) {
+  return text.starts_with("mp") && static_cast<bool>(parse_integer(text.substr(2), 0, most_mounts));
+}
+
+std::optional<DataMove> parse_move(const Json& json) {
+  const Json* keys = json.find("keys");
+  const Json* running = json.find("running");
+  const bool* was_running = running == nullptr ? nullptr : running->as_bool();
+  if (keys == nullptr || keys->as_array() == nullptr) return std::nullopt;
+  DataMove move{number_in(json, "vmid").value_or(0), {}, was_running == nullptr || *was_running};
+  for (const Json& pair : *keys->as_array()) {
+    const std::string text = pair.as_string() == nullptr ? std::string() : *pair.as_string();
+    const std::size_t arrow = std::min(text.find('>'), text.size());
+    std::string from = text.substr(0, arrow);
+    std::string to = text.substr(std::min(arrow + 1, text.size()));
+    if (!is_mount_key(from) || !is_mount_key(to)) return std::nullopt;
+    move.keys.emplace_back(std::move(from), std::move(to));
+  }
+  return move;
 }
 
 ReleaseLine parse_line(const Json& json) {
@@ -87,7 +119,7 @@ std::optional<GuestRecord> parse_record(std::string_view description) {
   const auto json = parse_json(text, {.bytes = 2 * longest_record, .depth = 8, .values = 1000});
   if (!json || json->as_object() == nullptr) return std::nullopt;
   GuestRecord record{.app = json->text_of("app"),
-                     .uuid = json->text_of("uuid"),
+                     .identity = json->text_of("identity"),
                      .name = json->text_of("name"),
                      .release = json->text_of("release"),
                      .commit = json->text_of("commit"),
@@ -106,6 +138,10 @@ std::optional<GuestRecord> parse_record(std::string_view description) {
   };
   if (const Json* hold = json->find("hold")) record.hold = object_or_empty(*hold);
   if (const Json* lock = json->find("lock")) record.lock = object_or_empty(*lock);
+  for (const std::string& key : split(json->text_of("fresh"), ' ')) {
+    if (is_mount_key(key)) record.fresh.push_back(key);
+  }
+  if (const Json* move = json->find("data-move")) record.data_move = parse_move(*move);
   return record;
 }
 
@@ -153,13 +189,13 @@ Result<GuestRecord> check_own(const Guest& guest, const GuestConfig& config, std
     return refuse(fmt::format("its record is of the application {}", shown(record->app)));
   }
   // A guest that is not configured yet has neither.
-  const bool is_half_made = record->phase == phase_new && record->uuid.empty();
+  const bool is_half_made = record->phase == phase_new && record->identity.empty();
   if (!is_half_made && !has_tag) return refuse(fmt::format("it has no tag {}", app_tag(app)));
-  if (!is_half_made && record->uuid != config.uuid) {
+  if (!is_half_made && record->identity != config.identity) {
     return refuse(
-        fmt::format("its SMBIOS UUID is {} and not {}, which was recorded: another guest "
-                    "has its ID",
-                    visible(config.uuid), visible(record->uuid)));
+        fmt::format("its {} is {} and not {}, which was recorded: another guest has its ID",
+                    guest.type == "lxc" ? "MAC address" : "SMBIOS UUID", visible(config.identity),
+                    visible(record->identity)));
   }
   if (record->name != config.name) {
     return refuse(

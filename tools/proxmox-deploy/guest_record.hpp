@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/json.hpp"
@@ -30,10 +31,19 @@ struct ReleaseLine {
   Json record = {};  // what else is kept: ended, actor, branch, run-url, reason, ...
 };
 
+// Where the data volumes of a container went, from before the first of them goes until the switch:
+// whoever finds it later takes them back.
+struct DataMove {
+  std::int64_t vmid = 0;
+  std::vector<std::pair<std::string, std::string>> keys = {};  // {"mp0", "mp1"}: ours, and there
+  bool was_running = true;                                     // the one that they left
+};
+
 struct GuestRecord {
-  // Whose it is. It counts only for the guest whose SMBIOS has this UUID: a copy has another.
+  // Whose it is. It counts only for the guest that has this identity (GuestConfig): a copy has
+  // another.
   std::string app = {};
-  std::string uuid = {};
+  std::string identity = {};
   std::string name = {};
   std::string release = {};
   std::string commit = {};
@@ -44,6 +54,12 @@ struct GuestRecord {
   std::vector<ReleaseLine> releases = {};
   std::optional<Json> hold = {};
   std::optional<Json> lock = {};  // whose it is, and until when
+
+  // Of a container: the mount points that were made with it, so that as long as nothing ever led
+  // to it they hold nothing that anybody needs.
+  std::vector<std::string> fresh = {};
+  // Of the active one: its data are on their way to another.
+  std::optional<DataMove> data_move = {};
 };
 
 constexpr std::size_t longest_record = 4096;  // of the block
@@ -61,7 +77,7 @@ constexpr std::size_t releases_kept = 10;
 [[nodiscard]] std::string revision_tag(std::string_view commit, std::string_view spec);
 
 // Whether this guest is one of the application's that this tool made, by all of: the owner's tag,
-// the UUID of its SMBIOS, its name, no template, not protected. The error (conflict) says what does
+// its identity, its name, no template, not protected. The error (conflict) says what does
 // not agree: nothing is done to it then.
 [[nodiscard]] Result<GuestRecord> check_own(const Guest& guest, const GuestConfig& config,
                                             std::string_view app);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "base/digest.hpp"
 #include "base/text.hpp"
@@ -23,7 +24,8 @@ constexpr Milliseconds file_limit{10'000};
 constexpr std::uint64_t keys_limit = 64ULL << 10;
 
 // What has an input of its own, or is this tool's.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 14> own_keys{{
+using OwnKey = std::pair<std::string_view, std::string_view>;
+constexpr std::array<OwnKey, 14> machine_keys{{
     {"name", "name"},
     {"tags", "tags"},
     {"description", "description"},
@@ -37,6 +39,23 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 14> own_keys
     {"ciupgrade", "ci-upgrade"},
     {"onboot", "on-boot"},
     {"smbios1", ""},
+    {"digest", ""},
+}};
+constexpr std::array<OwnKey, 15> container_keys{{
+    {"hostname", "name"},
+    {"tags", "tags"},
+    {"description", "description"},
+    {"cores", "cores"},
+    {"memory", "memory"},
+    {"swap", "swap"},
+    {"password", "root-password"},
+    {"nameserver", "nameserver"},
+    {"searchdomain", "search-domain"},
+    {"onboot", "on-boot"},
+    {"rootfs", "storage"},
+    {"net[n]", "net"},
+    {"mp[n]", "data"},
+    {"unprivileged", "privileged"},
     {"digest", ""},
 }};
 
@@ -104,14 +123,47 @@ class SpecReader {
   GuestSpec read() {
     spec_.source = inputs_.text("template");
     read_place();
+    read_clone();
     read_hardware();
     read_cloud_init();
-    read_config();
+    read_config(machine_keys);
     read_disks();
     read_tags();
     spec_.address = read_address_rules(inputs_);
     spec_.health = read_health_rules(inputs_, bad_);
-    find_fixed_address();
+    find_fixed_address("ip-config");
+    return std::move(spec_);
+  }
+
+  GuestSpec read_container() {
+    spec_.type = "lxc";
+    read_archive();
+    read_place();
+    read_hardware();
+    if (inputs_.has("swap")) add_mebibytes("swap", 0);
+    read_root();
+    read_nets();
+    read_resolver();
+    if (inputs_.has("ssh-keys")) add("ssh-public-keys", read_keys());
+    read_password("root-password");
+    constexpr std::size_t shortest_password = 5;
+    if (spec_.password != nullptr && spec_.password->expose().size() < shortest_password) {
+      bad_.add("root-password", "is shorter than Proxmox VE takes",
+               "Choose one of 5 bytes at least.");
+    }
+    const bool is_privileged = inputs_.flag("privileged");
+    add("unprivileged", is_privileged ? "0" : "1");
+    // As the web interface makes them: what systemd needs within.
+    read_config(container_keys);
+    const bool has_features =
+        std::any_of(spec_.config.begin(), spec_.config.end(),
+                    [](const auto& parameter) { return parameter.first == "features"; });
+    if (inputs_.flag("nesting") && !is_privileged && !has_features) add("features", "nesting=1");
+    read_data();
+    read_tags();
+    spec_.address = read_address_rules(inputs_);
+    spec_.health = read_health_rules(inputs_, bad_, false);
+    find_fixed_address("net");
     return std::move(spec_);
   }
 
@@ -136,6 +188,10 @@ class SpecReader {
                fmt::format("Write {}: nodes have names without a domain.",
                            visible(spec_.node.substr(0, spec_.node.find('.')))));
     }
+    read_vmids();
+  }
+
+  void read_clone() {
     const std::string& clone = inputs_.text("clone");
     spec_.clone = clone == "linked" ? CloneKind::linked
                   : clone == "full" ? CloneKind::full
@@ -145,7 +201,6 @@ class SpecReader {
           "storage", "is given, but clone is linked",
           "A linked clone lies where its template is: leave storage out, or set clone to full.");
     }
-    read_vmids();
   }
 
   void read_vmids() {
@@ -166,48 +221,124 @@ class SpecReader {
     spec_.last_vmid = *last;
   }
 
+  void add_mebibytes(const char* input, std::uint64_t least) {
+    constexpr std::uint64_t mebibyte = 1ULL << 20;
+    const std::uint64_t bytes = inputs_.size(input);
+    if (bytes % mebibyte != 0 || bytes / mebibyte < least) {
+      bad_.add(input, fmt::format("is no whole number of MiB, or less than {}MiB", least),
+               "Write 2GiB, or 512MiB.");
+    } else {
+      add(input, std::to_string(bytes / mebibyte));
+    }
+  }
+
   void read_hardware() {
     if (inputs_.has("cores")) add("cores", std::to_string(inputs_.integer("cores")));
-    if (inputs_.has("memory")) {
-      constexpr std::uint64_t mebibyte = 1ULL << 20;
-      const std::uint64_t bytes = inputs_.size("memory");
-      if (bytes % mebibyte != 0 || bytes / mebibyte < 16) {
-        bad_.add("memory", "is no whole number of MiB, or less than 16MiB",
-                 "Write 2GiB, or 512MiB.");
-      } else {
-        add("memory", std::to_string(bytes / mebibyte));
-      }
-    }
+    if (inputs_.has("memory")) add_mebibytes("memory", 16);
     spec_.starts_on_boot = inputs_.flag("on-boot");
   }
 
   void read_cloud_init() {
     if (inputs_.has("ci-user")) add("ciuser", inputs_.text("ci-user"));
-    if (inputs_.has("ssh-keys")) read_keys();
+    if (inputs_.has("ssh-keys")) add("sshkeys", ssh_keys_value(read_keys()));
     int place = 0;
     for (const std::string& text : inputs_.list("ip-config")) {
       if (const auto good = check_ip_config(text); !good) bad_.add("ip-config", good.error());
       spec_.config.emplace_back(fmt::format("ipconfig{}", place++), text);
     }
+    read_resolver();
+    read_password("ci-password");
+    spec_.upgrades = inputs_.flag("ci-upgrade");
+  }
+
+  void read_resolver() {
     if (inputs_.has("nameserver")) add("nameserver", join(inputs_.list("nameserver"), " "));
     for (const std::string& server : inputs_.list("nameserver")) {
       if (is_ip_address(server)) continue;
       bad_.add("nameserver", fmt::format("{} is no IP address", shown(server)), "Write 10.0.0.53.");
     }
     if (inputs_.has("search-domain")) add("searchdomain", inputs_.text("search-domain"));
-    Secret password = inputs_.take_secret("ci-password");
-    if (!password.empty()) spec_.password = std::make_shared<const Secret>(std::move(password));
-    spec_.upgrades = inputs_.flag("ci-upgrade");
   }
 
-  void read_keys() {
+  void read_password(const char* input) {
+    Secret password = inputs_.take_secret(input);
+    if (!password.empty()) spec_.password = std::make_shared<const Secret>(std::move(password));
+  }
+
+  // --- of a container ---
+
+  // "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst"
+  void read_archive() {
+    spec_.source = inputs_.text("template");
+    const std::size_t colon = spec_.source.find(":vztmpl/");
+    if (spec_.source.empty() || (colon != std::string::npos && colon > 0)) return;
+    bad_.add(
+        "template", fmt::format("{} is no volume of a container template", shown(spec_.source)),
+        "Write STORAGE:vztmpl/FILE, as \"proxmox-deploy image list --content vztmpl\" shows it.");
+  }
+
+  // "8GiB" as "8": the API counts in GiB, of which there may be parts.
+  std::string gibibytes(const char* input, std::uint64_t bytes) {
+    constexpr std::uint64_t mebibyte = 1ULL << 20;
+    if (bytes == 0 || bytes % mebibyte != 0) {
+      bad_.add(input, "is no whole number of MiB", "Write 8GiB, or 512MiB.");
+    }
+    return fmt::format("{}", static_cast<double>(bytes / mebibyte) / 1024.0);
+  }
+
+  void read_root() {
+    const std::string size = gibibytes("root-size", inputs_.size("root-size"));
+    if (!spec_.storage.empty()) add("rootfs", fmt::format("{}:{}", spec_.storage, size));
+  }
+
+  void read_nets() {
+    if (inputs_.list("net").empty()) add("net0", "name=eth0,bridge=vmbr0,ip=dhcp");
+    int place = 0;
+    for (const std::string& text : inputs_.list("net")) {
+      const PropertyString net(text);
+      const bool is_good = !net.get("name").empty() && !net.get("bridge").empty();
+      if (!is_good) {
+        bad_.add("net", fmt::format("{} has no name or no bridge", shown(text)),
+                 "Write name=eth0,bridge=vmbr0,ip=dhcp, or "
+                 "name=eth0,bridge=vmbr0,ip=10.0.0.5/24,gw=10.0.0.1.");
+      }
+      spec_.config.emplace_back(fmt::format("net{}", place++), text);
+    }
+  }
+
+  // "/var/lib/shop=local-zfs:8GiB"
+  void read_data() {
+    for (const std::string& line : inputs_.list("data")) {
+      const std::size_t equals = line.find('=');
+      const std::size_t colon = line.rfind(':');
+      const bool is_whole = equals != std::string::npos && colon != std::string::npos &&
+                            colon > equals + 1 && line.front() == '/' && equals > 1;
+      const auto bytes = parse_size(is_whole ? line.substr(colon + 1) : "");
+      std::string path = line.substr(0, is_whole ? equals : 0);
+      const bool is_clean = path.find_first_of(", \n") == std::string::npos &&
+                            path.find("/../") == std::string::npos && !path.ends_with("/..");
+      const bool is_double = std::any_of(spec_.data.begin(), spec_.data.end(),
+                                         [&](const DataPath& one) { return one.path == path; });
+      if (!is_whole || !bytes || !is_clean || is_double) {
+        bad_.add("data",
+                 fmt::format("{} is {}", shown(line),
+                             is_double ? "there twice" : "no path with its volume"),
+                 "Write PATH=STORAGE:SIZE, as /var/lib/shop=local-zfs:8GiB; each path once.");
+        continue;
+      }
+      spec_.data.push_back({std::move(path), line.substr(equals + 1, colon - equals - 1),
+                            gibibytes("data", *bytes)});
+    }
+  }
+
+  [[nodiscard]] std::string read_keys() {
     std::string text = inputs_.text("ssh-keys");
     if (text.find("ssh-") == std::string::npos && text.find("ecdsa-") == std::string::npos &&
         text.find("sk-") == std::string::npos) {
       auto content = read_input_file(Budget::of(file_limit), std::string(trim(text)), keys_limit);
       if (!content) {
         bad_.add("ssh-keys", content.error());
-        return;
+        return {};
       }
       text = *std::move(content);
     }
@@ -219,10 +350,10 @@ class SpecReader {
       bad_.add("ssh-keys", fmt::format("{} is no public key", shown(line.substr(0, 20))),
                "Give lines as in authorized_keys: ssh-ed25519 AAAA... name.");
     }
-    add("sshkeys", ssh_keys_value(text));
+    return text;
   }
 
-  void read_config() {
+  void read_config(std::span<const OwnKey> own_keys) {
     for (const std::string& line : inputs_.list("config")) {
       const std::size_t equals = line.find('=');
       const std::string key(trim(std::string_view(line).substr(0, equals)));
@@ -232,8 +363,10 @@ class SpecReader {
             "Write a key of the guest's configuration, as cpu=host or net0=virtio,bridge=vmbr0.");
         continue;
       }
-      const auto own = std::find_if(own_keys.begin(), own_keys.end(),
-                                    [&](const auto& one) { return one.first == key; });
+      const std::string stem = key.substr(0, key.find_last_not_of("0123456789") + 1);
+      const auto own = std::find_if(own_keys.begin(), own_keys.end(), [&](const auto& one) {
+        return one.first == key || one.first == stem + "[n]";
+      });
       if (own != own_keys.end()) {
         bad_.add("config", fmt::format("{} is not set by config", key),
                  own->second.empty() ? std::string("It is how the guest is known again.")
@@ -283,9 +416,9 @@ class SpecReader {
     }
   }
 
-  void find_fixed_address() {
+  void find_fixed_address(const char* input) {
     spec_.fixed_address = read_fixed_address(inputs_, bad_);
-    for (const std::string& text : inputs_.list("ip-config")) {
+    for (const std::string& text : inputs_.list(input)) {
       if (spec_.fixed_address.empty()) {
         spec_.fixed_address = static_address(text, spec_.address.version);
       }
@@ -325,6 +458,10 @@ std::string GuestSpec::digest() const {
   for (const auto& [key, value] : config) values.push(key + "=" + value);
   for (const auto& [disk, size] : disks) values.push(disk + ":" + size);
   for (const std::string& tag : tags) values.push(tag);
+  for (const DataPath& one : data) {
+    values.push(fmt::format("{}={}:{}", one.path, one.storage, one.gibibytes));
+  }
+  if (is_container()) all.set("type", type);
   return to_hex(sha256(all.set("values", std::move(values)).dump())).substr(0, 16);
 }
 
@@ -360,12 +497,12 @@ AddressRules read_address_rules(const Inputs& inputs) {
           inputs.text("ip-interface")};
 }
 
-HealthRules read_health_rules(const Inputs& inputs, BadInputs& bad) {
+HealthRules read_health_rules(const Inputs& inputs, BadInputs& bad, bool has_command) {
   HealthRules rules;
   rules.url = inputs.text("health-url");
   rules.port =
       static_cast<std::uint16_t>(inputs.has("health-port") ? inputs.integer("health-port") : 0);
-  rules.command = inputs.text("health-command");
+  if (has_command) rules.command = inputs.text("health-command");
   rules.timeout = inputs.duration("health-timeout");
   rules.successes = static_cast<int>(inputs.integer("health-successes"));
   if (!rules.url.empty() && !is_web_address(health_url(rules.url, "10.0.0.1"))) {
@@ -376,7 +513,9 @@ HealthRules read_health_rules(const Inputs& inputs, BadInputs& bad) {
     bad.add("no-health", "is given together with a health check", "Leave one of them out.");
   }
   if (!inputs.flag("no-health") && !rules.is_needed() && !bad.names("health-url")) {
-    bad.add("health-url", "is missing, and so are health-port and health-command",
+    bad.add("health-url",
+            has_command ? "is missing, and so are health-port and health-command"
+                        : "is missing, and so is health-port",
             "Say how a healthy guest is known, as http://{ip}:8080/healthz, or set no-health to "
             "true: then a guest that runs is good enough.");
   }
@@ -385,6 +524,10 @@ HealthRules read_health_rules(const Inputs& inputs, BadInputs& bad) {
 
 GuestSpec read_guest_spec(Inputs& inputs, std::string app, BadInputs& bad) {
   return SpecReader(inputs, std::move(app), bad).read();
+}
+
+GuestSpec read_container_spec(Inputs& inputs, std::string app, BadInputs& bad) {
+  return SpecReader(inputs, std::move(app), bad).read_container();
 }
 
 Option app_option() {
@@ -499,6 +642,87 @@ std::vector<Option> guest_options() {
        .help = "Upgrade all packages at the first boot, which takes minutes",
        .group = cloud_init},
   };
+}
+
+std::vector<Option> container_options() {
+  const std::string group = "Guest";
+  std::vector<Option> all{
+      {.name = "template",
+       .help = "The archive it is made of: STORAGE:vztmpl/FILE, a container template or an OCI "
+               "image (from Proxmox VE 9.1 on) that \"image oci-pull\" has fetched",
+       .placeholder = "VOLUME",
+       .required = true,
+       .group = group},
+      {.name = "node",
+       .help = "The node to run on; default: that of the active container, else the first that has "
+               "the storages. Data stay on their node",
+       .placeholder = "NODE",
+       .group = group},
+      {.name = "storage",
+       .help = "Where its root is",
+       .placeholder = "STORAGE",
+       .required = true,
+       .group = group},
+      {.name = "root-size",
+       .type = OptionType::size,
+       .default_value = "8GiB",
+       .help = "How large its root is",
+       .group = group},
+      {.name = "data",
+       .type = OptionType::list,
+       .help = "Folders whose data go from each container to the next, which the old one is shut "
+               "down for before the new one starts; one a line: /var/lib/shop=local-zfs:8GiB. The "
+               "first deploy makes the volume; backups take it along",
+       .placeholder = "PATH=STORAGE:SIZE",
+       .group = group},
+      {.name = "net",
+       .type = OptionType::list,
+       .help = "net0, net1, ..., one a line; default: name=eth0,bridge=vmbr0,ip=dhcp",
+       .placeholder = "NET",
+       .group = group},
+      {.name = "swap", .type = OptionType::size, .help = "Swap; default: 512MiB", .group = group},
+      {.name = "root-password",
+       .type = OptionType::secret,
+       .help = "Password of root. A new one alone makes no new container",
+       .group = group},
+      {.name = "nesting",
+       .type = OptionType::boolean,
+       .default_value = "true",
+       .help = "Let systemd and containers within work, as the web interface does",
+       .group = group},
+      {.name = "privileged",
+       .type = OptionType::boolean,
+       .default_value = "false",
+       .help = "root in it is root of the node: only for what works in no other way",
+       .group = group},
+  };
+  const std::pair<const char*, const char*> shared[] = {
+      {"pool", ""},
+      {"vmid-range", ""},
+      {"cores", "CPU cores; default: all of the node"},
+      {"memory", "Memory; default: 512MiB"},
+      {"nameserver", ""},
+      {"search-domain", ""},
+      {"ssh-keys", ""},
+      {"config", "What else its configuration is to say, one a line: timezone=host"},
+      {"tags", ""},
+      {"description", ""},
+      {"on-boot", ""}};
+  for (Option& option : guest_options()) {
+    const auto taken = std::find_if(std::begin(shared), std::end(shared),
+                                    [&](const auto& one) { return option.name == one.first; });
+    if (taken == std::end(shared)) continue;
+    if (*taken->second != '\0') option.help = taken->second;
+    option.group = group;
+    all.push_back(std::move(option));
+  }
+  return all;
+}
+
+std::vector<Option> container_health_options() {
+  std::vector<Option> all = health_options();
+  std::erase_if(all, [](const Option& option) { return option.name == "health-command"; });
+  return all;
 }
 
 std::vector<Option> address_options() {

@@ -18,11 +18,19 @@ inline constexpr std::size_t longest_app = 55;  // of 63; the revision is put be
 
 enum class CloneKind : std::uint8_t { automatic, linked, full };
 
+// A volume that goes from each container of an application to the next.
+struct DataPath {
+  std::string path;     // where containers have it: "/var/lib/shop"
+  std::string storage;  // where the first one makes it, and how large
+  std::string gibibytes;
+};
+
 // What a deploy's guest is to be, as the inputs say it.
 struct GuestSpec {
   std::string app;
-  std::string source;  // the template's ID or name
-  std::string node;    // empty = the template's
+  std::string type = "qemu";  // or lxc
+  std::string source;         // the template's ID or name; a container's: the volume of its archive
+  std::string node;           // empty = the template's
   std::string storage;
   std::string pool;
   CloneKind clone = CloneKind::automatic;
@@ -38,10 +46,12 @@ struct GuestSpec {
   AddressRules address;
   std::string fixed_address;  // where the inputs tell it; else the agent is asked
   HealthRules health;
-  std::string provision;  // digest of what its agent does to it; empty = nothing
+  std::vector<DataPath> data;  // of a container: the first is mp0
+  std::string provision;       // digest of what its agent does to it; empty = nothing
 
   // Of all that it is made of but the password: another digest is another guest.
   [[nodiscard]] std::string digest() const;
+  [[nodiscard]] bool is_container() const { return type == "lxc"; }
   // "web-1a2b3c4": a name of its own for each revision.
   [[nodiscard]] std::string guest_name(const std::string& commit) const;
 };
@@ -52,12 +62,19 @@ struct GuestSpec {
 [[nodiscard]] std::vector<Option> health_options();
 [[nodiscard]] std::vector<Option> address_options();
 
+// Of a container, with no agent in it: no template but an archive, no cloud-init, no command.
+[[nodiscard]] std::vector<Option> container_options();
+[[nodiscard]] std::vector<Option> container_health_options();
+
 // The input name; a mistake goes to `bad`.
 [[nodiscard]] std::string read_app(const Inputs& inputs, BadInputs& bad);
 [[nodiscard]] std::string read_fixed_address(const Inputs& inputs, BadInputs& bad);
 [[nodiscard]] AddressRules read_address_rules(const Inputs& inputs);
-[[nodiscard]] HealthRules read_health_rules(const Inputs& inputs, BadInputs& bad);
+// `has_command`: whether health-command is among the inputs.
+[[nodiscard]] HealthRules read_health_rules(const Inputs& inputs, BadInputs& bad,
+                                            bool has_command = true);
 [[nodiscard]] GuestSpec read_guest_spec(Inputs& inputs, std::string app, BadInputs& bad);
+[[nodiscard]] GuestSpec read_container_spec(Inputs& inputs, std::string app, BadInputs& bad);
 
 // Lower case letters, digits and -, neither first nor last a -, at most `most` bytes.
 [[nodiscard]] bool is_dns_label(std::string_view text, std::size_t most = 63);

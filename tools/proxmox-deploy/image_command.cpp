@@ -24,7 +24,6 @@ namespace pca::proxmox_deploy {
 namespace {
 
 const std::string group = "Image";
-constexpr Milliseconds stopping_limit{3'000};
 
 Option storage_option() {
   return {.name = "storage",
@@ -180,17 +179,6 @@ class Keeping {
   Tasks tasks_;
 };
 
-// What a node fetches by itself goes on without us.
-ApiResult<> run_or_stop(const Budget& budget, Tasks& tasks, const ApiRequest& request) {
-  std::optional<Upid> running;
-  auto end = tasks.run(budget, request, [&](const Upid& task) { running = task; });
-  if (end) return {};
-  if (running && budget.is_over()) {
-    (void)tasks.stop(Budget::of(stopping_limit), *running).has_value();
-  }
-  return std::move(end).error();
-}
-
 ImageProgress show_bytes(Reporter& reporter, std::string what, const std::int64_t& size) {
   return [&reporter, &size, what = std::move(what)](std::int64_t bytes) {
     reporter.progress(fmt::format("{}: {} of {}", what, size_text(bytes), size_text(size)));
@@ -249,8 +237,8 @@ Result<int> run_download_url(ToolContext& context, Inputs& inputs, BadInputs& ba
   PCA_TRY(Store store, find_store(budget, context, way, inputs));
   return Keeping(context, inputs, store, budget, name).run(0, [&](Tasks& tasks) -> ApiResult<> {
     context.reporter.info(fmt::format("{} fetches {}", visible(store.at.node), visible(path)));
-    return run_or_stop(
-        budget, tasks,
+    return tasks.run_or_stop(
+        budget,
         {.method = "POST",
          .path = fmt::format("/nodes/{}/storage/{}/download-url", store.at.node, store.at.storage),
          .parameters = {{"url", url},
@@ -260,12 +248,6 @@ Result<int> run_download_url(ToolContext& context, Inputs& inputs, BadInputs& ba
                         {"checksum-algorithm", checksum.size() == 64 ? "sha256" : "sha512"}},
          .node = store.at.node});
   });
-}
-
-bool has_oci(const ProxmoxApi& api) {
-  const auto parts = split(api.version(), '.');
-  const auto minor = parse_integer(parts.size() > 1 ? parts[1] : "", 0, 1000);
-  return api.major_version() > 9 || (api.major_version() == 9 && minor && *minor >= 1);
 }
 
 Result<int> run_oci_pull(ToolContext& context, Inputs& inputs, BadInputs& bad) {
@@ -290,19 +272,18 @@ Result<int> run_oci_pull(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   if (!bad.empty()) return bad.to_error();
   const Budget budget = Budget::of(inputs.duration("timeout"), context.stop);
   PCA_TRY(Store store, find_store(budget, context, way, inputs));
-  if (!has_oci(*store.api)) {
+  if (!store.api->is_at_least(9, 1)) {
     return failed(
         fmt::format("Proxmox VE {} cannot pull images from registries", store.api->version()),
         "It takes 9.1 or newer.");
   }
   return Keeping(context, inputs, store, budget, file).run(0, [&](Tasks& tasks) -> ApiResult<> {
     context.reporter.info(fmt::format("{} pulls {}", visible(store.at.node), visible(reference)));
-    return run_or_stop(budget, tasks,
-                       {.method = "POST",
-                        .path = fmt::format("/nodes/{}/storage/{}/oci-registry-pull", store.at.node,
-                                            store.at.storage),
-                        .parameters = {{"reference", reference}, {"filename", name}},
-                        .node = store.at.node});
+    return tasks.run_or_stop(budget, {.method = "POST",
+                                      .path = fmt::format("/nodes/{}/storage/{}/oci-registry-pull",
+                                                          store.at.node, store.at.storage),
+                                      .parameters = {{"reference", reference}, {"filename", name}},
+                                      .node = store.at.node});
   });
 }
 

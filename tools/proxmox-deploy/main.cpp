@@ -17,7 +17,8 @@ namespace {
 
 Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   const std::string command = inputs.command();
-  if (command == "plan" || command == "deploy" || command == "preview up")
+  if (command == "plan" || command == "deploy" || command == "lxc deploy" ||
+      command == "preview up")
     return run_deploy(context, inputs, bad);
   if (command == "doctor") return run_doctor(context, inputs, bad);
   if (command == "rollback") return run_rollback(context, inputs, bad);

@@ -48,4 +48,12 @@ ApiResult<FoundGuest> find_one_machine(const Budget& budget, ToolContext& contex
                  found.guest.vmid)))};
 }
 
+void show_logs(ToolContext& context, const Tasks& tasks) {
+  for (const TaskLog& log : tasks.logs()) {
+    context.reporter.group("Log of the task " + log.title);
+    context.reporter.remote("")->feed(log.text);
+    context.reporter.end_group();
+  }
+}
+
 }  // namespace pca::proxmox_deploy

@@ -7,6 +7,7 @@
 #include "cli/tool_main.hpp"
 #include "proxmox-deploy/api_inputs.hpp"
 #include "proxmox-deploy/cluster_view.hpp"
+#include "proxmox-deploy/tasks.hpp"
 
 namespace pca::proxmox_deploy {
 
@@ -27,5 +28,8 @@ struct FoundGuest {
 // The same of one that has an agent: a container has none. Errors: failed.
 [[nodiscard]] ApiResult<FoundGuest> find_one_machine(const Budget& budget, ToolContext& context,
                                                      const ApiWay& way, const std::string& name);
+
+// The logs of tasks that failed or warned, folded in the log.
+void show_logs(ToolContext& context, const Tasks& tasks);
 
 }  // namespace pca::proxmox_deploy

@@ -25,6 +25,7 @@ ToolSpec tool_spec() {
               doctor_command(),
               plan_command(),
               deploy_command(),
+              container_deploy_command(),
               rollback_command(),
               update_command(),
               adopt_command(),

@@ -68,14 +68,6 @@ ApiResult<> act(const Budget& budget, ProxmoxApi& api, Tasks& tasks, const Guest
   return {};
 }
 
-void show_logs(ToolContext& context, const Tasks& tasks) {
-  for (const TaskLog& log : tasks.logs()) {
-    context.reporter.group("Log of the task " + log.title);
-    context.reporter.remote("")->feed(log.text);
-    context.reporter.end_group();
-  }
-}
-
 Result<int> done(ToolContext& context, const Tasks& tasks, const ApiResult<>& result,
                  const std::string& text) {
   show_logs(context, tasks);

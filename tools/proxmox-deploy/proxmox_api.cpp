@@ -119,6 +119,12 @@ ApiResult<std::unique_ptr<ProxmoxApi>> ProxmoxApi::connect(
   return api;
 }
 
+bool ProxmoxApi::is_at_least(int major, int minor) const {
+  const auto parts = split(version_, '.');
+  const auto own = parse_integer(parts.size() > 1 ? parts[1] : "", 0, 1000);
+  return major_version() > major || (major_version() == major && own && *own >= minor);
+}
+
 int ProxmoxApi::major_version() const {
   const auto major =
       parse_integer(std::string_view(version_).substr(0, version_.find('.')), 0, 1000);

@@ -87,7 +87,8 @@ class ProxmoxApi {
 
   [[nodiscard]] const std::string& version() const { return version_; }  // "9.2.11"
   [[nodiscard]] int major_version() const;                               // 0 when it is unknown
-  [[nodiscard]] std::string host() const;                                // that is asked now
+  [[nodiscard]] bool is_at_least(int major, int minor) const;
+  [[nodiscard]] std::string host() const;  // that is asked now
   [[nodiscard]] const std::string& fingerprint() const { return fingerprint_; }  // of the first
   // By the cluster's clock.
   [[nodiscard]] UtcTime now() const;

@@ -50,6 +50,7 @@ class RollingBack {
                             target_->guest.text(), visible(line_.id)),
                 fmt::format("~ guest {} of release {} is shut down, and kept", active.guest.text(),
                             visible(active.record.release))};
+    PCA_TRY(const MountKeys data, data_to_bring());
     for (const std::string& line : out.plan) context_.reporter.info(line);
     run_.begin_budget();
     PCA_CHECK(run_.lock(state_, line_.id));
@@ -57,6 +58,10 @@ class RollingBack {
     PCA_TRY(const std::string status, status_of(run_.budget(), api_, target_->guest));
     was_running_ = status == "running";
     was_started_ = !was_running_;
+    if (!data.empty()) {
+      PCA_CHECK(run_.bring_data(state_, target_->guest, data));
+      PCA_TRY(target_->config, read_config(run_.budget(), api_, target_->guest));
+    }
     PCA_CHECK(run_.bring_up(target_->guest, {target_->config.macs(), inputs_.fixed_address,
                                              target_->config.has_agent, was_running_}));
     PCA_CHECK(run_.in_phase("switch", [&] { return switch_over(); }));
@@ -68,6 +73,25 @@ class RollingBack {
                   [&](const Guest& guest) { return guest.vmid == target_->guest.vmid; });
     run_.retire(after, {});
     return {};
+  }
+
+  // The active container's data volumes, which the old one is to have again.
+  ApiResult<MountKeys> data_to_bring() {
+    const Guest& from = state_.active->guest;
+    const Guest& to = target_->guest;
+    MountKeys keys = free_mounts(state_.active->config, target_->config);
+    if (keys.empty()) return keys;
+    if (to.type != from.type || to.node != from.node) {
+      return {ApiFailure(failed(
+          fmt::format("guest {} cannot take the data of guest {} over: they go only to a container "
+                      "of the same node",
+                      to.text(), from.text()),
+          "Migrate it to that node first."))};
+    }
+    run_.result().plan.push_back(
+        fmt::format("~ guest {} is shut down before, so that its data can go to guest {}",
+                    from.text(), to.text()));
+    return keys;
   }
 
   // The newest line of the history whose guest is there, is not the active one, and was good.

@@ -21,6 +21,7 @@ constexpr double longest_pause_ms = 1000;
 constexpr std::size_t most_log_lines = 100;  // the last ones
 constexpr std::size_t longest_line = 1000;
 constexpr Milliseconds log_limit{10'000};
+constexpr Milliseconds stopping_limit{3'000};
 constexpr int unseen_looks = 5;  // then a task is asked for by itself
 constexpr const char* list_limit = "500";
 // A node that is busy, restarts its API or is cut off for a moment has not ended the task.
@@ -190,6 +191,14 @@ ApiResult<TaskEnd> Tasks::run(const Budget& budget, const ApiRequest& request,
       return end;
     }
   }
+}
+
+ApiResult<> Tasks::run_or_stop(const Budget& budget, const ApiRequest& request) {
+  std::optional<Upid> running;
+  auto end = run(budget, request, [&](const Upid& task) { running = task; });
+  if (end) return {};
+  if (running && budget.is_over()) (void)stop(Budget::of(stopping_limit), *running).has_value();
+  return std::move(end).error();
 }
 
 ApiResult<> Tasks::stop(const Budget& budget, const Upid& task) {

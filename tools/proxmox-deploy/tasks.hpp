@@ -38,6 +38,8 @@ class Tasks {
   // the answer or the task says so. `on_start` hears of the task before it is waited for.
   [[nodiscard]] ApiResult<TaskEnd> run(const Budget& budget, const ApiRequest& request,
                                        const std::function<void(const Upid&)>& on_start = {});
+  // The same of one that would go on without us: when the time is up, or at a cancel, it is ended.
+  [[nodiscard]] ApiResult<> run_or_stop(const Budget& budget, const ApiRequest& request);
   // Ends one that runs; ok also when it had ended.
   [[nodiscard]] ApiResult<> stop(const Budget& budget, const Upid& task);
 

@@ -66,6 +66,12 @@ class Updating {
                                 "\"proxmox-deploy deploy\" makes one, \"proxmox-deploy adopt\" "
                                 "takes one that is there."))};
     }
+    if (guest().type != "qemu") {
+      return {ApiFailure(failed(
+          fmt::format("guest {} is a container, and these have no agent", guest().text()),
+          "\"proxmox-deploy lxc deploy\" makes a new one with the same data; or use \"tunnel-ssh "
+          "exec\" with its own sshd."))};
+    }
     const GuestRecord& record = state_.active->record;
     out.previous = record.release;
     out.guest = guest();
@@ -308,17 +314,20 @@ Result<int> run_adopt(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   }
   PCA_TRY(const Guest guest, find_guest(state.view, inputs.text("guest")));
   PCA_TRY(const GuestConfig config, read_config(budget, *api, guest));
-  if (config.is_template || guest.type != "qemu") {
-    return failed(fmt::format("guest {} is {}", guest.text(),
-                              config.is_template ? "a template" : "a container"),
-                  "Name a VM.");
+  if (config.is_template || config.identity.empty()) {
+    return failed(fmt::format("guest {} {}", guest.text(),
+                              config.is_template ? "is a template"
+                                                 : "has no net, by whose MAC address a container "
+                                                   "is known again"),
+                  "Name a VM, or a container with a net.");
   }
   if (const auto record = parse_record(config.description)) {
     return conflict(fmt::format("guest {} is one of {} already", guest.text(), shown(record->app)),
                     "\"proxmox-deploy status\" shows its guests.");
   }
-  const std::string release = make_release_id({}, config.uuid);
-  GuestRecord record{.app = app, .uuid = config.uuid, .name = config.name, .release = release};
+  const std::string release = make_release_id({}, config.identity);
+  GuestRecord record{
+      .app = app, .identity = config.identity, .name = config.name, .release = release};
   record.releases.push_back({.id = release,
                              .commit = {},
                              .result = "deployed",

@@ -26,6 +26,13 @@ bool is_word(std::string_view text) {
   });
 }
 
+// What a task is about: a guest, a file, or a volume that goes from one guest to another, as
+// "100-mp0>101-mp0".
+bool is_subject(std::string text) {
+  std::replace(text.begin(), text.end(), '>', '-');
+  return is_word(text);
+}
+
 }  // namespace
 
 Result<Upid> parse_upid(std::string_view text) {
@@ -35,7 +42,7 @@ Result<Upid> parse_upid(std::string_view text) {
   if (parts.size() != parts_of_upid || parts[0] != "UPID" || !parts.back().empty()) return broken();
   const bool is_good = !parts[1].empty() && is_word(parts[1]) && is_hex(parts[2], 8, 8) &&
                        is_hex(parts[3], 8, 9) && is_hex(parts[4], 8, 8) && !parts[5].empty() &&
-                       is_word(parts[5]) && is_word(parts[6]) && !parts[7].empty() &&
+                       is_word(parts[5]) && is_subject(parts[6]) && !parts[7].empty() &&
                        is_word(parts[7]);
   if (!is_good) return broken();
   constexpr int hexadecimal = 16;

@@ -88,7 +88,7 @@ TEST(AgentExec, EndsAsTheGuestSays) {
 
 GuestRecord a_record() {
   GuestRecord record{.app = "web",
-                     .uuid = "c8eee028-48ed-452d-9ef5-abfd7985112f",
+                     .identity = "c8eee028-48ed-452d-9ef5-abfd7985112f",
                      .name = "web-1a2b3c4",
                      .release = "20261124T093000Z-1a2b3c4",
                      .commit = std::string(40, 'a'),
@@ -108,7 +108,7 @@ TEST(GuestRecordText, IsReadAsItWasWrittenBesideWhatPeopleWrote) {
   EXPECT_EQ(text.find("-->"), text.size() - 3) << text;
   const auto read = parse_record(text);
   ASSERT_TRUE(read);
-  EXPECT_EQ(read->uuid, a_record().uuid);
+  EXPECT_EQ(read->identity, a_record().identity);
   ASSERT_EQ(read->releases.size(), 1U);
   EXPECT_EQ(read->releases[0].vmid, 10001);
   EXPECT_EQ(read->releases[0].record.text_of("actor"), "octo--><!-- proxmox-deploy {}");
@@ -144,7 +144,7 @@ TEST(GuestRecordText, ThatIsBrokenIsNone) {
 GuestConfig config_of(const GuestRecord& record) {
   Json values = Json::object();
   values.set("name", record.name);
-  values.set("smbios1", "uuid=" + to_upper(record.uuid) + ",base64=1");
+  values.set("smbios1", "uuid=" + to_upper(record.identity) + ",base64=1");
   values.set("tags", "active;app-web;rev-aaaaaaaa");
   values.set("description", with_record("", record));
   values.set("digest", "d");
@@ -169,7 +169,7 @@ TEST(OwnershipFence, StopsAtEachThingThatDoesNotAgree) {
   };
   const GuestConfig good = config_of(a_record());
   GuestConfig config = good;
-  config.uuid = "11111111-48ed-452d-9ef5-abfd7985112f";
+  config.identity = "11111111-48ed-452d-9ef5-abfd7985112f";
   EXPECT_NE(why(config).find("another guest has its ID"), std::string::npos);
   config = good;
   config.tags = {"rev-aaaaaaaa"};
@@ -191,7 +191,7 @@ TEST(OwnershipFence, StopsAtEachThingThatDoesNotAgree) {
 
 TEST(OwnershipFence, AGuestThatIsBeingClonedIsKnownByNameAndRecord) {
   GuestRecord record = a_record();
-  record.uuid.clear();
+  record.identity.clear();
   record.phase = "new";
   GuestConfig config = config_of(record);
   config.tags.clear();

@@ -1,6 +1,8 @@
 #include "fuzz/fuzz.hpp"
 #include "proxmox-deploy/agent_exec.hpp"
 #include "proxmox-deploy/app_state.hpp"
+#include "proxmox-deploy/data_volumes.hpp"
+#include "proxmox-deploy/firewall_rules.hpp"
 #include "proxmox-deploy/guest_address.hpp"
 #include "proxmox-deploy/guest_record.hpp"
 #include "proxmox-deploy/tasks.hpp"
@@ -27,6 +29,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const GuestConfig config = parse_config(*json, guest.type);
     (void)check_own(guest, config, "web");
   }
+  const GuestRules rules = parse_rules(*json);
+  std::vector<FirewallRule> there = rules.rules;
+  const std::vector<FirewallRule> wanted{{{"action", "DROP"}, {"comment", "[web]"}}};
+  for (const RuleStep& step : plan_rules(there, wanted, "web")) there = after(there, step);
+  require(plan_rules(there, wanted, "web").empty(), "what is planned leads to what is wanted");
+  for (const FirewallRule& rule : rules.rules) (void)describe(rule);
+  const GuestConfig container = parse_config(*json, "lxc");
+  for (const DataVolume& volume : container.data_volumes()) {
+    require(!volume.volume.starts_with('/'), "a folder of the node is no volume");
+  }
+  (void)free_mounts(container, container);
   const GuestConfig config = parse_config(*json, "qemu");
   (void)choose_address(*json, config.macs(), {});
   (void)list_addresses(*json);

@@ -1,5 +1,6 @@
 #include "base/text.hpp"
 #include "fuzz/fuzz.hpp"
+#include "proxmox-deploy/firewall_rules.hpp"
 #include "proxmox-deploy/guest_record.hpp"
 #include "proxmox-deploy/guest_script.hpp"
 #include "proxmox-deploy/property_string.hpp"
@@ -32,6 +33,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   }
   (void)text_without_record(text);
+  BadInputs bad;
+  const auto rules = read_rules(text, "web", bad);
+  for (const FirewallRule& rule : rules) require(is_owned(rule, "web"), "a rule has its owner");
   if (const auto news = parse_script_news(text)) {
     require(news->out.size() <= news_limit && news->err.size() <= news_limit, "pieces are short");
     require(news->code >= 0 && news->code <= 255, "a code is one");

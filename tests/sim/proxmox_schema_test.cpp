@@ -138,9 +138,28 @@ void ask_for_everything(const SandboxProxmox& cluster, ProxmoxStep& step, const 
   good(root.run("image oci-pull", with_place({"--reference", "registry.example.com/shop:1"})));
   good(root.run("image list", with_place({})));
   good(root.run("image prune", with_place({"--images", "shop*", "--keep", "0"})));
+  good(root.run("backup", {guest, "--storage", "local", "--notes", "x", "--keep", "2"}));
+  const std::string rules = files.write("rules.yml", "- {action: ACCEPT, dport: 443, proto: tcp}");
+  good(step.run("firewall apply", {"--guest", guest, "--rules", rules}));
+  good(step.run("firewall apply", {"--guest", guest, "--rules", files.write("none.yml", "[]")}));
   good(step.run("doctor", {"--template", "debian-12"}));
   good(step.run("tasks", {"--node", "pve1", "--failed", "--vmid", guest}));
   good(step.run("destroy", {"--name", "web"}));
+  const auto container = [&](const std::vector<std::string>& more = {}) {
+    std::vector<std::string> words{
+        "--name",        "shop",
+        "--template",    "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst",
+        "--storage",     "local-zfs",
+        "--health-port", port,
+        "--data",        "/var/lib/shop=local-zfs:1GiB"};
+    words.insert(words.end(), more.begin(), more.end());
+    good(step.run("lxc deploy", words));
+  };
+  container({"--cores", "1", "--memory", "1GiB", "--swap", "256MiB", "--nameserver", "10.0.0.53"});
+  step.commit = std::string(40, 'e');
+  container();
+  good(step.run("rollback", {"--name", "shop", "--health-port", port}));
+  good(step.run("destroy", {"--name", "shop", "--delete-data"}));
 }
 
 TEST(ProxmoxSchema, KnowsEveryRequestThatIsSent) {

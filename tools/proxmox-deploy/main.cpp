@@ -1,9 +1,11 @@
 #include "cli/tool_main.hpp"
 #include "proxmox-deploy/api_command.hpp"
 #include "proxmox-deploy/app_commands.hpp"
+#include "proxmox-deploy/backup_command.hpp"
 #include "proxmox-deploy/deploy_command.hpp"
 #include "proxmox-deploy/destroy_command.hpp"
 #include "proxmox-deploy/doctor_command.hpp"
+#include "proxmox-deploy/firewall_command.hpp"
 #include "proxmox-deploy/image_command.hpp"
 #include "proxmox-deploy/options.hpp"
 #include "proxmox-deploy/power_command.hpp"
@@ -35,6 +37,8 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
   if (command == "power") return run_power(context, inputs, bad);
   if (command == "wait") return run_wait(context, inputs, bad);
   if (command == "snapshot") return run_snapshot(context, inputs, bad);
+  if (command == "backup") return run_backup(context, inputs, bad);
+  if (command == "firewall apply") return run_firewall(context, inputs, bad);
   if (command == "tasks") return run_tasks(context, inputs, bad);
   if (command == "api") return run_api(context, inputs, bad);
   return tool_bug("no code for the command " + command);

@@ -2,9 +2,11 @@
 
 #include "proxmox-deploy/api_command.hpp"
 #include "proxmox-deploy/app_commands.hpp"
+#include "proxmox-deploy/backup_command.hpp"
 #include "proxmox-deploy/deploy_command.hpp"
 #include "proxmox-deploy/destroy_command.hpp"
 #include "proxmox-deploy/doctor_command.hpp"
+#include "proxmox-deploy/firewall_command.hpp"
 #include "proxmox-deploy/image_command.hpp"
 #include "proxmox-deploy/power_command.hpp"
 #include "proxmox-deploy/rollback_command.hpp"
@@ -42,6 +44,8 @@ ToolSpec tool_spec() {
               power_command(),
               wait_command(),
               snapshot_command(),
+              backup_command(),
+              firewall_apply_command(),
               tasks_command(),
               image_upload_command(),
               image_download_url_command(),

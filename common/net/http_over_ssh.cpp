@@ -28,7 +28,13 @@ class Transport : public HttpTransport {
 
   Result<HttpResponse> send(const Budget& budget, const HttpRequest& request) override {
     auto response = http_->send(budget, request);
-    if (response || response.error().kind != ErrorKind::unreachable) return response;
+    const auto is_cut = [&] {
+      return !response && response.error().kind == ErrorKind::unreachable;
+    };
+    const bool may_repeat = request.method == "GET" && !request.sink;
+    if (is_cut() && may_repeat && budget.left() > Milliseconds{0})
+      response = http_->send(budget, request);
+    if (!is_cut()) return response;
     const std::string words = way_->last_words();
     if (words.empty()) return response;
     Error error = std::move(response).error();

@@ -33,7 +33,8 @@ class SshWay {
   std::unique_ptr<Impl> impl_;
 };
 
-// A transport whose connections go that way. `peer` is for messages.
+// A transport whose connections go that way. A GET that was cut short is sent once
+// more, through another SSH connection when that was lost. `peer` is for messages.
 [[nodiscard]] std::unique_ptr<HttpTransport> make_http_over_ssh(std::shared_ptr<SshWay> way,
                                                                 const std::string& peer);
 

@@ -99,6 +99,7 @@ class SharedSession : public SshSession {
   void stop_listening(const ListeningPlace& place) override { listeners_.erase(place); }
   Result<std::vector<short>> wait(const Budget& budget, std::span<const PollHandle> others,
                                   Clock::time_point wake_at, const std::string& doing) override;
+  [[nodiscard]] bool is_lost() override { return !check_presence(); }
   Result<> close(const Budget&) override { return {}; }  // it is not ours to close
   [[nodiscard]] PollHandle poll_handle() const override { return {poll_.get(), POLLIN}; }
   Result<bool> service() override;

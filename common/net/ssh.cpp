@@ -106,6 +106,7 @@ class Session : public SshSession {
   void stop_listening(const ListeningPlace& place) override;
   Result<std::vector<short>> wait(const Budget& budget, std::span<const PollHandle> others,
                                   Clock::time_point wake_at, const std::string& doing) override;
+  [[nodiscard]] bool is_lost() override { return transport_.is_lost(); }
   Result<> close(const Budget& budget) override { return transport_.close(budget); }
   [[nodiscard]] PollHandle poll_handle() const override;
   Result<bool> service() override;

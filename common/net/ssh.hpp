@@ -109,6 +109,8 @@ class SshSession {
   // (budget, connection lost, too many keepalives unanswered).
   virtual Result<std::vector<short>> wait(const Budget& budget, std::span<const PollHandle> others,
                                           Clock::time_point wake_at, const std::string& doing) = 0;
+  // Whether the connection is known to have ended: no channel will open or move any more.
+  [[nodiscard]] virtual bool is_lost() = 0;
   // SSH disconnect, then close of the stream. Safe to call twice.
   virtual Result<> close(const Budget& budget) = 0;
 

@@ -162,6 +162,7 @@ void SshDialer::remember(const std::string& words) {
 
 void SshDialer::serve(const std::stop_token& stop) {
   const Error ended = move_until_lost(Budget::of(longest_life, stop)).error();
+  remember(ended.message);
   {
     const std::lock_guard lock(mutex_);
     lost_ = ended;
@@ -206,6 +207,8 @@ Result<bool> SshDialer::step_links() {
   bool moved = false;
   for (auto at = links_.begin(); at != links_.end();) {
     const auto stepped = at->step([this](const std::string& words) { remember(words); });
+    // Whoever sees his socket end with the session dials again: by then it is known to be lost.
+    if (!stepped && session_->is_lost()) return stepped;
     if (!stepped) remember(at->words().empty() ? stepped.error().message : at->words());
     moved = moved || !stepped || *stepped;
     at = !stepped || at->is_done() ? links_.erase(at) : std::next(at);

@@ -208,6 +208,7 @@ TEST_F(SwarmOverSsh, UsesAnOpenSession) {
   EXPECT_EQ(session.run({"session", "close"}).code, 0);
 }
 
+// Also when the service is there and the answer that says so is not: it is asked for again.
 TEST_F(SwarmOverSsh, ATunnelThatIsCutIsOpenedAgainAndTheDeployGoesOn) {
   step_->write(stack_of("one", 4));
   Process process = step_->start("deploy", {"--resolve-image", "never", "--settle", "1s"});

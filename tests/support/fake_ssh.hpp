@@ -120,6 +120,7 @@ class FakeSession : public SshSession {
     return std::make_unique<FakeChannel>(*script);
   }
   std::unique_ptr<SshChannel> begin_tcp(const std::string&, std::uint16_t) override { return {}; }
+  [[nodiscard]] bool is_lost() override { return false; }
   std::unique_ptr<SshChannel> begin_unix(const std::string&) override { return {}; }
   // Answers requests to listen; without it none is granted.
   std::function<Result<std::uint16_t>(const std::string& address, std::uint16_t port)> on_listen;

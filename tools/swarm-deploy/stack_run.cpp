@@ -101,9 +101,11 @@ class Run {
     PCA_CHECK(budget_.check("creating what is new"));
     const GracePeriod grace(budget_.at_most(answer_limit), writing_grace);
     const Budget& budget = grace.budget();
-    const auto answers = engine_.ask_all(budget, requests);
+    auto answers = engine_.ask_all(budget, requests);
     std::optional<Error> first;
     for (std::size_t i = 0; i < answers.size(); ++i) {
+      // It cannot be made twice: what is there already is a conflict.
+      if (is_cut(answers[i])) answers[i] = engine_.ask(budget, requests[i]);
       if (answers[i] && answers[i]->is_good()) {
         const Json json = parse_json(answers[i]->body).value_or(Json());
         made[i].id = json.text_of(made[i].kind == "networks" ? "Id" : "ID");
@@ -237,12 +239,16 @@ class Run {
     const GracePeriod grace(budget_.at_most(answer_limit), writing_grace);
     auto answers = engine_.json_all(grace.budget(), requests);
     std::optional<Error> first;
+    bool is_away = false;  // also when asked again: one wait for that is enough
     for (std::size_t i = 0; i < answers.size(); ++i) {
       if (answers[i]) continue;
+      const bool is_worth_it =
+          is_cut(answers[i]) ? !is_away : answers[i].error().kind == ErrorKind::conflict;
       Error error = std::move(answers[i]).error();
-      if (error.kind == ErrorKind::conflict) {
+      if (is_worth_it) {
         const auto again = update_again(*services[i]);
         if (again) continue;
+        is_away = is_cut(again);
         error = again.error();
       }
       error.message = fmt::format("{} could not be updated: {}", services[i]->name, error.message);
@@ -251,6 +257,12 @@ class Run {
     }
     if (first) return *std::move(first);
     return {};
+  }
+
+  // Nobody knows whether it was done: the connection ended before the answer came.
+  template <typename Answer>
+  static bool is_cut(const Result<Answer>& answer) {
+    return !answer && answer.error().kind == ErrorKind::unreachable;
   }
 
   // Somebody wrote the service meanwhile: that is no matter as long as it says what it said.

@@ -105,7 +105,7 @@ TEST_F(ProxmoxFirewall, EachWriteThatFailsIsTakenBackOrMadeUpFor) {
       "- {action: ACCEPT, dport: 81, proto: tcp}\n";
   for (const char* kind : {"request-fails", "request-dropped", "request-lost"}) {
     for (const char* write : {"POST *firewall/rules", "DELETE *firewall/rules/*"}) {
-      for (int nth = 1; nth <= 2; ++nth) {
+      for (int nth = 1; nth <= 2; ++nth) {  // the second removal has a first one to take back
         const std::string what = std::string(kind) + " " + write + " " + std::to_string(nth);
         cluster.fault(R"({"kind": ")" + std::string(kind) + R"(", "request": ")" + write +
                       R"(", "nth": )" + std::to_string(nth) + "}");

@@ -122,7 +122,7 @@ CommandSpec backup_command() {
 Result<int> run_backup(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   const ApiWay way = read_api_inputs(context, inputs, bad);
   const std::string& storage = inputs.text("storage");
-  const std::string& notes = inputs.text("notes");
+  const std::string notes = notes_for_api(inputs.text("notes"));
   if (notes.size() > longest_notes) {
     bad.add("notes", fmt::format("has {} bytes", notes.size()),
             fmt::format("Use at most {}.", longest_notes));
@@ -143,7 +143,7 @@ Result<int> run_backup(ToolContext& context, Inputs& inputs, BadInputs& bad) {
                                     {"compress", compress == "none" ? "0" : compress}},
                      .node = guest.node,
                      .find_done = find_task(*found.api, guest.node, "vzdump", guest.vmid)};
-  if (!notes.empty()) request.parameters.emplace_back("notes-template", notes_for_api(notes));
+  if (!notes.empty()) request.parameters.emplace_back("notes-template", notes);
   if (inputs.flag("protect")) request.parameters.emplace_back("protected", "1");
   if (inputs.has("keep")) {
     request.parameters.emplace_back("prune-backups",

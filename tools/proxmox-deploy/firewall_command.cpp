@@ -69,13 +69,13 @@ class Applying {
       table.rows.push_back({steps.empty() ? "=" : "+", describe(rule)});
     }
     for (const RuleStep& step : steps) {
-      if (!step.is_insertion) table.rows.push_back({"-", describe(step.rule)});
+      if (step.kind == RuleStep::Kind::remove) table.rows.push_back({"-", describe(step.rule)});
     }
     const std::size_t others = static_cast<std::size_t>(
         std::count_if(there_.begin(), there_.end(),
                       [&](const FirewallRule& rule) { return !is_owned(rule, owner_); }));
     if (others > 0) {
-      table.rows.push_back({"", fmt::format("{} rules of others stay, below these", others)});
+      table.rows.push_back({"", fmt::format("{} rules of others stay", others)});
     }
     context_.reporter.info(table.rows.empty() ? guest_.text() + ": no rules"
                                               : aligned_table(table));
@@ -124,16 +124,24 @@ class Applying {
       return conflict(fmt::format("somebody else changes the rules of guest {}", guest_.text()),
                       "Look who, then run it again.");
     }
+    using Kind = RuleStep::Kind;
     const std::vector<FirewallRule> then = after(now.rules, step);
     ApiRequest request{
-        .method = step.is_insertion ? "POST" : "DELETE",
-        .path = path(step.is_insertion ? "rules" : fmt::format("rules/{}", step.place)),
+        .method = step.kind == Kind::insert   ? "POST"
+                  : step.kind == Kind::remove ? "DELETE"
+                                              : "PUT",
+        .path = path(step.kind == Kind::insert   ? "rules"
+                     : step.kind == Kind::remove ? fmt::format("rules/{}", step.place)
+                                                 : "rules/0"),
         .node = guest_.node};
-    if (step.is_insertion) {
-      request.parameters = {{"pos", std::to_string(step.place)}};
-      for (const auto& [field, value] : step.rule) request.parameters.emplace_back(field, value);
+    if (step.kind == Kind::insert) {
+      request.parameters.assign(step.rule.begin(), step.rule.end());
+    } else {
+      // Before which one, as the places are now.
+      if (step.kind == Kind::move)
+        request.parameters = {{"moveto", std::to_string(step.place + 1)}};
+      if (!now.digest.empty()) request.parameters.emplace_back("digest", now.digest);
     }
-    if (!now.digest.empty()) request.parameters.emplace_back("digest", now.digest);
     request.find_done = [&](const Budget& limit) -> ApiResult<std::optional<Json>> {
       PCA_TRY(const GuestRules found, read(limit));
       const bool is_done = found.rules.size() == then.size() && found.rules != now.rules;
@@ -150,8 +158,9 @@ class Applying {
     context_.reporter.info("It failed; the rules that were written are taken back");
     const Budget limit = Budget::of(context_.stop.stop_requested() ? cancelled_limit : undo_limit);
     while (!done_.empty()) {
-      const auto undone = write(limit, done_.back().undone());
-      if (!undone) {
+      for (const RuleStep& step : done_.back().undone()) {
+        const auto undone = write(limit, step);
+        if (undone) continue;
         return outcome_unknown(
             fmt::format("{}; and not all rules could be taken back: {}", error.message,
                         undone.error().message),

@@ -164,23 +164,35 @@ std::vector<RuleStep> plan_rules(const std::vector<FirewallRule>& there,
   if (own == wanted) return {};
   std::vector<RuleStep> steps;
   for (auto rule = wanted.rbegin(); rule != wanted.rend(); ++rule) {
-    steps.push_back({true, 0, *rule});
+    steps.push_back({RuleStep::Kind::insert, 0, *rule});
   }
   for (std::size_t place = there.size(); place > 0; --place) {
     if (is_owned(there[place - 1], owner)) {
-      steps.push_back({false, wanted.size() + place - 1, there[place - 1]});
+      steps.push_back({RuleStep::Kind::remove, wanted.size() + place - 1, there[place - 1]});
     }
   }
   return steps;
 }
 
+std::vector<RuleStep> RuleStep::undone() const {
+  if (kind == Kind::insert) return {{Kind::remove, 0, rule}};
+  std::vector<RuleStep> steps{{Kind::insert, 0, rule}};
+  if (place > 0) steps.push_back({Kind::move, place, rule});
+  return steps;
+}
+
 std::vector<FirewallRule> after(std::vector<FirewallRule> rules, const RuleStep& step) {
+  if (step.kind == RuleStep::Kind::insert) {
+    rules.insert(rules.begin(), step.rule);
+    return rules;
+  }
   const auto place =
       rules.begin() + static_cast<std::ptrdiff_t>(std::min(step.place, rules.size()));
-  if (step.is_insertion) {
-    rules.insert(place, step.rule);
-  } else if (place != rules.end()) {
+  if (place == rules.end()) return rules;
+  if (step.kind == RuleStep::Kind::remove) {
     rules.erase(place);
+  } else {
+    std::rotate(rules.begin(), rules.begin() + 1, place + 1);
   }
   return rules;
 }

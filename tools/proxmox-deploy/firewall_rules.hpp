@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -31,13 +32,14 @@ struct GuestRules {
 // "in ACCEPT tcp 443 from 10.0.0.0/8 (web [shop])", visible().
 [[nodiscard]] std::string describe(const FirewallRule& rule);
 
-// One write of a rule at a place.
+// One write. Proxmox VE puts a new rule above all others, whatever place it is asked for.
 struct RuleStep {
-  bool is_insertion = true;  // else it is deleted
-  std::size_t place = 0;
+  enum class Kind : std::uint8_t { insert, remove, move } kind = Kind::insert;
+  std::size_t place = 0;  // of what is removed; where the first one moves to
   FirewallRule rule;
 
-  [[nodiscard]] RuleStep undone() const { return {!is_insertion, place, rule}; }
+  // What takes an insertion or a removal back.
+  [[nodiscard]] std::vector<RuleStep> undone() const;
 };
 // What leads from the rules that are there to the wanted ones in place of the owner's, above all
 // others: the new ones first, so that nothing they allow is cut off in between. Empty where they

@@ -61,13 +61,11 @@ void read_rule(const Call& call, FirewallRule& rule) {
 template <bool is_container>
 Outcome<> add_rule(Cluster& cluster, Call& call) {
   PCA_TRY(Guest * guest, guest_here<is_container>(cluster, call));
-  PCA_CHECK(check_digest(*guest, call));
   FirewallRule rule;
   rule.fields["enable"] = "0";
   read_rule(call, rule);
-  const auto place =
-      std::min<std::size_t>(static_cast<std::size_t>(call.number("pos", 0)), guest->rules.size());
-  guest->rules.insert(guest->rules.begin() + static_cast<std::ptrdiff_t>(place), std::move(rule));
+  // The real one looks at neither pos nor digest here.
+  guest->rules.insert(guest->rules.begin(), std::move(rule));
   return Json();
 }
 
@@ -93,11 +91,13 @@ Outcome<> change_rule(Cluster& cluster, Call& call) {
     read_rule(call, guest->rules[place]);
     return Json();
   }
-  FirewallRule moved = guest->rules[place];
-  guest->rules.erase(guest->rules.begin() + static_cast<std::ptrdiff_t>(place));
+  // Before the one that is at `moveto` now.
+  const FirewallRule moved = guest->rules[place];
   const auto to =
       std::min<std::size_t>(static_cast<std::size_t>(call.number("moveto")), guest->rules.size());
-  guest->rules.insert(guest->rules.begin() + static_cast<std::ptrdiff_t>(to), std::move(moved));
+  guest->rules.insert(guest->rules.begin() + static_cast<std::ptrdiff_t>(to), moved);
+  const std::size_t old_place = to <= place ? place + 1 : place;
+  guest->rules.erase(guest->rules.begin() + static_cast<std::ptrdiff_t>(old_place));
   return Json();
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/percent.hpp"
 #include "base/text.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/report_file.hpp"
@@ -13,6 +14,8 @@
 #include "proxmox-deploy/cluster_view.hpp"
 #include "proxmox-deploy/contract.hpp"
 #include "proxmox-deploy/guest_config.hpp"
+#include "proxmox-deploy/guest_spec.hpp"
+#include "proxmox-deploy/image_store.hpp"
 #include "proxmox-deploy/property_string.hpp"
 #include "proxmox-deploy/rights.hpp"
 #include "runner/text_table.hpp"
@@ -117,7 +120,11 @@ class Doctor {
            node == nullptr ? "The nodes are " + join(names, ", ") + "." : ""});
     }
     if (!inputs_.bridge.empty()) bridges_.insert(inputs_.bridge);
-    if (!inputs_.source.empty()) PCA_CHECK(look_at_template(budget));
+    if (is_archive(inputs_.source)) {
+      look_at_archive(budget);
+    } else if (!inputs_.source.empty()) {
+      PCA_CHECK(look_at_template(budget));
+    }
     if (!inputs_.storage.empty()) {
       storages_.insert(inputs_.storage);
       look_at_storage();
@@ -233,10 +240,43 @@ class Doctor {
     return {};
   }
 
+  // What containers are made of: there on the node where they are to run.
+  void look_at_archive(const Budget& budget) {
+    archive_storage_ = inputs_.source.substr(0, inputs_.source.find(':'));
+    const std::string& storage = archive_storage_;
+    if (template_node_.empty()) template_node_ = inputs_.node;
+    for (const ClusterStorage& one : view_.storages) {
+      if (one.name == storage && template_node_.empty()) template_node_ = one.node;
+    }
+    if (template_node_.empty()) {
+      return add({"template", false,
+                  visible(storage) + " is not there, or the token does not see it",
+                  "Check its name; to see it takes Datastore.Audit."});
+    }
+    const auto content = api_->ask(
+        budget, {.path = fmt::format("/nodes/{}/storage/{}/content",
+                                     percent_encoded(template_node_), percent_encoded(storage)),
+                 .parameters = {{"content", "vztmpl"}},
+                 .node = template_node_});
+    if (!content) return add({"template", false, content.error().message, content.error().hint});
+    const std::vector<Image> all = parse_images(*content);
+    const bool is_there = std::any_of(
+        all.begin(), all.end(), [&](const Image& one) { return one.volid == inputs_.source; });
+    add({"template", is_there,
+         fmt::format("{} is {}on {}", visible(inputs_.source),
+                     is_there ? "" : "not there, or not seen by the token, ",
+                     visible(template_node_)),
+         is_there
+             ? ""
+             : "\"proxmox-deploy image upload\", \"image oci-pull\" or pveam on the node bring "
+               "it there; to see it takes Datastore.Audit."});
+  }
+
   ApiResult<> look_at_rights(const Budget& budget) {
     RightsQuestion question;
     question.major_version = api_->major_version();
     question.template_path = template_path_;
+    question.archive_storage = archive_storage_;
     if (!inputs_.pool.empty()) question.guests_path = "/pool/" + inputs_.pool;
     question.storages.assign(storages_.begin(), storages_.end());
     question.bridges.assign(bridges_.begin(), bridges_.end());
@@ -302,6 +342,7 @@ class Doctor {
   const DoctorInputs& inputs_;
   std::unique_ptr<ProxmoxApi> api_;
   ClusterView view_;
+  std::string archive_storage_;  // of what containers are made of
   std::string template_path_;
   std::string template_node_;
   std::set<std::string> storages_;
@@ -330,8 +371,10 @@ CommandSpec doctor_command() {
           "where something is bad, with 5 where rights are missing",
       .options = joined(
           {{{.name = "template",
-             .help = "The template to clone: its ID, or its name",
-             .placeholder = "ID|NAME",
+             .help =
+                 "The template to clone: its ID, or its name; of containers the volume they are "
+                 "made of, STORAGE:vztmpl/FILE",
+             .placeholder = "ID|NAME|VOLUME",
              .group = group},
             {.name = "node", .help = "The node to run on", .placeholder = "NODE", .group = group},
             {.name = "storage",

@@ -44,6 +44,11 @@ std::vector<NeededRights> needed_rights(const RightsQuestion& question) {
   if (!question.template_path.empty()) {
     needed.push_back({question.template_path, {"VM.Audit", "VM.Clone"}, "to clone the template"});
   }
+  if (!question.archive_storage.empty()) {
+    needed.push_back({"/storage/" + question.archive_storage,
+                      {"Datastore.Audit"},
+                      "to read what containers are made of"});
+  }
   needed.push_back({question.guests_path, guest_privileges(question), "to make and run guests"});
   for (const std::string& storage : question.storages) {
     needed.push_back({"/storage/" + storage, {"Datastore.AllocateSpace"}, "for the guests' disks"});

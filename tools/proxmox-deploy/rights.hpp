@@ -20,6 +20,7 @@ struct NeededRights {
 struct RightsQuestion {
   int major_version = 9;
   std::string template_path = {};    // "/vms/9000"; empty = not asked for
+  std::string archive_storage = {};  // that has what containers are made of; empty = not asked for
   std::string guests_path = "/vms";  // or "/pool/NAME"
   std::vector<std::string> storages = {};
   std::vector<std::string> bridges = {};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "base/percent.hpp"
 #include "support/comes_true.hpp"
 #include "support/proxmox_step.hpp"
 
@@ -76,7 +77,14 @@ class ProxmoxContainer : public ::testing::Test {
   }
   std::string status_of(int vmid) { return cluster.guest_state(vmid).text_of("status"); }
   void expect_as_before(const ProxmoxStep::Result& done, const std::string& what) {
-    EXPECT_EQ(cluster.state().dump(), before.dump()) << what << "\n" << done.all();
+    const std::string now = cluster.state().dump();
+    const std::string then = before.dump();
+    const auto differ = std::mismatch(now.begin(), now.end(), then.begin(), then.end()).first;
+    const std::size_t at = static_cast<std::size_t>(differ - now.begin());
+    const std::size_t from = at > 200 ? at - 200 : 0;
+    EXPECT_TRUE(now == then) << what << "\nnow:    " << now.substr(from, 400)
+                             << "\nbefore: " << then.substr(from, 400) << "\n"
+                             << done.all();
   }
   void put_back() {
     ASSERT_EQ(destroy({"--delete-data"}).code, 0);
@@ -286,9 +294,11 @@ TEST_F(ProxmoxContainer, WhatAKilledRunLeftOnItsWayIsGivenBackByTheNextOne) {
     is_never_well = false;
     EXPECT_EQ(data_volumes(), 1) << said;
     const auto status = step.run("status", {"--name", "web"});
-    // Nothing removes the data: not even what removes everything else.
+    // Nothing removes the data, nor the record that says where they are, once its lock is gone.
+    EXPECT_EQ(step.run("unlock", {"--name", "web"}).code, 0);
     const auto refused = destroy();
-    EXPECT_NE(refused.code, 0) << said << refused.all();
+    EXPECT_EQ(refused.code, 7) << said << refused.all();
+    EXPECT_EQ(config_of(old_vmid, "hostname"), "web-aaaaaaa") << said << refused.all();
     EXPECT_EQ(data_volumes(), 1) << said << refused.all();
     const auto next = deploy_with_data();
     EXPECT_EQ(next.code, 0) << said << status.all() << next.all();
@@ -298,6 +308,114 @@ TEST_F(ProxmoxContainer, WhatAKilledRunLeftOnItsWayIsGivenBackByTheNextOne) {
     ASSERT_EQ(destroy({"--delete-data"}).code, 0);
     EXPECT_EQ(data_volumes(), 0) << said;
   }
+}
+
+// What fails while all is taken back is left to the next run, which finds it by the record.
+TEST_F(ProxmoxContainer, WhatCannotBeTakenBackIsTakenBackByTheNextRun) {
+  for (const char* write : {"POST *move_volume", "POST *start", "POST *shutdown"}) {
+    make_first();
+    is_never_well = true;
+    cluster.fault(R"({"kind": "request-fails", "nth": 2, "request": ")" + std::string(write) +
+                  "\"}");
+    const auto failed = deploy_with_data({"--health-timeout", "1s"});
+    cluster.no_faults();
+    is_never_well = false;
+    EXPECT_EQ(failed.code, 4) << write << failed.all();
+    EXPECT_EQ(data_volumes(), 1) << write << failed.all();
+    const auto next = deploy_with_data();
+    ASSERT_EQ(next.code, 0) << write << failed.all() << next.all();
+    EXPECT_NE(volume_of(std::stoi(next.outputs.at("vmid"))), "") << write << next.all();
+    EXPECT_EQ(data_volumes(), 1) << write << next.all();
+    ASSERT_EQ(destroy({"--delete-data"}).code, 0);
+  }
+}
+
+TEST_F(ProxmoxContainer, EachWriteOfARollbackThatFailsLeavesAllAsItWasOrIsMadeUpFor) {
+  const std::pair<const char*, int> writes[] = {
+      {"PUT *config", 4}, {"POST *shutdown", 1}, {"POST *move_volume", 1}, {"POST *start", 1}};
+  make_first();
+  ASSERT_EQ(deploy_with_data().code, 0);
+  before = cluster.state();
+  for (const char* kind : {"request-fails", "request-lost"}) {
+    for (const auto& [write, times] : writes) {
+      for (int nth = 1; nth <= times; ++nth) {
+        const std::string what = std::string(kind) + " " + write + " " + std::to_string(nth);
+        cluster.fault(R"({"kind": ")" + std::string(kind) + R"(", "request": ")" + write +
+                      R"(", "nth": )" + std::to_string(nth) + "}");
+        const auto done = rollback({"--hold", "none"});
+        cluster.no_faults();
+        EXPECT_EQ(data_volumes(), 1) << what << done.all();
+        if (done.code != 0) {
+          EXPECT_TRUE(done.code == 3 || done.code == 1 || done.code == 6) << what << done.all();
+          expect_as_before(done, what);
+          continue;
+        }
+        EXPECT_EQ(done.outputs.at("vmid"), std::to_string(old_vmid)) << what;
+        EXPECT_NE(volume_of(old_vmid), "") << what << done.all();
+        put_back();
+        ASSERT_EQ(deploy_with_data().code, 0);
+        before = cluster.state();
+      }
+    }
+  }
+}
+
+// Its task goes on at the cluster: nothing is started before it has ended.
+TEST_F(ProxmoxContainer, ACancelOfAMoveThatHangsLeavesItToTheNextRun) {
+  make_first();
+  cluster.fault(R"({"kind": "task-hangs", "task": "move_volume", "nth": 1})");
+  Process process = step.start("lxc deploy", words({"--data", "/var/lib/shop=local-zfs:2GiB"}));
+  const auto hanging = [&] {
+    const Json tasks = cluster.data("GET", "/nodes/pve1/tasks", "source=active");
+    for (const Json& one : *tasks.as_array()) {
+      if (one.text_of("type") == "move_volume") return one.text_of("upid");
+    }
+    return std::string();
+  };
+  ASSERT_TRUE(comes_true([&] { return !hanging().empty(); }, std::chrono::seconds(60)));
+  process.interrupt();
+  const auto done = step.result_of(process);
+  EXPECT_EQ(done.code, 4) << done.all();
+  EXPECT_EQ(status_of(old_vmid), "stopped") << done.all();
+  EXPECT_NE(config_of(old_vmid, "description").find("data-move"), std::string::npos);
+  cluster.no_faults();
+  const std::string task = hanging();
+  if (!task.empty()) {
+    EXPECT_EQ(cluster.call("DELETE", "/nodes/pve1/tasks/" + percent_encoded(task)).status, 200);
+  }
+  ASSERT_EQ(step.run("unlock", {"--name", "web"}).code, 0);
+  const auto next = deploy_with_data();
+  ASSERT_EQ(next.code, 0) << done.all() << next.all();
+  EXPECT_EQ(data_volumes(), 1);
+  EXPECT_NE(volume_of(std::stoi(next.outputs.at("vmid"))), "") << next.all();
+}
+
+// As after its node started while its data were elsewhere.
+TEST_F(ProxmoxContainer, DataAreNeverPutBeneathWhatRuns) {
+  make_first();
+  is_never_well = true;
+  Process process = step.start("lxc deploy", words({"--data", "/var/lib/shop=local-zfs:2GiB"}));
+  ASSERT_TRUE(process.wait_for("Its address is ", std::chrono::seconds(60))) << process.out();
+  process.send(SIGKILL);
+  EXPECT_TRUE(process.wait(std::chrono::seconds(10)));
+  is_never_well = false;
+  const std::string ct = "/nodes/pve1/lxc/" + std::to_string(old_vmid);
+  ASSERT_EQ(cluster.run_task("POST", ct + "/status/start"), "OK");
+  ASSERT_EQ(step.run("unlock", {"--name", "web"}).code, 0);
+  const std::size_t asked = cluster.requests().size();
+  const auto next = deploy_with_data();
+  ASSERT_EQ(next.code, 0) << next.all();
+  std::size_t shut_down = 0;
+  std::size_t moved = 0;
+  const auto requests = cluster.requests();
+  for (std::size_t i = asked; i < requests.size(); ++i) {
+    const std::string path = requests[i].text_of("path");
+    if (shut_down == 0 && path.ends_with(std::to_string(old_vmid) + "/status/shutdown"))
+      shut_down = i;
+    if (moved == 0 && path.ends_with("/move_volume")) moved = i;
+  }
+  EXPECT_NE(shut_down, 0U) << next.all();
+  EXPECT_LT(shut_down, moved) << next.all();
 }
 
 TEST_F(ProxmoxContainer, DestroyAndKeepLeaveDataAlone) {
@@ -328,7 +446,8 @@ TEST_F(ProxmoxContainer, AVolumeInASnapshotStaysAndTheErrorSaysWhatToDo) {
   before = cluster.state();
   const auto done = deploy_with_data();
   EXPECT_EQ(done.code, 3) << done.all();
-  EXPECT_NE(done.all().find("used by a snapshot"), std::string::npos) << done.all();
+  EXPECT_NE(done.all().find("has snapshots, which hold its data"), std::string::npos) << done.all();
+  EXPECT_EQ(done.all().find("task vzshutdown"), std::string::npos) << done.all();
   EXPECT_NE(done.all().find("snapshots first"), std::string::npos) << done.all();
   expect_as_before(done, "a snapshot");
 }
@@ -349,6 +468,23 @@ TEST_F(ProxmoxContainer, AContainerThatWasSetUpByHandCanBeAdoptedWithItsData) {
   const auto update = step.run("update", {"--name", "web", "--command", "true", "--no-health"});
   EXPECT_EQ(update.code, 1) << update.all();
   EXPECT_NE(update.all().find("lxc deploy"), std::string::npos) << update.all();
+}
+
+TEST_F(ProxmoxContainer, TheDoctorLooksAtWhatContainersAreMadeOf) {
+  const auto well = step.run("doctor", {"--template", archive, "--storage", "local-zfs"});
+  EXPECT_EQ(well.code, 0) << well.all();
+  EXPECT_NE(well.out.find(std::string(archive) + " is on pve1"), std::string::npos) << well.out;
+  const auto none = step.run("doctor", {"--template", "local:vztmpl/none.tar"});
+  EXPECT_EQ(none.code, 1) << none.all();
+  EXPECT_NE(none.all().find("image oci-pull"), std::string::npos) << none.all();
+  cluster.token(R"({"id": "deploy@pve!ci", "acl": [
+      {"path": "/vms", "privileges": ["VM.Allocate", "VM.Audit"]},
+      {"path": "/storage/local-zfs", "privileges": ["Datastore.AllocateSpace"]}]})");
+  const auto rights = step.run("doctor", {"--template", archive, "--storage", "local-zfs"});
+  EXPECT_NE(rights.code, 0) << rights.all();
+  EXPECT_NE(rights.all().find("missing on /storage/local to read what containers are made of"),
+            std::string::npos)
+      << rights.all();
 }
 
 // Another container came to its ID: it is not touched, whatever its description says.

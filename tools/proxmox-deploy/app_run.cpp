@@ -19,6 +19,7 @@ constexpr Milliseconds reading_limit{60'000};
 constexpr Milliseconds lock_look{2000};
 // A cancelled step has 7 s.
 constexpr Milliseconds cancelled_limit{6500};
+constexpr Milliseconds cancelled_data_limit{3500};  // a move or a shutdown was heard of before
 
 std::vector<std::string> with_tag(std::vector<std::string> tags, std::string_view tag, bool is_on) {
   std::erase(tags, tag);
@@ -56,8 +57,9 @@ AppRun::AppRun(ToolContext& context, ProxmoxApi& api, const AppRunInputs& inputs
 }
 
 Budget AppRun::farewell() {
-  const auto limit =
-      Clock::now() + (context_.stop.stop_requested() ? cancelled_limit : inputs_.rollback_timeout);
+  const auto limit = Clock::now() + (context_.stop.stop_requested()
+                                         ? (data_left_ ? cancelled_data_limit : cancelled_limit)
+                                         : inputs_.rollback_timeout);
   if (!farewell_ends_ || limit < *farewell_ends_) farewell_ends_ = limit;
   return {*farewell_ends_, {}};
 }
@@ -107,7 +109,7 @@ ApiResult<> AppRun::recover_data(const OwnGuest& active) {
   // Somebody else was faster: he is waited for.
   if (!locked && locked.error().trouble == Trouble::changed) return {};
   PCA_CHECK(std::move(locked));
-  auto given = give_data_back(limit, api_, tasks_, active.guest, inputs_.app);
+  auto given = give_data_back(limit, api_, tasks_, active, 0, data_patience());
   auto released = lock_.release(Budget::of(cancelled_limit));
   return given ? std::move(released) : std::move(given);
 }
@@ -176,10 +178,22 @@ ApiResult<> AppRun::bring_data(const AppState& state, const Guest& to, const Mou
   context_.reporter.info(fmt::format("Shutting guest {} down: its data volumes ({}) go to guest {}",
                                      active.guest.text(), keys.size(), to.text()));
   PCA_TRY(const OwnGuest own, lock_.check(budget_));
-  data_left_ = active.guest;
-  return in_phase("data", [&] {
-    return move_data(budget_, api_, tasks_, own, to, keys, inputs_.rules.shutdown_timeout);
-  });
+  data_left_ = active;
+  data_to_ = to.vmid;
+  return in_phase("data",
+                  [&] { return move_data(budget_, api_, tasks_, own, to, keys, data_patience()); });
+}
+
+// A cancel has no time to ask a container to end.
+DataPatience AppRun::data_patience() const {
+  return {context_.stop.stop_requested() ? Milliseconds{0} : inputs_.rules.shutdown_timeout};
+}
+
+ApiResult<> AppRun::take_back_data(const Budget& budget) {
+  if (!data_left_) return {};
+  PCA_CHECK(give_data_back(budget, api_, tasks_, *data_left_, data_to_, data_patience()));
+  data_left_.reset();
+  return {};
 }
 
 ApiResult<> AppRun::switch_to(const OwnGuest& to, GuestRecord record, const AppState& state) {
@@ -191,6 +205,11 @@ ApiResult<> AppRun::switch_to(const OwnGuest& to, GuestRecord record, const AppS
     lock_.hold_still();
     PCA_TRY(old, lock_.check(budget_));
     keep_news(record, state.active->record, old->record);
+    const auto& move = old->record.data_move;
+    if (data_left_ && (!move || move->vmid != data_to_)) {
+      return {ApiFailure(conflict("another run has given the data back meanwhile",
+                                  "Look at what the other run makes of the application."))};
+    }
   }
   if (!inputs_.rules.hook.empty()) {
     hooked_ = to.guest;
@@ -276,8 +295,7 @@ void AppRun::retire(const AppState& state, const std::vector<Guest>& too_old) {
     }
     if (not_stopped == guest.vmid || (out_.guest && guest.vmid == out_.guest->vmid)) continue;
     context_.reporter.info(fmt::format("Removing guest {}", guest.text()));
-    const auto done = in_phase(
-        "remove", [&] { return delete_own_guest(limit, api_, tasks_, guest, inputs_.app); });
+    const auto done = in_phase("remove", [&] { return remove_old(limit, guest); });
     if (done) {
       out_.removed.push_back(guest.text());
       ++out_.changed;
@@ -285,6 +303,20 @@ void AppRun::retire(const AppState& state, const std::vector<Guest>& too_old) {
       later(fmt::format("guest {} was not removed: {}", guest.text(), done.error().message));
     }
   }
+}
+
+// A container only under the lock of its application: a rollback would give it data meanwhile.
+ApiResult<> AppRun::remove_old(const Budget& budget, const Guest& guest) {
+  if (guest.type != "lxc") return delete_own_guest(budget, api_, tasks_, guest, inputs_.app);
+  PCA_TRY(const AppState now, read_app_state(budget, api_, inputs_.app));
+  if (!now.active || lock_in_force(now, api_.now()) != nullptr) {
+    return {ApiFailure(conflict("another run is at work by now"))};
+  }
+  PCA_CHECK(lock_.take(budget, *now.active,
+                       lock_owner(inputs_.from, inputs_.command, out_.release, token_)));
+  auto removed = delete_own_guest(budget, api_, tasks_, guest, inputs_.app);
+  auto released = lock_.release(Budget::of(cancelled_limit));
+  return removed ? std::move(released) : std::move(removed);
 }
 
 ApiResult<> AppRun::run_hook(const Budget& budget, const Guest& to, const std::string& direction) {
@@ -308,6 +340,8 @@ ApiResult<> AppRun::run_hook(const Budget& budget, const Guest& to, const std::s
 
 ApiResult<> AppRun::take_back() {
   const Budget limit = farewell();
+  // A cancel is over before the lock is, and has no time for a renewal that has to wait.
+  if (context_.stop.stop_requested()) lock_.hold_still();
   ApiResult<> all;
   // One that fails keeps none of the others from being tried.
   const auto then = [&](ApiResult<> part) {
@@ -316,14 +350,16 @@ ApiResult<> AppRun::take_back() {
   if (!has_switched_) {
     if (hooked_) then(run_hook(limit, *std::exchange(hooked_, std::nullopt), "back"));
     if (switched_) then(take_back_new(limit));
+    // Where the new one may still be the active one, the data stay with it: it is what the next run
+    // goes by.
+    const bool may_be_active = switched_.has_value();
     if (left_) then(take_back_old(limit));
-    if (data_left_) {
-      auto given = give_data_back(limit, api_, tasks_, *data_left_, inputs_.app);
-      if (given) data_left_.reset();
-      then(std::move(given));
-    }
+    if (!may_be_active) then(take_back_data(limit));
   }
-  then(lock_.release(limit));
+  // Whatever keeps the data keeps the container locked, and a cancel does not wait for it: the lock
+  // runs out by itself.
+  const bool is_stuck = data_left_ && context_.stop.stop_requested();
+  if (!is_stuck) then(lock_.release(limit));
   return all;
 }
 
@@ -332,7 +368,12 @@ ApiResult<> AppRun::take_back_new(const Budget& budget) {
   if (now.identity == switched_->config.identity) {
     Parameters back{{"tags", join_tags(switched_->config.tags)},
                     {"description", switched_->config.description}};
-    if (!truth_in(switched_->config.values, "onboot")) back.emplace_back("delete", "onboot");
+    const std::string on_boot = switched_->config.text("onboot");
+    if (on_boot.empty()) {
+      back.emplace_back("delete", "onboot");
+    } else {
+      back.emplace_back("onboot", on_boot);
+    }
     PCA_CHECK(write_config(budget, api_, switched_->guest, back, now.digest));
   }
   switched_.reset();

@@ -104,6 +104,9 @@ class AppRun {
                                      const std::string& direction);
   [[nodiscard]] ApiResult<> leave(const OwnGuest& own);
   [[nodiscard]] ApiResult<> recover_data(const OwnGuest& active);
+  [[nodiscard]] ApiResult<> take_back_data(const Budget& budget);
+  [[nodiscard]] DataPatience data_patience() const;
+  [[nodiscard]] ApiResult<> remove_old(const Budget& budget, const Guest& guest);
   [[nodiscard]] ApiResult<> take_back_new(const Budget& budget);
   [[nodiscard]] ApiResult<> take_back_old(const Budget& budget);
   void warn(std::string text) { out_.warnings.push_back(std::move(text)); }
@@ -117,11 +120,12 @@ class AppRun {
   Clock::time_point start_ = Clock::now();
   std::string token_;
   std::optional<Clock::time_point> farewell_ends_;
-  std::optional<OwnGuest> switched_;  // as it was before it was made the active one
-  std::optional<OwnGuest> left_;      // as it was before it ceased to be
-  std::optional<Guest> data_left_;    // the container whose data are on their way
-  std::optional<Guest> hooked_;       // the guest that the hook led to
-  std::string old_vmid_;              // and whom it led away from
+  std::optional<OwnGuest> switched_;   // as it was before it was made the active one
+  std::optional<OwnGuest> left_;       // as it was before it ceased to be
+  std::optional<OwnGuest> data_left_;  // the container whose data are on their way, and where to
+  std::int64_t data_to_ = 0;
+  std::optional<Guest> hooked_;  // the guest that the hook led to
+  std::string old_vmid_;         // and whom it led away from
   bool has_switched_ = false;
   GuestRun out_;
 };

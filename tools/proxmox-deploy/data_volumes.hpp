@@ -24,19 +24,27 @@ using MountKeys = std::vector<std::pair<std::string, std::string>>;
 // point that is free.
 [[nodiscard]] MountKeys free_mounts(const GuestConfig& from, const GuestConfig& to);
 
-// Shuts `active` down, notes where its data go, and gives them to `to`. The caller has the
-// application's lock. Errors: what failed; give_data_back() undoes the rest.
+// How long a container may take to shut down; none pulls its plug, as a cancel has to.
+struct DataPatience {
+  Milliseconds shutdown{60'000};
+};
+
+// Shuts both containers down, notes where the data of `active` go, and gives them to `to`. The
+// caller has the application's lock. Errors: what failed; give_data_back() undoes the rest.
 [[nodiscard]] ApiResult<> move_data(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
                                     const OwnGuest& active, const Guest& to, const MountKeys& keys,
-                                    Milliseconds shutdown_timeout);
+                                    DataPatience patience);
 
-// What move_data() moved is the active one's again, which runs as it did. Safe to call twice; does
-// nothing where no data went. Errors: what failed, and where the data are.
+// What move_data() moved is the active one's again, which runs as it did. Waits for moves that are
+// still under way. Safe to call twice; does nothing where no data went. `to`: only what went there,
+// 0 = wherever it went. Errors: what failed; the record stays, so that a later call goes on.
 [[nodiscard]] ApiResult<> give_data_back(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
-                                         const Guest& active, const std::string& app);
+                                         const OwnGuest& active, std::int64_t to,
+                                         DataPatience patience);
 
-// Ok when no data would be lost with this guest: it has no data volumes but those that were made
-// with it, and nothing ever led to it. Else a conflict that says what to do.
+// Ok when no data would be lost with this guest: it has no volumes but its root and those that were
+// made with it before anything led to it, also none that it does not use any more or that a
+// snapshot holds. Else a conflict that says what to do.
 [[nodiscard]] Result<> check_without_data(const Guest& guest, const GuestConfig& config,
                                           const GuestRecord& record);
 

@@ -103,6 +103,12 @@ void check_container(DeployPlan& plan, const GuestSpec& spec, const AppState& st
   for (std::size_t i = 0; i < spec.data.size(); ++i) {
     wanted.emplace_back(spec.data[i].path, fmt::format("mp{}", i));
   }
+  if (state.active && state.active->record.data_move) {
+    plan.mistakes.push_back(fmt::format(
+        "data: those of guest {} are on their way to guest {}, because a run died. A deploy gives "
+        "them back first.",
+        state.active->guest.text(), state.active->record.data_move->vmid));
+  }
   if (state.active) {
     auto moves = match_data(state.active->config, wanted);
     if (moves) {
@@ -110,6 +116,18 @@ void check_container(DeployPlan& plan, const GuestSpec& spec, const AppState& st
     } else {
       plan.mistakes.push_back(
           fmt::format("data: {}. {}", moves.error().message, moves.error().hint));
+    }
+    const bool was_unprivileged = truth_in(state.active->config.values, "unprivileged");
+    const bool is_unprivileged =
+        std::find(spec.config.begin(), spec.config.end(),
+                  std::pair<std::string, std::string>("unprivileged", "1")) != spec.config.end();
+    if (!plan.moves.empty() && was_unprivileged != is_unprivileged) {
+      plan.mistakes.push_back(fmt::format(
+          "privileged: the data belong to the users of {} container, and this would be {} one. "
+          "Set privileged to {}.",
+          was_unprivileged ? "an unprivileged" : "a privileged",
+          is_unprivileged ? "an unprivileged" : "a privileged",
+          was_unprivileged ? "false" : "true"));
     }
     if (!plan.moves.empty() && state.active->guest.node != plan.node) {
       plan.mistakes.push_back(fmt::format(

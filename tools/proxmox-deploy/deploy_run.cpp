@@ -138,7 +138,9 @@ class Deploying {
     }
     if (!spec_.disks.empty()) PCA_CHECK(run_.in_phase("resize", [&] { return resize(); }));
     PCA_CHECK(run_.bring_data(state_, made_->guest, plan_.moves));
-    AppRun::WayUp way{sets("net0") ? std::vector<std::string>() : made_->config.macs(),
+    // A VM's net0 that the inputs replace has another address by now.
+    const bool knows_macs = spec_.is_container() || !sets("net0");
+    AppRun::WayUp way{knows_macs ? made_->config.macs() : std::vector<std::string>(),
                       spec_.fixed_address, has_agent()};
     if (!inputs_.provision.empty()) {
       way.provision = [&] {
@@ -420,9 +422,12 @@ class Deploying {
   }
 
   ApiResult<> renew_claim() {
-    GuestRecord record = made_->record;
-    record.lock = lock_until(*record.lock, api_.now());
-    made_->config.description = with_record(spec_.description, record);
+    made_->record.lock = lock_until(*made_->record.lock, api_.now());
+    return write_record();
+  }
+
+  ApiResult<> write_record() {
+    made_->config.description = with_record(spec_.description, made_->record);
     return write_config(run_.budget(), api_, made_->guest,
                         {{"description", made_->config.description}}, {});
   }
@@ -475,6 +480,11 @@ class Deploying {
     line.record.set("ended", utc_text(std::chrono::floor<std::chrono::seconds>(api_.now())));
     record.releases.push_back(std::move(line));
     while (record.releases.size() > releases_kept) record.releases.erase(record.releases.begin());
+    // From the hook on its own volumes hold what people write.
+    if (!made_->record.fresh.empty() && !inputs_.run.rules.hook.empty()) {
+      made_->record.fresh.clear();
+      PCA_CHECK(write_record());
+    }
     return run_.switch_to(*made_, std::move(record), state_);
   }
 

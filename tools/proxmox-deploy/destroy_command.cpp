@@ -81,7 +81,7 @@ ApiResult<> remove_one(const Budget& budget, ProxmoxApi& api, Tasks& tasks, cons
   }
   PCA_TRY(const std::string status, status_of(budget, api, one.guest));
   if (status == "running") PCA_CHECK(shut_down_guest(budget, api, tasks, one.guest, patience));
-  return delete_guest(budget, api, tasks, one.guest);
+  return delete_guest(budget, api, tasks, one.guest, deletes_data);
 }
 
 // What is to go of an application: the active guest last, because it knows all others.
@@ -119,12 +119,7 @@ class Removing {
   ApiResult<> remove(const AppState& state, std::vector<Removal> all) {
     if (all.empty()) return {};
     const std::string& app = all.front().app;
-    // All of it or nothing: an application is not left with its data and half of its guests.
-    if (state.active && !deletes_data_) {
-      const OwnGuest& active = *state.active;
-      if (const auto empty = check_without_data(active.guest, active.config, active.record); !empty)
-        return {ApiFailure(empty.error())};
-    }
+    if (!deletes_data_) PCA_CHECK(check_no_data(state, all));
     if (is_dry_run_) {
       for (Removal& one : all) {
         one.outcome = "would go";
@@ -188,6 +183,32 @@ class Removing {
   }
 
  private:
+  // All of it or nothing: an application is not left with its data and half of its guests.
+  ApiResult<> check_no_data(const AppState& state, const std::vector<Removal>& all) {
+    std::vector<const OwnGuest*> known;
+    if (state.active) known.push_back(&*state.active);
+    for (const OwnGuest& own : state.left_active) known.push_back(&own);
+    for (const OwnGuest* own : known) {
+      if (!own->record.data_move) continue;
+      return {ApiFailure(conflict(
+          fmt::format("guest {} is not removed: its data are on their way to guest {}, because a "
+                      "run died",
+                      own->guest.text(), own->record.data_move->vmid),
+          "The next deploy or rollback gives them back; delete-data removes them."))};
+    }
+    for (const Removal& one : all) {
+      if (one.guest.type != "lxc") continue;
+      const auto config = read_config(budget_, api_, one.guest);
+      if (!config && config.error().trouble == Trouble::gone) continue;
+      if (!config) return config.error();
+      const auto record = check_own(one.guest, *config, one.app);
+      if (!record) continue;  // it stays anyway
+      if (const auto empty = check_without_data(one.guest, *config, *record); !empty)
+        return {ApiFailure(empty.error())};
+    }
+    return {};
+  }
+
   void remove_one(Removal& one) {
     context_.reporter.info(fmt::format("Removing guest {}", one.guest.text()));
     const auto gone =

@@ -79,13 +79,18 @@ ApiResult<> stop_shutting_down(const Budget& budget, ProxmoxApi& api, Tasks& tas
   return done(tasks.run(budget, request), guest, "not running");
 }
 
-ApiResult<> delete_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks, const Guest& guest) {
-  const std::string task = guest.type == "lxc" ? "vzdestroy" : "qmdestroy";
+ApiResult<> delete_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks, const Guest& guest,
+                         bool with_data) {
+  const bool is_container = guest.type == "lxc";
+  const std::string task = is_container ? "vzdestroy" : "qmdestroy";
   ApiRequest request{.method = "DELETE",
                      .path = guest_path(guest.node, guest.type, guest.vmid),
-                     .parameters = {{"purge", "1"}, {"destroy-unreferenced-disks", "1"}},
+                     .parameters = {{"purge", "1"}},
                      .node = guest.node,
                      .find_done = find_task(api, guest.node, task, guest.vmid)};
+  // A data volume that a move left half-way belongs to a container that does not name it.
+  if (!is_container || with_data)
+    request.parameters.emplace_back("destroy-unreferenced-disks", "1");
   auto end = tasks.run(budget, request);
   if (!end && (says_of(end.error(), guest, "is running") ||
                says_of(end.error(), guest, "- container is running"))) {

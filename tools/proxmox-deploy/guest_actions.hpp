@@ -22,10 +22,11 @@ namespace pca::proxmox_deploy {
 // The same of one that is being shut down, which it does not wait for.
 [[nodiscard]] ApiResult<> stop_shutting_down(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
                                              const Guest& guest);
-// With all that is its own: disks, snapshots, entries of backup jobs. It is stopped first where it
-// runs. The caller has made sure that it is the right one. Also ok when it is gone.
+// With all that is its own: disks, snapshots, entries of backup jobs; a container's volumes that
+// its configuration does not name only `with_data`. It is stopped first where it runs. The caller
+// has made sure that it is the right one. Also ok when it is gone.
 [[nodiscard]] ApiResult<> delete_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
-                                       const Guest& guest);
+                                       const Guest& guest, bool with_data = false);
 // Reads its configuration, and deletes it only if it passes check_own(), is not the active one, and
 // no data go with it.
 [[nodiscard]] ApiResult<> delete_own_guest(const Budget& budget, ProxmoxApi& api, Tasks& tasks,

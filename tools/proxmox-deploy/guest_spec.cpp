@@ -41,7 +41,8 @@ constexpr std::array<OwnKey, 14> machine_keys{{
     {"smbios1", ""},
     {"digest", ""},
 }};
-constexpr std::array<OwnKey, 15> container_keys{{
+// Besides them what is no configuration but says how the call makes a container.
+constexpr std::array<OwnKey, 28> container_keys{{
     {"hostname", "name"},
     {"tags", "tags"},
     {"description", "description"},
@@ -56,7 +57,20 @@ constexpr std::array<OwnKey, 15> container_keys{{
     {"net[n]", "net"},
     {"mp[n]", "data"},
     {"unprivileged", "privileged"},
+    {"storage", "storage"},
+    {"pool", "pool"},
+    {"ostemplate", "template"},
+    {"ssh-public-keys", "ssh-keys"},
+    {"unused[n]", "data"},
+    {"vmid", "vmid-range"},
     {"digest", ""},
+    {"force", ""},
+    {"restore", ""},
+    {"start", ""},
+    {"template", ""},
+    {"lock", ""},
+    {"protection", ""},
+    {"unique", ""},
 }};
 
 bool is_key(std::string_view text) {
@@ -112,6 +126,14 @@ Result<> check_ip_config(std::string_view text) {
     }
   }
   return {};
+}
+
+// Of a node, a storage or a pool.
+bool is_place_name(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("-._/").find(c) != std::string_view::npos;
+  });
 }
 
 class SpecReader {
@@ -175,11 +197,7 @@ class SpecReader {
          {std::pair{"node", &spec_.node}, std::pair{"storage", &spec_.storage},
           std::pair{"pool", &spec_.pool}}) {
       *value = inputs_.text(input);
-      const bool is_good = std::all_of(value->begin(), value->end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               std::string_view("-._/").find(c) != std::string_view::npos;
-      });
-      if (is_good) continue;
+      if (value->empty() || is_place_name(*value)) continue;
       bad_.add(input, fmt::format("{} is no name of a {}", shown(*value), input),
                "Write it as the web interface shows it.");
     }
@@ -270,8 +288,7 @@ class SpecReader {
   // "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst"
   void read_archive() {
     spec_.source = inputs_.text("template");
-    const std::size_t colon = spec_.source.find(":vztmpl/");
-    if (spec_.source.empty() || (colon != std::string::npos && colon > 0)) return;
+    if (spec_.source.empty() || is_archive(spec_.source)) return;
     bad_.add(
         "template", fmt::format("{} is no volume of a container template", shown(spec_.source)),
         "Write STORAGE:vztmpl/FILE, as \"proxmox-deploy image list --content vztmpl\" shows it.");
@@ -316,18 +333,19 @@ class SpecReader {
       const auto bytes = parse_size(is_whole ? line.substr(colon + 1) : "");
       std::string path = line.substr(0, is_whole ? equals : 0);
       const bool is_clean = path.find_first_of(", \n") == std::string::npos &&
-                            path.find("/../") == std::string::npos && !path.ends_with("/..");
+                            path.find("/../") == std::string::npos && !path.ends_with("/..") &&
+                            path.find("//") == std::string::npos && !path.ends_with('/');
+      const std::string storage = is_whole ? line.substr(equals + 1, colon - equals - 1) : "";
       const bool is_double = std::any_of(spec_.data.begin(), spec_.data.end(),
                                          [&](const DataPath& one) { return one.path == path; });
-      if (!is_whole || !bytes || !is_clean || is_double) {
+      if (!is_whole || !bytes || !is_clean || is_double || !is_place_name(storage)) {
         bad_.add("data",
                  fmt::format("{} is {}", shown(line),
                              is_double ? "there twice" : "no path with its volume"),
                  "Write PATH=STORAGE:SIZE, as /var/lib/shop=local-zfs:8GiB; each path once.");
         continue;
       }
-      spec_.data.push_back({std::move(path), line.substr(equals + 1, colon - equals - 1),
-                            gibibytes("data", *bytes)});
+      spec_.data.push_back({std::move(path), storage, gibibytes("data", *bytes)});
     }
   }
 
@@ -369,7 +387,8 @@ class SpecReader {
       });
       if (own != own_keys.end()) {
         bad_.add("config", fmt::format("{} is not set by config", key),
-                 own->second.empty() ? std::string("It is how the guest is known again.")
+                 own->second.empty() ? std::string("How the guest is made and known again is "
+                                                   "proxmox-deploy's own.")
                                      : fmt::format("Use the input {}.", own->second));
         continue;
       }
@@ -431,6 +450,11 @@ class SpecReader {
 };
 
 }  // namespace
+
+bool is_archive(std::string_view text) {
+  const std::size_t colon = text.find(":vztmpl/");
+  return colon != std::string_view::npos && colon > 0;
+}
 
 bool is_dns_label(std::string_view text, std::size_t most) {
   return !text.empty() && text.size() <= most && text.front() != '-' && text.back() != '-' &&

@@ -76,6 +76,8 @@ struct GuestSpec {
 [[nodiscard]] GuestSpec read_guest_spec(Inputs& inputs, std::string app, BadInputs& bad);
 [[nodiscard]] GuestSpec read_container_spec(Inputs& inputs, std::string app, BadInputs& bad);
 
+// Whether it names a volume that containers are made of: "local:vztmpl/debian-12.tar.zst".
+[[nodiscard]] bool is_archive(std::string_view text);
 // Lower case letters, digits and -, neither first nor last a -, at most `most` bytes.
 [[nodiscard]] bool is_dns_label(std::string_view text, std::size_t most = 63);
 // As the API takes it: [a-z0-9_][a-z0-9_+.-]*.

@@ -61,6 +61,8 @@ class RollingBack {
     if (!data.empty()) {
       PCA_CHECK(run_.bring_data(state_, target_->guest, data));
       PCA_TRY(target_->config, read_config(run_.budget(), api_, target_->guest));
+      was_running_ = false;  // it was brought down for that
+      was_started_ = true;
     }
     PCA_CHECK(run_.bring_up(target_->guest, {target_->config.macs(), inputs_.fixed_address,
                                              target_->config.has_agent, was_running_}));

@@ -213,31 +213,65 @@ ApiResult<> Tasks::stop(const Budget& budget, const Upid& task) {
   return {};
 }
 
-std::function<ApiResult<std::optional<Json>>(const Budget&)> find_task(ProxmoxApi& api,
-                                                                       std::string node,
-                                                                       std::string type,
-                                                                       std::int64_t vmid) {
+namespace {
+
+ApiResult<Json> list_tasks(const Budget& budget, ProxmoxApi& api, const std::string& node,
+                           Parameters which) {
+  return api.ask(budget, {.path = fmt::format("/nodes/{}/tasks", percent_encoded(node)),
+                          .parameters = std::move(which),
+                          .node = node});
+}
+
+std::function<ApiResult<std::optional<Json>>(const Budget&)> find_task_of(
+    ProxmoxApi& api, std::string node, std::string type, std::string subject, Parameters which) {
   const std::int64_t since =
       std::chrono::duration_cast<std::chrono::seconds>(api.now().time_since_epoch()).count() - 2;
-  return [&api, node = std::move(node), type = std::move(type), vmid,
-          since](const Budget& budget) -> ApiResult<std::optional<Json>> {
-    PCA_TRY(const Json list,
-            api.ask(budget, {.path = fmt::format("/nodes/{}/tasks", percent_encoded(node)),
-                             .parameters = {{"source", "all"},
-                                            {"vmid", std::to_string(vmid)},
-                                            {"typefilter", type},
-                                            {"since", std::to_string(since)}},
-                             .node = node}));
+  which.insert(which.end(),
+               {{"source", "all"}, {"typefilter", type}, {"since", std::to_string(since)}});
+  return [&api, node = std::move(node), type = std::move(type), subject = std::move(subject),
+          which = std::move(which), since](const Budget& budget) -> ApiResult<std::optional<Json>> {
+    PCA_TRY(const Json list, list_tasks(budget, api, node, which));
     if (list.as_array() == nullptr) return std::optional<Json>();
     for (const Json& one : *list.as_array()) {
-      const std::string upid = one.text_of("upid");
-      if (one.text_of("type") == type && text_in(one, "id") == std::to_string(vmid) &&
+      if (one.text_of("type") == type && text_in(one, "id") == subject &&
           number_in(one, "starttime").value_or(0) >= since) {
-        return std::optional<Json>(upid);
+        return std::optional<Json>(one.text_of("upid"));
       }
     }
     return std::optional<Json>();
   };
+}
+
+}  // namespace
+
+std::function<ApiResult<std::optional<Json>>(const Budget&)> find_task(ProxmoxApi& api,
+                                                                       std::string node,
+                                                                       std::string type,
+                                                                       std::int64_t vmid) {
+  const std::string id = std::to_string(vmid);
+  return find_task_of(api, std::move(node), std::move(type), id, {{"vmid", id}});
+}
+
+std::function<ApiResult<std::optional<Json>>(const Budget&)> find_task(ProxmoxApi& api,
+                                                                       std::string node,
+                                                                       std::string type,
+                                                                       std::string subject) {
+  return find_task_of(api, std::move(node), std::move(type), std::move(subject), {});
+}
+
+ApiResult<std::vector<Upid>> running_tasks(const Budget& budget, ProxmoxApi& api,
+                                           const std::string& node, const std::string& type) {
+  PCA_TRY(const Json list,
+          list_tasks(budget, api, node, {{"source", "active"}, {"typefilter", type}}));
+  std::vector<Upid> running;
+  const Json::Array none;
+  for (const Json& one : list.as_array() == nullptr ? none : *list.as_array()) {
+    const auto task = parse_upid(one.text_of("upid"));
+    const std::string status = one.text_of("status");
+    if (task && task->type == type && (status.empty() || status == "RUNNING"))
+      running.push_back(*task);
+  }
+  return running;
 }
 
 }  // namespace pca::proxmox_deploy

@@ -66,5 +66,12 @@ class Tasks {
 // For ApiRequest::find_done of one that starts a task of this type about this guest.
 [[nodiscard]] std::function<ApiResult<std::optional<Json>>(const Budget&)> find_task(
     ProxmoxApi& api, std::string node, std::string type, std::int64_t vmid);
+// The same of one that is about something else, as "100-mp0>101-mp0".
+[[nodiscard]] std::function<ApiResult<std::optional<Json>>(const Budget&)> find_task(
+    ProxmoxApi& api, std::string node, std::string type, std::string subject);
+// Those of this type that run on a node now.
+[[nodiscard]] ApiResult<std::vector<Upid>> running_tasks(const Budget& budget, ProxmoxApi& api,
+                                                         const std::string& node,
+                                                         const std::string& type);
 
 }  // namespace pca::proxmox_deploy

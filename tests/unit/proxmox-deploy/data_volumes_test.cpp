@@ -79,12 +79,15 @@ TEST(FirewallRules, NewOnesComeBeforeOldOnesGo) {
   std::vector<FirewallRule> rules{old, foreign};
   const auto steps = plan_rules(rules, {fresh, old}, "web");
   ASSERT_EQ(steps.size(), 3U);
-  EXPECT_TRUE(steps[0].is_insertion && steps[1].is_insertion && !steps[2].is_insertion);
+  using Kind = RuleStep::Kind;
+  EXPECT_TRUE(steps[0].kind == Kind::insert && steps[1].kind == Kind::insert);
+  EXPECT_TRUE(steps[2].kind == Kind::remove);
   for (const RuleStep& step : steps) rules = after(rules, step);
   EXPECT_EQ(rules, (std::vector<FirewallRule>{fresh, old, foreign}));
   EXPECT_TRUE(plan_rules(rules, {fresh, old}, "web").empty());
-  for (auto step = steps.rbegin(); step != steps.rend(); ++step)
-    rules = after(rules, step->undone());
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    for (const RuleStep& back : step->undone()) rules = after(rules, back);
+  }
   EXPECT_EQ(rules, (std::vector<FirewallRule>{old, foreign}));
 }
 

@@ -19,7 +19,7 @@ constexpr Milliseconds reading_limit{60'000};
 constexpr Milliseconds lock_look{2000};
 // A cancelled step has 7 s.
 constexpr Milliseconds cancelled_limit{6500};
-constexpr Milliseconds cancelled_data_limit{3500};  // a move or a shutdown was heard of before
+constexpr Milliseconds cancelled_data_limit{4500};  // a move or a shutdown was heard of before
 
 std::vector<std::string> with_tag(std::vector<std::string> tags, std::string_view tag, bool is_on) {
   std::erase(tags, tag);

@@ -163,11 +163,14 @@ int live(const ToolSpec& tool, const CommandLine& line, BadInputs& bad, const Ru
 
 }  // namespace
 
-int tool_main(int argc, char** argv, const ToolSpec& tool, const RunCommand& run) {
+int tool_main(int argc, char** argv, const char* name, ToolSpec (*make_tool)(),
+              const RunCommand& run) {
   std::set_terminate(end_as_bug);
   try {
     open_missing_standard_streams();
     const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+    const bool is_version = arguments == std::vector<std::string>{"--version"};
+    const ToolSpec tool = is_version ? ToolSpec{.name = name} : make_tool();
     BadInputs bad;
     const CommandLine line = parse_command_line(tool, arguments, bad);
     if (line.kind != CommandLine::Kind::run) {

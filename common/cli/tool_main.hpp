@@ -30,6 +30,8 @@ using RunCommand = std::function<Result<int>(ToolContext&, Inputs, BadInputs& ba
 // process ends; an exception that reaches it is exit 70. An Error of kind cancelled after signal n
 // is exit 128 + n. Secrets are taken out of the process's own environment before the command runs,
 // so no child inherits them.
-int tool_main(int argc, char** argv, const ToolSpec& tool, const RunCommand& run);
+// `tool` is made only when it is needed: `--version` by itself asks for nothing but the name, and a
+// table of many commands takes longer than it may.
+int tool_main(int argc, char** argv, const char* name, ToolSpec (*tool)(), const RunCommand& run);
 
 }  // namespace pca

@@ -171,4 +171,6 @@ ToolSpec tool_spec() {
 
 }  // namespace pca
 
-int main(int argc, char** argv) { return pca::tool_main(argc, argv, pca::tool_spec(), pca::run); }
+int main(int argc, char** argv) {
+  return pca::tool_main(argc, argv, "probe", pca::tool_spec, pca::run);
+}

@@ -31,5 +31,5 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
 
 int main(int argc, char** argv) {
   using namespace pca::commit_status;
-  return pca::tool_main(argc, argv, tool_spec(), run);
+  return pca::tool_main(argc, argv, "commit-status", tool_spec, run);
 }

@@ -28,5 +28,5 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
 
 int main(int argc, char** argv) {
   using namespace pca::deploy_policy;
-  return pca::tool_main(argc, argv, tool_spec(), run);
+  return pca::tool_main(argc, argv, "deploy-policy", tool_spec, run);
 }

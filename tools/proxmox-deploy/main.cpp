@@ -50,5 +50,5 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
 
 int main(int argc, char** argv) {
   using namespace pca::proxmox_deploy;
-  return pca::tool_main(argc, argv, tool_spec(), run);
+  return pca::tool_main(argc, argv, "proxmox-deploy", tool_spec, run);
 }

@@ -100,4 +100,6 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool_main(argc, argv, sandbox_spec(), run); }
+int main(int argc, char** argv) {
+  return tool_main(argc, argv, "private-cloud-sandbox", sandbox_spec, run);
+}

@@ -37,5 +37,5 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
 
 int main(int argc, char** argv) {
   using namespace pca::swarm_deploy;
-  return pca::tool_main(argc, argv, tool_spec(), run);
+  return pca::tool_main(argc, argv, "swarm-deploy", tool_spec, run);
 }

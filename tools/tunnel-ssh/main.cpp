@@ -38,5 +38,5 @@ Result<int> run(ToolContext& context, Inputs inputs, BadInputs& bad) {
 
 int main(int argc, char** argv) {
   using namespace pca::tunnel_ssh;
-  return pca::tool_main(argc, argv, tool_spec(), run);
+  return pca::tool_main(argc, argv, "tunnel-ssh", tool_spec, run);
 }

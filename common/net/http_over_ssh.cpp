@@ -22,16 +22,19 @@ class Transport : public HttpTransport {
  public:
   Transport(std::shared_ptr<SshWay> way, const std::string& peer)
       : way_(std::move(way)),
-        http_(make_http_transport(
-            fmt::format("private-cloud-actions/{}", project_version()),
-            {peer, [way = way_.get()](const Budget& budget) { return way->dial(budget); }})) {}
+        http_(make_http_transport(fmt::format("private-cloud-actions/{}", project_version()),
+                                  {peer, [this](const Budget& budget) {
+                                     auto socket = way_->dial(budget);
+                                     has_way_ = socket.has_value();
+                                     return socket;
+                                   }})) {}
 
   Result<HttpResponse> send(const Budget& budget, const HttpRequest& request) override {
     auto response = http_->send(budget, request);
     const auto is_cut = [&] {
       return !response && response.error().kind == ErrorKind::unreachable;
     };
-    const bool may_repeat = request.method == "GET" && !request.sink;
+    const bool may_repeat = has_way_ && request.method == "GET" && !request.sink;
     if (is_cut() && may_repeat && budget.left() > Milliseconds{0})
       response = http_->send(budget, request);
     if (!is_cut()) return response;
@@ -43,6 +46,7 @@ class Transport : public HttpTransport {
   }
 
  private:
+  bool has_way_ = true;  // else there is nothing that a second try would find changed
   std::shared_ptr<SshWay> way_;
   std::unique_ptr<HttpTransport> http_;
 };

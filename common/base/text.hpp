@@ -34,7 +34,7 @@ inline constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 [[nodiscard]] Result<std::chrono::milliseconds> parse_duration(std::string_view text);
 // In the largest unit that says it exactly, so that parse_duration() gives the same value back.
 [[nodiscard]] std::string format_duration(std::chrono::milliseconds value);
-// "64KiB", "2MiB", "1GiB", "512B".
+// "64KiB", "2MiB", "1GiB", "4TiB", "512B"; up to 8192TiB.
 [[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text);
 [[nodiscard]] std::string format_size(std::uint64_t bytes);   // exact, as format_duration()
 [[nodiscard]] std::string rounded_size(std::uint64_t bytes);  // for people: "1.4 MiB"

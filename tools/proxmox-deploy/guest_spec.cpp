@@ -175,11 +175,11 @@ class SpecReader {
     }
     const bool is_privileged = inputs_.flag("privileged");
     add("unprivileged", is_privileged ? "0" : "1");
-    // As the web interface makes them: what systemd needs within.
     read_config(container_keys);
     const bool has_features =
         std::any_of(spec_.config.begin(), spec_.config.end(),
                     [](const auto& parameter) { return parameter.first == "features"; });
+    // As the web interface makes them: what systemd needs within.
     if (inputs_.flag("nesting") && !is_privileged && !has_features) add("features", "nesting=1");
     read_data();
     read_tags();
@@ -289,9 +289,9 @@ class SpecReader {
   void read_archive() {
     spec_.source = inputs_.text("template");
     if (spec_.source.empty() || is_archive(spec_.source)) return;
-    bad_.add(
-        "template", fmt::format("{} is no volume of a container template", shown(spec_.source)),
-        "Write STORAGE:vztmpl/FILE, as \"proxmox-deploy image list --content vztmpl\" shows it.");
+    bad_.add("template",
+             fmt::format("{} is no volume of a container template", shown(spec_.source)),
+             "Write STORAGE:vztmpl/FILE, as \"proxmox-deploy image list\" shows it.");
   }
 
   // "8GiB" as "8": the API counts in GiB, of which there may be parts.

@@ -50,7 +50,7 @@ class RollingBack {
                             target_->guest.text(), visible(line_.id)),
                 fmt::format("~ guest {} of release {} is shut down, and kept", active.guest.text(),
                             visible(active.record.release))};
-    PCA_TRY(const MountKeys data, data_to_bring());
+    PCA_TRY(data_, data_to_bring());
     for (const std::string& line : out.plan) context_.reporter.info(line);
     run_.begin_budget();
     PCA_CHECK(run_.lock(state_, line_.id));
@@ -58,8 +58,8 @@ class RollingBack {
     PCA_TRY(const std::string status, status_of(run_.budget(), api_, target_->guest));
     was_running_ = status == "running";
     was_started_ = !was_running_;
-    if (!data.empty()) {
-      PCA_CHECK(run_.bring_data(state_, target_->guest, data));
+    if (!data_.empty()) {
+      PCA_CHECK(run_.bring_data(state_, target_->guest, data_));
       PCA_TRY(target_->config, read_config(run_.budget(), api_, target_->guest));
       was_running_ = false;  // it was brought down for that
       was_started_ = true;
@@ -161,7 +161,8 @@ class RollingBack {
     context_.reporter.info(
         fmt::format("{}: it failed; what was begun is taken back", inputs_.run.app));
     ApiResult<> back = run_.take_back();
-    if (was_started_) {
+    // As long as it has the data it may be what serves.
+    if (was_started_ && (back || data_.empty())) {
       auto stopped = stop_guest(run_.farewell(), api_, run_.tasks(), target_->guest);
       if (back) back = std::move(stopped);
     }
@@ -175,6 +176,7 @@ class RollingBack {
   AppState state_;
   std::optional<OwnGuest> target_;
   ReleaseLine line_;
+  MountKeys data_;  // of the active one, which the target is to have
   bool was_running_ = false;
   bool was_started_ = false;
   bool has_written_ = false;

@@ -65,8 +65,7 @@ ApiResult<> change_record(const Budget& budget, ProxmoxApi& api, const std::stri
     if (!change(record)) return {};
     const auto done =
         write_config(budget, api, state.active->guest,
-                     {{"description",
-                       with_record(text_without_record(state.active->config.description), record)}},
+                     {{"description", with_record(state.active->config.description, record)}},
                      state.active->config.digest);
     constexpr int most_tries = 5;
     if (done || done.error().trouble != Trouble::changed || tries == most_tries) return done;
@@ -258,10 +257,9 @@ Result<int> run_unlock(ToolContext& context, Inputs& inputs, BadInputs& bad) {
     GuestRecord record = own.record;
     record.lock.reset();
     was_locked = true;
-    PCA_CHECK(write_config(
-        budget, *api, own.guest,
-        {{"description", with_record(text_without_record(own.config.description), record)}},
-        own.config.digest));
+    PCA_CHECK(write_config(budget, *api, own.guest,
+                           {{"description", with_record(own.config.description, record)}},
+                           own.config.digest));
   }
   context.reporter.info(given.app + (was_locked ? ": unlocked" : ": was not locked"));
   return 0;

@@ -12,7 +12,7 @@ namespace {
 constexpr Milliseconds renewal_limit{15'000};
 
 Parameters description_of(const OwnGuest& own, const GuestRecord& record) {
-  return {{"description", with_record(text_without_record(own.config.description), record)}};
+  return {{"description", with_record(own.config.description, record)}};
 }
 
 }  // namespace

@@ -25,7 +25,6 @@ constexpr std::uint64_t file_limit = 256ULL << 10;
 constexpr Milliseconds reading_limit{10'000};
 constexpr Milliseconds undo_limit{60'000};
 constexpr Milliseconds cancelled_limit{6'000};  // a cancelled step has 7 s
-constexpr int most_nets = 32;
 
 class Applying {
  public:

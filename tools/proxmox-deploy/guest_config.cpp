@@ -11,9 +11,6 @@ namespace pca::proxmox_deploy {
 
 namespace {
 
-constexpr int most_nets = 32;
-constexpr int most_mounts = 255;
-
 // Whether all that is asked for is there. What the API keeps in another form than it is given
 // (secrets, keys) is left out.
 bool has_all(const GuestConfig& config, const Parameters& asked) {
@@ -40,7 +37,7 @@ std::vector<std::string> GuestConfig::macs() const {
 
 std::vector<DataVolume> GuestConfig::data_volumes() const {
   std::vector<DataVolume> out;
-  for (int i = 0; i <= most_mounts; ++i) {
+  for (int i = 0; i <= last_mount; ++i) {
     std::string key = fmt::format("mp{}", i);
     const PropertyString mount(text(key));
     std::string volume = mount.get("").empty() ? mount.get("volume") : mount.get("");

@@ -9,6 +9,9 @@
 
 namespace pca::proxmox_deploy {
 
+inline constexpr int most_nets = 32;    // net0 to net31
+inline constexpr int last_mount = 255;  // mp0 to mp255, as unused0 to unused255
+
 // A volume of a container that holds data.
 struct DataVolume {
   std::string key;     // "mp0"

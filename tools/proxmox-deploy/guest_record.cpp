@@ -13,7 +13,6 @@ namespace {
 constexpr std::string_view opening = "<!-- proxmox-deploy ";
 constexpr std::string_view closing = " -->";
 constexpr std::size_t tag_digits = 8;
-constexpr std::int64_t most_mounts = 255;
 
 // "-->" must not end the comment early, nor a comment in a reason be taken for the record.
 std::string in_comment(const std::string& json) {
@@ -76,7 +75,7 @@ Json json_of(const GuestRecord& record) {
 
 // Hostile: the names become parameters of calls.
 bool is_mount_key(std::string_view text) {
-  return text.starts_with("mp") && static_cast<bool>(parse_integer(text.substr(2), 0, most_mounts));
+  return text.starts_with("mp") && static_cast<bool>(parse_integer(text.substr(2), 0, last_mount));
 }
 
 std::optional<DataMove> parse_move(const Json& json) {
@@ -141,7 +140,11 @@ std::optional<GuestRecord> parse_record(std::string_view description) {
   for (const std::string& key : split(json->text_of("fresh"), ' ')) {
     if (is_mount_key(key)) record.fresh.push_back(key);
   }
-  if (const Json* move = json->find("data-move")) record.data_move = parse_move(*move);
+  // Whoever cannot read where the data are must not touch the guest.
+  if (const Json* move = json->find("data-move")) {
+    record.data_move = parse_move(*move);
+    if (!record.data_move) return std::nullopt;
+  }
   return record;
 }
 
@@ -162,7 +165,7 @@ std::string with_record(std::string_view text, const GuestRecord& record) {
     if (block.size() <= longest_record || shorter.releases.empty()) break;
     shorter.releases.erase(shorter.releases.begin());
   }
-  std::string out(text);
+  std::string out = text_without_record(text);
   if (!out.empty()) out += "\n\n";
   return out + block;
 }

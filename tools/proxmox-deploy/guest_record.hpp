@@ -69,7 +69,8 @@ constexpr std::size_t releases_kept = 10;
 [[nodiscard]] std::optional<GuestRecord> parse_record(std::string_view description);
 // The description without the block.
 [[nodiscard]] std::string text_without_record(std::string_view description);
-// The text with the block behind it. What does not fit into 4 KiB goes from the oldest release on.
+// The text with the block behind it, in place of one that it has. What does not fit into 4 KiB goes
+// from the oldest release on.
 [[nodiscard]] std::string with_record(std::string_view text, const GuestRecord& record);
 
 // The tags by which guests of an application are found.

@@ -145,7 +145,7 @@ ApiResult<> AppRun::leave(const OwnGuest& own) {
   rest.lock.reset();
   rest.data_move.reset();  // they have come to where they were to go
   Parameters down{{"tags", join_tags(with_tag(own.config.tags, active_tag, false))},
-                  {"description", with_record(text_without_record(own.config.description), rest)}};
+                  {"description", with_record(own.config.description, rest)}};
   if (truth_in(own.config.values, "onboot")) down.emplace_back("onboot", "0");
   return write_config(budget_, api_, own.guest, down, own.config.digest);
 }
@@ -185,8 +185,8 @@ ApiResult<> AppRun::bring_data(const AppState& state, const Guest& to, const Mou
 }
 
 // A cancel has no time to ask a container to end.
-DataPatience AppRun::data_patience() const {
-  return {context_.stop.stop_requested() ? Milliseconds{0} : inputs_.rules.shutdown_timeout};
+Milliseconds AppRun::data_patience() const {
+  return context_.stop.stop_requested() ? Milliseconds{0} : inputs_.rules.shutdown_timeout;
 }
 
 ApiResult<> AppRun::take_back_data(const Budget& budget) {
@@ -218,7 +218,7 @@ ApiResult<> AppRun::switch_to(const OwnGuest& to, GuestRecord record, const AppS
   }
   switched_ = to;
   Parameters up{{"tags", join_tags(with_tag(to.config.tags, active_tag, true))},
-                {"description", with_record(text_without_record(to.config.description), record)}};
+                {"description", with_record(to.config.description, record)}};
   if (inputs_.rules.starts_on_boot) up.emplace_back("onboot", "1");
   PCA_CHECK(write_config(budget_, api_, to.guest, up, to.config.digest));
   if (old) {
@@ -235,10 +235,9 @@ ApiResult<> AppRun::record(GuestRecord record, const AppState& state) {
   lock_.hold_still();
   PCA_TRY(const OwnGuest now, lock_.check(budget_));
   keep_news(record, state.active->record, now.record);
-  PCA_CHECK(write_config(
-      budget_, api_, now.guest,
-      {{"description", with_record(text_without_record(now.config.description), record)}},
-      now.config.digest));
+  PCA_CHECK(write_config(budget_, api_, now.guest,
+                         {{"description", with_record(now.config.description, record)}},
+                         now.config.digest));
   lock_.forget();
   has_switched_ = true;
   return {};

@@ -105,7 +105,7 @@ class AppRun {
   [[nodiscard]] ApiResult<> leave(const OwnGuest& own);
   [[nodiscard]] ApiResult<> recover_data(const OwnGuest& active);
   [[nodiscard]] ApiResult<> take_back_data(const Budget& budget);
-  [[nodiscard]] DataPatience data_patience() const;
+  [[nodiscard]] Milliseconds data_patience() const;
   [[nodiscard]] ApiResult<> remove_old(const Budget& budget, const Guest& guest);
   [[nodiscard]] ApiResult<> take_back_new(const Budget& budget);
   [[nodiscard]] ApiResult<> take_back_old(const Budget& budget);

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <optional>
-
 #include "base/percent.hpp"
 #include "base/text.hpp"
 #include "proxmox-deploy/api_inputs.hpp"
@@ -18,35 +16,6 @@ namespace pca::proxmox_deploy {
 namespace {
 
 constexpr std::size_t longest_notes = 1024;
-
-// The newest one of this guest, as the storage has it.
-ApiResult<Image> newest_backup(const Budget& budget, ProxmoxApi& api, const Guest& guest,
-                               const std::string& storage) {
-  PCA_TRY(
-      const Json content,
-      api.ask(budget, {.path = fmt::format("/nodes/{}/storage/{}/content",
-                                           percent_encoded(guest.node), percent_encoded(storage)),
-                       .parameters = {{"content", "backup"}, {"vmid", std::to_string(guest.vmid)}},
-                       .node = guest.node}));
-  std::optional<Image> newest;
-  const Json::Array none;
-  for (const Json& one : content.as_array() == nullptr ? none : *content.as_array()) {
-    const std::int64_t made = number_in(one, "ctime").value_or(0);
-    if (newest && made < newest->made) continue;
-    newest = Image{.volid = one.text_of("volid"),
-                   .name = {},
-                   .content = "backup",
-                   .size = number_in(one, "size").value_or(0),
-                   .made = made};
-  }
-  if (!newest) {
-    return {ApiFailure(
-        failed(fmt::format("the task ended well, but storage {} shows no backup of guest {}",
-                           visible(storage), guest.text()),
-               "Give the token Datastore.Audit or Datastore.AllocateSpace on the storage."))};
-  }
-  return *newest;
-}
 
 std::string notes_for_api(std::string notes) {
   // What vzdump itself would take for a variable or a line end.
@@ -154,10 +123,15 @@ Result<int> run_backup(ToolContext& context, Inputs& inputs, BadInputs& bad) {
   const auto done = tasks.run_or_stop(budget, request);
   show_logs(context, tasks);
   if (!done) return done.error();
-  PCA_TRY(const Image backup, newest_backup(budget, *found.api, guest, storage));
-  context.reporter.output(contract::volid, backup.volid);
-  context.reporter.info(
-      fmt::format("{}: {} ({} bytes)", guest.text(), visible(backup.volid), backup.size));
+  PCA_TRY(const auto backup, newest_backup(budget, *found.api, {guest.node, storage}, guest.vmid));
+  if (!backup) {
+    return failed(fmt::format("the task ended well, but storage {} shows no backup of guest {}",
+                              visible(storage), guest.text()),
+                  "Give the token Datastore.Audit or Datastore.AllocateSpace on the storage.");
+  }
+  context.reporter.output(contract::volid, backup->volid);
+  context.reporter.info(fmt::format("{}: {} ({})", guest.text(), visible(backup->volid),
+                                    rounded_size(static_cast<std::uint64_t>(backup->size))));
   return 0;
 }
 

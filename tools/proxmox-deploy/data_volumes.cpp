@@ -15,7 +15,6 @@ namespace pca::proxmox_deploy {
 
 namespace {
 
-constexpr int most_mounts = 255;
 constexpr int most_tries = 5;  // somebody may set a hold just now
 // A volume is renamed, which takes no time; one that is cut off half-way may be done later.
 constexpr Milliseconds least_time{30'000};
@@ -27,7 +26,7 @@ bool has_mount(const GuestConfig& config, const std::string& key) {
   return !config.text(key).empty();
 }
 
-// Changes the record of an own guest, which others may write meanwhile. `change` may say no.
+// Changes the record of an own guest, which others may write meanwhile.
 ApiResult<> change_own_record(const Budget& budget, ProxmoxApi& api, const Guest& guest,
                               const std::string& app,
                               const std::function<void(GuestRecord&, const GuestConfig&)>& change) {
@@ -36,7 +35,7 @@ ApiResult<> change_own_record(const Budget& budget, ProxmoxApi& api, const Guest
     auto record = check_own(guest, config, app);
     if (!record) return {ApiFailure(std::move(record).error())};
     change(*record, config);
-    const std::string text = with_record(text_without_record(config.description), *record);
+    const std::string text = with_record(config.description, *record);
     if (text == config.description) return {};
     auto done = write_config(budget, api, guest, {{"description", text}}, config.digest);
     if (done || done.error().trouble != Trouble::changed || tries == most_tries) return done;
@@ -75,26 +74,13 @@ ApiResult<> move_volume(const Budget& budget, ProxmoxApi& api, Tasks& tasks, con
                                 "Look at the task's log, and at both containers.")));
 }
 
-ApiResult<> wait_for_status(const Budget& budget, ProxmoxApi& api, const Guest& guest,
-                            const std::string& wanted) {
-  for (int look = 0;; ++look) {
-    PCA_TRY(const std::string status, status_of(budget, api, guest));
-    if (status == wanted) return {};
-    if (!pause_for(budget, look_pause(look))) {
-      return {ApiFailure(
-          budget.check(fmt::format("waiting until guest {} is {}", guest.text(), wanted)).error())};
-    }
-  }
-}
-
 // So that it is down: where HA looks after it, its task ends before that.
 ApiResult<> bring_down(const Budget& budget, ProxmoxApi& api, Tasks& tasks, const Guest& guest,
-                       DataPatience patience) {
+                       Milliseconds patience) {
   PCA_TRY(const std::string status, status_of(budget, api, guest));
   if (status == "stopped") return {};
-  auto down = patience.shutdown.count() > 0
-                  ? shut_down_guest(budget, api, tasks, guest, patience.shutdown)
-                  : stop_guest(budget, api, tasks, guest);
+  auto down = patience.count() > 0 ? shut_down_guest(budget, api, tasks, guest, patience)
+                                   : stop_guest(budget, api, tasks, guest);
   if (down) return wait_for_status(budget, api, guest, "stopped");
   // One that goes on unheard would end later what is started then.
   const ErrorKind kind = down.error().kind;
@@ -125,7 +111,7 @@ ApiResult<> wait_for_moves(const Budget& budget, ProxmoxApi& api, const Guest& o
 // Brings the container down for that, and again when its start was still under way.
 ApiResult<> take_volume(const Budget& budget, ProxmoxApi& api, Tasks& tasks, const Guest& from,
                         const std::string& key, const Guest& to, const std::string& key_there,
-                        DataPatience patience) {
+                        Milliseconds patience) {
   for (int look = 0;; ++look) {
     PCA_CHECK(bring_down(budget, api, tasks, from, patience));
     auto moved = move_volume(budget, api, tasks, from, key, to, key_there);
@@ -137,7 +123,7 @@ ApiResult<> take_volume(const Budget& budget, ProxmoxApi& api, Tasks& tasks, con
 
 // All that is gone from the active one comes back to it.
 ApiResult<> take_all(const Budget& budget, ProxmoxApi& api, Tasks& tasks, const OwnGuest& active,
-                     const DataMove& move, DataPatience patience) {
+                     const DataMove& move, Milliseconds patience) {
   const Guest there{.vmid = move.vmid, .type = active.guest.type, .node = active.guest.node};
   PCA_CHECK(wait_for_moves(budget, api, active.guest, there));
   PCA_TRY(const GuestConfig config, read_config(budget, api, active.guest));
@@ -195,14 +181,14 @@ MountKeys free_mounts(const GuestConfig& from, const GuestConfig& to) {
   };
   for (const DataVolume& volume : from.data_volumes()) {
     std::string there = volume.key;
-    for (int i = 0; !is_free(there) && i <= most_mounts; ++i) there = fmt::format("mp{}", i);
+    for (int i = 0; !is_free(there) && i <= last_mount; ++i) there = fmt::format("mp{}", i);
     keys.emplace_back(volume.key, there);
   }
   return keys;
 }
 
 ApiResult<> move_data(const Budget& budget, ProxmoxApi& api, Tasks& tasks, const OwnGuest& active,
-                      const Guest& to, const MountKeys& keys, DataPatience patience) {
+                      const Guest& to, const MountKeys& keys, Milliseconds patience) {
   PCA_TRY(const auto snapshots, read_snapshots(budget, api, active.guest));
   if (!snapshots.empty()) {
     return {ApiFailure(failed(
@@ -229,7 +215,7 @@ ApiResult<> move_data(const Budget& budget, ProxmoxApi& api, Tasks& tasks, const
 }
 
 ApiResult<> give_data_back(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
-                           const OwnGuest& active, std::int64_t to, DataPatience patience) {
+                           const OwnGuest& active, std::int64_t to, Milliseconds patience) {
   const std::string& app = active.record.app;
   for (int tries = 1;; ++tries) {
     PCA_TRY(const GuestConfig config, read_config(budget, api, active.guest));
@@ -271,7 +257,7 @@ Result<> check_without_data(const Guest& guest, const GuestConfig& config,
         std::find(record.fresh.begin(), record.fresh.end(), volume.key) != record.fresh.end();
     if (!is_fresh) what.push_back("the data at " + visible(volume.path));
   }
-  for (int i = 0; i <= most_mounts; ++i) {
+  for (int i = 0; i <= last_mount; ++i) {
     const std::string key = fmt::format("unused{}", i);
     if (!config.text(key).empty()) what.push_back("the volume " + key);
   }

@@ -24,23 +24,19 @@ using MountKeys = std::vector<std::pair<std::string, std::string>>;
 // point that is free.
 [[nodiscard]] MountKeys free_mounts(const GuestConfig& from, const GuestConfig& to);
 
-// How long a container may take to shut down; none pulls its plug, as a cancel has to.
-struct DataPatience {
-  Milliseconds shutdown{60'000};
-};
-
-// Shuts both containers down, notes where the data of `active` go, and gives them to `to`. The
+// Shuts both containers down, each of which may take `patience` (none pulls its plug, as a cancel
+// has to), notes where the data of `active` go, and gives them to `to`. The
 // caller has the application's lock. Errors: what failed; give_data_back() undoes the rest.
 [[nodiscard]] ApiResult<> move_data(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
                                     const OwnGuest& active, const Guest& to, const MountKeys& keys,
-                                    DataPatience patience);
+                                    Milliseconds patience);
 
 // What move_data() moved is the active one's again, which runs as it did. Waits for moves that are
 // still under way. Safe to call twice; does nothing where no data went. `to`: only what went there,
 // 0 = wherever it went. Errors: what failed; the record stays, so that a later call goes on.
 [[nodiscard]] ApiResult<> give_data_back(const Budget& budget, ProxmoxApi& api, Tasks& tasks,
                                          const OwnGuest& active, std::int64_t to,
-                                         DataPatience patience);
+                                         Milliseconds patience);
 
 // Ok when no data would be lost with this guest: it has no volumes but its root and those that were
 // made with it before anything led to it, also none that it does not use any more or that a

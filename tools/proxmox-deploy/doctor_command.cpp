@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <set>
 
-#include "base/percent.hpp"
 #include "base/text.hpp"
 #include "cli/exit_codes.hpp"
 #include "cli/report_file.hpp"
@@ -253,15 +252,10 @@ class Doctor {
                   visible(storage) + " is not there, or the token does not see it",
                   "Check its name; to see it takes Datastore.Audit."});
     }
-    const auto content = api_->ask(
-        budget, {.path = fmt::format("/nodes/{}/storage/{}/content",
-                                     percent_encoded(template_node_), percent_encoded(storage)),
-                 .parameters = {{"content", "vztmpl"}},
-                 .node = template_node_});
-    if (!content) return add({"template", false, content.error().message, content.error().hint});
-    const std::vector<Image> all = parse_images(*content);
+    const auto all = read_images(budget, *api_, {template_node_, storage}, "vztmpl");
+    if (!all) return add({"template", false, all.error().message, all.error().hint});
     const bool is_there = std::any_of(
-        all.begin(), all.end(), [&](const Image& one) { return one.volid == inputs_.source; });
+        all->begin(), all->end(), [&](const Image& one) { return one.volid == inputs_.source; });
     add({"template", is_there,
          fmt::format("{} is {}on {}", visible(inputs_.source),
                      is_there ? "" : "not there, or not seen by the token, ",

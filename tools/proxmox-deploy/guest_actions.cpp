@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/backoff.hpp"
+#include "base/text.hpp"
 #include "proxmox-deploy/data_volumes.hpp"
 
 namespace pca::proxmox_deploy {
@@ -122,6 +124,20 @@ ApiResult<std::string> status_of(const Budget& budget, ProxmoxApi& api, const Gu
                        .node = guest.node}));
   const std::string qmp = status.text_of("qmpstatus");
   return qmp == "paused" ? qmp : status.text_of("status");
+}
+
+ApiResult<> wait_for_status(const Budget& budget, ProxmoxApi& api, const Guest& guest,
+                            const std::string& wanted) {
+  for (int look = 0;; ++look) {
+    PCA_TRY(const std::string status, status_of(budget, api, guest));
+    if (status == wanted) return {};
+    if (!pause_for(budget, look_pause(look))) {
+      return {ApiFailure(budget
+                             .check(fmt::format("waiting until guest {} is {}, and not {}",
+                                                guest.text(), wanted, visible(status)))
+                             .error())};
+    }
+  }
 }
 
 }  // namespace pca::proxmox_deploy

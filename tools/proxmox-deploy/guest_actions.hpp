@@ -37,6 +37,11 @@ namespace pca::proxmox_deploy {
                                               const Guest& guest, const std::string& app,
                                               Milliseconds patience);
 
+// Waits until it is "running", "stopped", ...: where HA looks after a guest, the task that starts
+// or stops it ends before that is done.
+[[nodiscard]] ApiResult<> wait_for_status(const Budget& budget, ProxmoxApi& api, const Guest& guest,
+                                          const std::string& wanted);
+
 // "running", "stopped", "paused", as the node itself says.
 [[nodiscard]] ApiResult<std::string> status_of(const Budget& budget, ProxmoxApi& api,
                                                const Guest& guest);

@@ -233,6 +233,26 @@ ApiResult<std::vector<Image>> read_images(const Budget& budget, ProxmoxApi& api,
   return parse_images(all);
 }
 
+ApiResult<std::optional<Image>> newest_backup(const Budget& budget, ProxmoxApi& api,
+                                              const ImageStore& store, std::int64_t vmid) {
+  PCA_TRY(const Json all,
+          api.ask(budget, {.path = path_of(store, "/content"),
+                           .parameters = {{"content", "backup"}, {"vmid", std::to_string(vmid)}},
+                           .node = store.node}));
+  std::optional<Image> newest;
+  const Json::Array none;
+  for (const Json& one : all.as_array() == nullptr ? none : *all.as_array()) {
+    const std::int64_t made = number_in(one, "ctime").value_or(0);
+    if (newest && made < newest->made) continue;
+    newest = Image{.volid = one.text_of("volid"),
+                   .name = {},
+                   .content = "backup",
+                   .size = number_in(one, "size").value_or(0),
+                   .made = made};
+  }
+  return newest;
+}
+
 ApiResult<> delete_image(const Budget& budget, Tasks& tasks, const ImageStore& store,
                          const Image& image) {
   auto end = tasks.run(

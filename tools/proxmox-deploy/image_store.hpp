@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,10 @@ struct Image {
 [[nodiscard]] ApiResult<std::vector<Image>> read_images(const Budget& budget, ProxmoxApi& api,
                                                         const ImageStore& store,
                                                         const std::string& content);
+// The newest backup of this guest, where there is one that the token may see.
+[[nodiscard]] ApiResult<std::optional<Image>> newest_backup(const Budget& budget, ProxmoxApi& api,
+                                                            const ImageStore& store,
+                                                            std::int64_t vmid);
 [[nodiscard]] ApiResult<> delete_image(const Budget& budget, Tasks& tasks, const ImageStore& store,
                                        const Image& image);
 

@@ -4,7 +4,6 @@
 
 #include <array>
 
-#include "base/backoff.hpp"
 #include "base/text.hpp"
 #include "proxmox-deploy/api_inputs.hpp"
 #include "proxmox-deploy/app_inputs.hpp"
@@ -24,21 +23,6 @@ namespace {
 
 constexpr std::array<const char*, 7> verbs{"start", "stop",    "shutdown", "reboot",
                                            "reset", "suspend", "resume"};
-
-// Guests that HA looks after are started and stopped by it: the task ends before that is done.
-ApiResult<> wait_for_status(const Budget& budget, ProxmoxApi& api, const Guest& guest,
-                            const std::string& wanted) {
-  for (int look = 0;; ++look) {
-    PCA_TRY(const std::string status, status_of(budget, api, guest));
-    if (status == wanted) return {};
-    if (const auto waited = pause_for(budget, look_pause(look)); !waited) {
-      return {ApiFailure(budget
-                             .check(fmt::format("waiting until guest {} is {}, and not {}",
-                                                guest.text(), wanted, visible(status)))
-                             .error())};
-    }
-  }
-}
 
 ApiResult<> act(const Budget& budget, ProxmoxApi& api, Tasks& tasks, const Guest& guest,
                 const std::string& verb, Milliseconds patience) {

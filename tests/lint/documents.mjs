@@ -30,6 +30,9 @@ export function document_of(name, text, { line = 1, is_example = false } = {}) {
   return { name, kind, text, line, data, is_example };
 }
 
+// What is no list of steps is GitHub's parser's to say.
+export const steps_of = (job) => (Array.isArray(job?.steps) ? job.steps : []);
+
 const files_in = (root, folder, pattern) =>
   fs.existsSync(path.join(root, folder)) ? fs.readdirSync(path.join(root, folder)).filter((file) => pattern.test(file)).map((file) => path.join(folder, file)).sort() : [];
 

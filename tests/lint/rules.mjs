@@ -3,14 +3,14 @@ import fs from 'node:fs';
 import path from 'node:path';
 
 import { load } from '../npm/packages.mjs';
-import { OWN_REPOSITORY } from './documents.mjs';
+import { OWN_REPOSITORY, steps_of } from './documents.mjs';
 
 const yaml = await load('yaml');
 
 const expressions_in = (text) => [...text.matchAll(/\$\{\{([^]*?)\}\}/g)].map(([, expression]) => expression).join('\n');
 const names_in = (text, context) => [...text.matchAll(new RegExp(`(?<![\\w.])${context}\\.([A-Za-z_][\\w-]*)`, 'g'))].map(([, name]) => name);
 const jobs_of = ({ data }) => Object.entries(data.jobs ?? {});
-const lists_of_steps = (document) => (document.kind === 'action' ? [['the action', document.data.runs?.steps ?? []]] : jobs_of(document).map(([id, job]) => [`the job ${id}`, job.steps ?? []]));
+const lists_of_steps = (document) => (document.kind === 'action' ? [['the action', steps_of(document.data.runs)]] : jobs_of(document).map(([id, job]) => [`the job ${id}`, steps_of(job)]));
 const named = (step) => step.id ?? step.name ?? step.uses ?? step.run?.split('\n')[0];
 
 // What `uses:` leads to in this repository: {folder or file, ref}, or nothing.
@@ -79,7 +79,7 @@ function* actions_map_their_inputs({ kind, data }) {
   const used = names_in(expressions_in(JSON.stringify(data)), 'inputs');
   for (const name of used) if (!inputs.includes(name)) yield `the input ${name} is not declared`;
   for (const name of inputs) if (!used.includes(name)) yield `the input ${name} is never used`;
-  for (const step of data.runs?.steps ?? []) {
+  for (const step of steps_of(data.runs)) {
     for (const [variable, value] of Object.entries(step.env ?? {})) {
       const [, prefix, rest] = /^(INPUT|RECIPE)_(.+)$/.exec(variable) ?? [];
       const [, name] = /^\$\{\{ inputs\.([\w-]+)( \|\| github\.token)? \}\}$/.exec(value) ?? [];
@@ -91,7 +91,7 @@ function* actions_map_their_inputs({ kind, data }) {
 
 function* long_steps_end_in_exec({ kind, data }) {
   if (kind !== 'action') return;
-  for (const step of data.runs?.steps ?? []) {
+  for (const step of steps_of(data.runs)) {
     const last = step.run?.trim().split('\n').at(-1);
     if (last !== undefined && !/^exec /.test(last)) yield `the step ${named(step)} does not end in exec: the runner signals the step's own process alone`;
   }

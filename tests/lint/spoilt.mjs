@@ -23,6 +23,8 @@ export const SPOILT = [
   { linter: 'rules', text: job('- run: echo\n  if: ${{ steps.a.outcome }}'), says: /no step a/ },
   { linter: 'rules', text: job('- run: echo\n  if: ${{ needs.a.outputs.b }}'), says: /output b/ },
   { linter: 'rules', text: 'on: push\njobs: {a: {runs-on: x, steps: []}}\n', says: /all permissions/ },
+  { linter: 'rules', text: 'on: push\njobs: {a: {runs-on: x, steps: {uses: no list}}}\n', says: /all permissions/ },
+  { linter: 'github', text: 'on: push\njobs: {a: {runs-on: x, steps: {uses: no list}}}\n', says: /mapping/ },
   { linter: 'rules', text: 'on: push\npermissions: {}\njobs: {a: {runs-on: x, steps: []}}\n', says: /no timeout-minutes/ },
   { linter: 'rules', text: 'on: {workflow_call: {inputs: {a: {type: string}}}}\npermissions: {}\njobs: {}\n', says: /no description/ },
   { linter: 'rules', name: ACTION, text: action('', 'run: exec true\nshell: sh\nenv: {INPUT_A: "${{ inputs.a }}"}'), says: /a is not declared/ },

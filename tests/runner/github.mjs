@@ -48,9 +48,9 @@ const whole = async (stream) => {
 
 // GitHub's API as jobs see it. Behind it is `upstream`, {url, ca_file}, which knows no permissions.
 export class Api {
-  // `resolve` gives the whole SHA of what begins one, or is a branch.
-  constructor(upstream, resolve) {
-    this.resolve = resolve;
+  // `repository` knows commits: resolve() gives the whole SHA of what begins one, or is a branch; compare() says ahead, behind, identical or diverged.
+  constructor(upstream, repository) {
+    this.repository = repository;
     this.upstream = upstream.url;
     this.ca = upstream.ca_file && fs.readFileSync(upstream.ca_file);
     this.permissions = new Map(); // of each token
@@ -83,7 +83,9 @@ export class Api {
       .end(JSON.stringify({ message, documentation_url: 'https://docs.github.com/rest', status: String(status) }));
     if (!granted) return refuse(401, 'Bad credentials');
     if (RANK[granted[scope] ?? 'none'] < RANK[access]) return refuse(403, 'Resource not accessible by integration', { 'x-accepted-github-permissions': `${scope}=${access}` });
-    const url = request.url.replace(/(?<=\/commits\/)[^/?]+/, (name) => this.resolve?.(decodeURIComponent(name)) ?? name);
+    const [, base, head] = /\/compare\/([^/?]+)\.\.\.([^/?]+)/.exec(request.url) ?? [];
+    if (base && this.repository) return response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify({ status: this.repository.compare(base, head) }));
+    const url = request.url.replace(/(?<=\/commits\/)[^/?]+/, (name) => this.repository?.resolve(decodeURIComponent(name)) ?? name);
     const { status, headers, text } = await this.pass_on(request.method, url, request.headers, body);
     const { 'content-length': _, 'transfer-encoding': __, ...others } = headers;
     return response.writeHead(status, others).end(text);

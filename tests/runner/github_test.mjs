@@ -203,6 +203,38 @@ jobs:
   assert.match(log_of(other), /Branch "other" is not allowed to deploy to production/);
 });
 
+test('a job with an environment that is not deployed to makes no deployment, and has its secrets and variables', async () => {
+  asked.length = 0;
+  const result = await run(workflow(`on: push
+jobs:
+  a:
+    runs-on: x
+    environment: { name: production, deployment: false }
+    steps: [{ run: 'test "$KEY $HOST $OTHER" = "of-production vm1 of-all"', env: { KEY: '\${{ secrets.KEY }}', HOST: '\${{ vars.HOST }}', OTHER: '\${{ vars.OTHER }}' } }]
+`), { vars: { HOST: 'vm9', OTHER: 'of-all' }, environments: { production: { secrets: { KEY: 'of-production' }, vars: { HOST: 'vm1' } } }, github: upstream });
+  assert.equal(result.result, 'success', log_of(result));
+  assert.deepEqual(asked, []);
+});
+
+for (const [who, event_name, repository, expected] of [
+  ['a fork', 'pull_request', 'stranger/app', 'none 403'],
+  ['a branch', 'pull_request', 'octo/app', 'one 201'],
+  ['a fork, run by the workflow of the repository', 'pull_request_target', 'stranger/app', 'one 201'],
+]) {
+  test(`a pull request of ${who} gets ${expected}`, async () => {
+    const files = workflow(`on: { ${event_name}: null }
+permissions: { contents: read, statuses: write }
+jobs:
+  a:
+    runs-on: x
+    steps: [{ run: 'echo "\${KEY:-none} $(curl -s -o /dev/null -w "%{http_code}" -d "{}" "$GITHUB_API_URL/repos/octo/app/statuses/1" -H "Authorization: Bearer $T")"', env: { KEY: "\${{ secrets.KEY && 'one' }}", T: '\${{ github.token }}' } }]
+`);
+    const event = { action: 'opened', number: 1, pull_request: { head: { ref: 'x', repo: { full_name: repository } }, base: { ref: 'main' } } };
+    const result = await run(files, { event_name, event, secrets: { KEY: 'of-the-repository' }, github: upstream });
+    assert.ok(result.jobs.a.log.includes(expected), log_of(result));
+  });
+}
+
 test('a matrix is its axes, without what is left out, with what is added', async () => {
   const { jobs, result } = await run(workflow(`on: push
 jobs:

@@ -1,6 +1,6 @@
 // Runs the jobs of a workflow on this machine as a self-hosted GitHub runner would: `run:` steps, composite actions,
 // reusable workflows; and does around them what GitHub does (github.mjs).
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -107,17 +107,18 @@ function environment_of(definition, contexts, run) {
   if (definition.environment === undefined) return undefined;
   const { name } = value_in(typeof definition.environment === 'object' ? { name: definition.environment.name } : { name: definition.environment }, contexts, 'success');
   if (!name) return undefined; // as if there were none
-  const { secrets = {}, branches } = run.environments?.[name] ?? {};
+  const { secrets = {}, vars = {}, branches } = run.environments?.[name] ?? {};
   const { ref_name } = contexts.github;
   if (branches && !branches.some((branch) => matches(branch, ref_name))) {
     throw new Error(`Branch "${ref_name}" is not allowed to deploy to ${name} due to environment protection rules.`);
   }
-  return { name, url: definition.environment.url, secrets };
+  const { url, deployment: is_deployed_to = true } = definition.environment;
+  return { name, url, secrets, vars, is_deployed_to };
 }
 
 async function run_steps(job, definition, { contexts, env, environment }, run) {
   const { repository, ref, sha, server_url, run_id } = contexts.github;
-  const ended = environment && (await run.api?.deploy(repository, { environment: environment.name, sha, ref, log_url: `${server_url}/${repository}/actions/runs/${run_id}` }));
+  const ended = environment?.is_deployed_to ? await run.api?.deploy(repository, { environment: environment.name, sha, ref, log_url: `${server_url}/${repository}/actions/runs/${run_id}` }) : undefined;
   const limit = setTimeout(() => {
     job.log.write('##[error]The job has exceeded the maximum execution time');
     job.stopping.abort();
@@ -144,6 +145,7 @@ async function run_one(name, id, definition, run, contexts) {
     contexts.github = { ...contexts.github, token, workspace: job.workspace };
     const environment = environment_of(definition, contexts, run);
     contexts.secrets = { ...contexts.secrets, ...environment?.secrets, GITHUB_TOKEN: token };
+    contexts.vars = { ...contexts.vars, ...environment?.vars };
     Object.values({ ...run.all_secrets, ...contexts.secrets }).forEach((secret) => job.log.hide(secret));
     const env = {};
     for (const each of [run.env, definition.env ?? {}]) {
@@ -265,13 +267,18 @@ function commit_of(folder, name) {
   return folder ? execFileSync('git', ['-C', folder, 'rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`], { encoding: 'utf8' }).trim() : '0'.repeat(40);
 }
 
-// As GitHub's API knows a commit by any of its names.
-function commit_named(folder, name) {
-  try {
-    return commit_of(folder, name);
-  } catch {
-    return undefined;
-  }
+// What GitHub's API knows of the commits of a repository, by any of their names.
+function knowledge_of(folder) {
+  const resolve = (name) => {
+    try {
+      return commit_of(folder, name);
+    } catch {
+      return undefined;
+    }
+  };
+  const is_before = (older, newer) => spawnSync('git', ['-C', folder, 'merge-base', '--is-ancestor', older, newer]).status === 0;
+  const compare = (base, head) => (resolve(base) === resolve(head) ? 'identical' : is_before(base, head) ? 'ahead' : is_before(head, base) ? 'behind' : 'diverged');
+  return folder && { resolve, compare };
 }
 
 // The github context of an event: `settings.event` is its payload.
@@ -284,30 +291,33 @@ function github_of(settings, workflow) {
   return {
     event: payload, event_name, event_path, repository, repository_owner: repository.split('/')[0], actor: settings.actor ?? 'octocat', triggering_actor: settings.actor ?? 'octocat',
     ref, ref_name: ref.replace(/^refs\/(heads|pull)\//, ''), ref_type: 'branch', head_ref: pull_request?.head.ref ?? '', base_ref: pull_request?.base.ref ?? '',
-    sha: settings.sha ?? commit_of(settings.repository_folder, branch), run_id: settings.run_id ?? '1', run_number: '1', run_attempt: '1',
+    sha: settings.sha ?? commit_of(settings.repository_folder, branch), run_id: settings.run_id ?? '1', run_number: '1', run_attempt: settings.run_attempt ?? '1',
     workflow: workflow.name ?? path.basename(settings.workflow), server_url: 'https://github.com',
   };
 }
 
 // `settings`: workflow (a file), actions (repository to folder), secrets, temp, tool_cache, and optionally vars, event_name, event (its payload), branch, actor,
-// repository, repository_folder (a git repository, for checkouts) or workspace (where one was done), inputs (of a workflow_dispatch), environments (name to {secrets, branches}),
-// github ({url, ca_file}: an API behind the one that jobs see), artifacts (a folder that runs share), run_id, concurrency (shared by runs), permissions (of a token of which nothing is said).
+// repository, repository_folder (a git repository, for checkouts) or workspace (where one was done), inputs (of a workflow_dispatch), environments (name to {secrets, vars, branches}),
+// github ({url, ca_file}: an API behind the one that jobs see), artifacts (a folder that runs share), run_id, run_attempt, concurrency (shared by runs), permissions (of a token of which nothing is said).
 // Gives {result, outputs, jobs}. `stop` in the settings, an AbortController, cancels the run.
 export async function run_workflow(settings, print) {
   const workflow = read_workflow(settings.workflow);
   const { event_name = 'push', event: payload = {}, branch = 'main' } = settings;
   if (!is_triggered(workflow.on, { name: event_name, payload, branch: payload.pull_request?.base.ref ?? branch })) return { result: 'not triggered', jobs: {} };
-  const api = settings.github && new Api(settings.github, (name) => settings.repository_folder && commit_named(settings.repository_folder, name));
+  const api = settings.github && new Api(settings.github, knowledge_of(settings.repository_folder));
   await api?.start();
   const github = { ...github_of(settings, workflow), api_url: api?.url ?? 'https://api.github.com', token: 'ghs_of_this_job' };
   const default_permissions = permissions_of(settings.permissions, DEFAULT_PERMISSIONS);
   const permissions = permissions_of(workflow.permissions, default_permissions);
   const reports = {};
-  const secrets = settings.secrets ?? {};
+  // Whoever makes a pull request from elsewhere is a stranger, and so is Dependabot; pull_request_target runs the repository's own workflow.
+  const is_of_fork = event_name.startsWith('pull_request') && event_name !== 'pull_request_target' && payload.pull_request?.head.repo.full_name !== github.repository;
+  const is_of_stranger = settings.actor === 'dependabot[bot]' || is_of_fork;
+  const secrets = is_of_stranger ? {} : (settings.secrets ?? {});
   const run = {
     artifacts: path.join(settings.temp, 'artifacts'), concurrency: new Concurrency(), ...settings, api, print, reports, prefix: '', env: workflow.env ?? {}, defaults: workflow.defaults,
     cancel: settings.stop.signal, file: settings.workflow, permissions, permissions_allowed: permissions_of('write-all'), run_id: github.run_id, all_secrets: secrets,
-    reads_only: settings.actor === 'dependabot[bot]' || payload.pull_request?.head.repo.fork === true,
+    reads_only: is_of_stranger,
     contexts: { github, vars: settings.vars ?? {}, secrets, inputs: event_name === 'workflow_dispatch' ? inputs_of(workflow.on.workflow_dispatch?.inputs ?? {}, settings.inputs ?? {}, { github, vars: {}, inputs: {} }) : {} },
     runner: { os: 'Linux', arch: { x64: 'X64', arm64: 'ARM64' }[process.arch], name: 'this machine', temp: settings.temp, tool_cache: settings.tool_cache },
   };

@@ -12,7 +12,7 @@ fail() { echo "FAILED: $1" >&2; exit 1; }
 mkdir -p "$work/tree" "$work/programs"
 git -C "$source_dir" ls-files -z --cached --others --exclude-standard | (cd "$source_dir" && tar --create --null --files-from - --ignore-failed-read 2>/dev/null) | tar --extract --directory "$work/tree"
 cd "$work/tree"
-for script in tests/run.sh common/cmake/prepare.sh; do printf '#!/bin/sh\necho "$0 $*" >>"%s/asked"\n' "$work" >$script; done
+for script in tests/run.sh common/cmake/prepare.sh; do printf '#!/bin/sh\necho "$0 $* $(grep -o "@v.*" .github/workflows/report-fork-status.yml)" >>"%s/asked"\n' "$work" >$script; done
 git init -q -b main && git -c user.name=t -c user.email=t@example.com -c commit.gpgsign=false commit -q --allow-empty -m first
 git add -A && git -c user.name=t -c user.email=t@example.com commit -q -m tree
 git init -q --bare "$work/origin.git" && git remote add origin "$work/origin.git" && git push -q origin main
@@ -25,7 +25,7 @@ done
 export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
 .ci/release build 1.2.3 >"$work/out" 2>&1 || fail "build: $(cat "$work/out")"
 [ "$(cat VERSION)" = 1.2.3 ] || fail "VERSION is not written"
-grep -q 'tests/run.sh' "$work/asked" || fail "it does not test"
+grep -q 'tests/run.sh.* @v1.2.3$' "$work/asked" || fail "it does not test the tree that is tagged: $(cat "$work/asked")"
 [ "$(grep -c '^[0-9a-f]\{64\}  [a-z-]*-linux-\(x64\|arm64\)$' actions/checksums.txt)" = $((2 * ${#tools[@]})) ] || fail "checksums: $(cat actions/checksums.txt)"
 ! grep -h "uses: private-cloud-actions/" .github/workflows/*.yml | grep -qv '@v1\.2\.3$' || fail "an action of another tag is used"
 grep -qr '@v0' .github/workflow-templates || fail "templates do not keep the tag of the major version"
@@ -38,8 +38,9 @@ echo "good: what is built"
 
 cat >"$work/programs/curl" <<EOF
 #!/bin/sh
-echo "\$*" >>"$work/calls"
-echo '{"upload_url": "https://uploads.example.com/releases/7/assets{?name,label}"}'
+echo "\$* with \$(git --git-dir "$work/origin.git" tag --list | tr '\n' ' ')" >>"$work/calls"
+! [ -e "$work/full" ] || case "\$*" in *name=sbom*) exit 22 ;; esac
+echo '{"id": 7, "upload_url": "https://uploads.example.com/releases/7/assets{?name,label}"}'
 EOF
 chmod +x "$work/programs/curl"
 token=canary-release-token-3f9a
@@ -50,12 +51,19 @@ echo more >>build/release-assets/tunnel-ssh-linux-x64
 ! publish 1.2.3 || fail "a file that was changed after the build is published"
 [ ! -e "$work/calls" ] && [ -z "$(git ls-remote --tags origin)" ] || fail "a file that was changed leaves a tag or a release"
 cp build/release/bin/tunnel-ssh build/release-assets/tunnel-ssh-linux-x64
+touch "$work/full"
+! publish 1.2.3 || fail "what GitHub did not take is published"
+grep -q 'releases/7 with\|--request DELETE .*releases/7 ' "$work/calls" || fail "the draft stays: $(cat "$work/calls")"
+[ -z "$(git ls-remote --tags origin)" ] && [ -z "$(git tag --list)" ] || fail "a release that failed leaves a tag"
+git reset -q --soft HEAD~1 && rm "$work/full" "$work/calls"
 publish 1.2.3 || fail "publish: $(cat "$work/out")"
+tr '\n' ' ' <"$work/calls" | grep -q '"draft": true,[^}]*} https://api.example.com/repos/o/r/releases with ' || fail "it is no draft first: $(cat "$work/calls")"
+tail -1 "$work/calls" | grep -q -- '--request PATCH .*{"draft": false} .*/releases/7 with v1.2.3 $' || fail "it is not published last, or v1 moves before: $(tail -1 "$work/calls")"
 tag_at() { git --git-dir "$work/origin.git" rev-parse "$1"; }
 [ "$(tag_at v1.2.3)" = "$(tag_at v1)" ] || fail "v1 is not v1.2.3"
 [ "$(git --git-dir "$work/origin.git" show v1:VERSION)" = 1.2.3 ] || fail "the tag is not of the tree with the version"
 [ "$(git --git-dir "$work/origin.git" log --oneline main | wc -l)" = 2 ] || fail "main was changed"
-for asset in build/release-assets/*; do grep -q "@$asset .*name=$(basename "$asset")$" "$work/calls" || fail "$asset is not published"; done
+for asset in build/release-assets/*; do grep -q "@$asset .*name=$(basename "$asset") with $" "$work/calls" || fail "$asset is not published"; done
 ! grep -q $token "$work/calls" || fail "the token is in an argument list"
 .ci/release build 1.3.0 >"$work/out" 2>&1 && publish 1.3.0 || fail "1.3.0: $(cat "$work/out")"
 [ "$(tag_at v1)" = "$(tag_at v1.3.0)" ] && [ "$(tag_at v1)" != "$(tag_at v1.2.3)" ] || fail "v1 was not moved, or v1.2.3 was"

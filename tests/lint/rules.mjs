@@ -104,12 +104,12 @@ function* others_are_pinned(document) {
   }
 }
 
-// One tag everywhere, so that who pins it gets tools of the same.
-function* own_are_of_one_tag(document, { tag }) {
+// One tag everywhere, so that who pins it gets tools of the same; in the tree of a release it is that of the release.
+function* own_are_of_one_tag(document, { tags }) {
   const calls = [...lists_of_steps(document).flatMap(([, steps]) => steps), ...jobs_of(document).map(([, job]) => job)];
   for (const { uses } of calls) {
     const target = uses && own(uses);
-    if (target?.ref && target.ref !== tag) yield `${uses} is not of ${tag}`;
+    if (target?.ref && !tags.includes(target.ref)) yield `${uses} is not of ${tags[0]}`;
     if (target && !target.ref && document.kind === 'action') yield `${uses} is looked for in the workspace of who calls the action`;
   }
 }

@@ -206,8 +206,15 @@ test('what was tested on staging goes to production without a build, by its dige
   const { release, digest } = staging.outputs.deploy;
   const promote = (inputs) => stage.run('promote.yml', { event_name: 'workflow_dispatch', inputs });
   const wrong = await promote({ release, digest: `sha256:${'0'.repeat(64)}` });
-  assert.equal(wrong.result, 'failure');
-  assert.match(wrong.log, /not the one with the digest/);
+  assert.deepEqual([wrong.result, result_of(wrong, 'deploy')], ['failure', 'skipped']);
+  assert.match(wrong.log, /digest: the status "deploy \/ staging" of [0-9a-f]{40} is not about sha256:0+ but says "deployed, run \d+ sha256:[0-9a-f]{64}"/);
+  const archive = stage.file(`artifacts/${staging.run_id}/release-${release}/release.tar.gz`);
+  fs.renameSync(archive, `${archive}.good`);
+  fs.writeFileSync(archive, 'not it');
+  const spoilt = await promote({ release, digest });
+  assert.deepEqual([spoilt.result, result_of(spoilt, 'deploy')], ['failure', 'failure']);
+  assert.match(spoilt.log, /not the one with the digest/);
+  fs.renameSync(`${archive}.good`, archive);
   const promoted = await promote({ release, digest });
   assert.equal(promoted.result, 'success', promoted.log);
   assert.deepEqual(['test', 'build', 'deploy'].map((job) => result_of(promoted, job)), ['skipped', 'skipped', 'success']);
@@ -238,9 +245,71 @@ test('what was never well on staging is not promoted', async () => {
 
 test('all wrong inputs are told together, before anything is reached', async () => {
   stage.commit('main', { '.github/workflows/wrong.yml': `on: push\n${PERMISSIONS}jobs:\n  deploy:\n    uses: ${CALL('private-cloud')}\n    with: { targets: "hosts, host", release: 1, digest: x }\n` });
+  const wrong_at = (report, job) => report.jobs[`deploy / ${job}`].annotations.map(({ message }) => message.split(':')[0]);
   const wrong = await stage.run('wrong.yml');
-  assert.deepEqual(wrong.jobs['deploy / plan'].annotations.map(({ message }) => message.split(':')[0]), ['targets', 'host', 'path', 'release', 'digest']);
+  assert.deepEqual(wrong_at(wrong, 'plan'), ['targets', 'release', 'digest']);
   assert.deepEqual(told(wrong).statuses, []);
+  const lacking = (targets) => ({ '.github/workflows/lacking.yml': `on: push\n${PERMISSIONS}jobs:\n  deploy:\n    uses: ${CALL('private-cloud')}\n    with: { targets: "${targets}", proxmox-template: debian-12 }\n` });
+  const preview = await deploy('feature/lacking', lacking('host, proxmox'), { workflow: 'lacking.yml' });
+  assert.deepEqual(wrong_at(preview, 'plan'), ['host', 'path', 'proxmox-api', 'proxmox-health-url']);
+  const production = await deploy('main', lacking('host, proxmox'), { workflow: 'lacking.yml' });
+  assert.deepEqual(wrong_at(production, 'deploy'), ['host', 'path', 'proxmox-api', 'proxmox-health-url'], production.log);
+  assert.match(production.log, /variable DEPLOY_HOST of the environment production/);
+  assert.deepEqual(told(production).statuses, ['deploy / production: failure']);
+});
+
+test('each environment can have places of its own, by its variables', async () => {
+  const text = deploy_workflow('host').replace(/^ {6}(host|path|known-hosts|unit|ports|health-url|route|route-template|route-reload|compass-\S+): .*\n/gm, '');
+  assert.doesNotMatch(text, / {6}(host|path):/);
+  const place_of = (name, first) => ({
+    KNOWN_HOSTS: stage.known_hosts, DEPLOY_HOST: 'root@vm1.example.com', DEPLOY_PATH: `${stage.home}/${name}`, DEPLOY_UNIT: `${name}@.service`, DEPLOY_PORTS: `${first},${first + 1}`,
+    DEPLOY_HEALTH_URL: 'http://127.0.0.1:@port@/healthz', DEPLOY_ROUTE: `${stage.home}/of-${name}.conf`, DEPLOY_ROUTE_TEMPLATE: 'at @port@', DEPLOY_ROUTE_RELOAD: 'true',
+  });
+  const first = Number(stage.ports.split(',')[0]) + 4000;
+  const environments = { production: { vars: place_of('here', first) }, staging: { vars: place_of('there', first + 2) } };
+  const files = { '.github/workflows/places.yml': text, 'service/service.js': SERVICE };
+  const there = await deploy('develop', files, { workflow: 'places.yml', environments });
+  assert.equal(there.result, 'success', there.log);
+  const here = await deploy('main', files, { workflow: 'places.yml', environments });
+  assert.equal(here.result, 'success', here.log);
+  const answers = await Promise.all(['there', 'here'].map((name) => stage.answer_of(`${stage.home}/of-${name}.conf`)));
+  assert.deepEqual(answers, [`from ${there.sha}`, `from ${here.sha}`]);
+  stage.commit('main', { '.github/workflows/back.yml': fs.readFileSync(path.join(source, '.github/workflows/private-cloud-rollback.yml'), 'utf8') });
+  const again = await deploy('main', { 'service/more.txt': 'more' }, { workflow: 'places.yml', environments });
+  assert.equal(again.result, 'success', again.log);
+  const back = await stage.run('back.yml', { event_name: 'workflow_dispatch', inputs: { target: 'host', reason: 'a try' }, environments });
+  assert.equal(back.result, 'success', back.log);
+  assert.equal(await stage.answer_of(`${stage.home}/of-here.conf`), `from ${here.sha}`);
+  assert.deepEqual(told(back).deployments, ['production'], 'GitHub and we both record it, or nobody does');
+});
+
+test('a push that was built more slowly does not take the place of a newer one', async () => {
+  const older = stage.commit('main', { 'service/service.js': SERVICE, 'service/speed.txt': 'slow' });
+  const newer = await deploy('main', { 'service/speed.txt': 'fast' });
+  assert.equal(newer.result, 'success', newer.log);
+  const late = await stage.run('deploy.yml', { sha: older });
+  assert.deepEqual([late.result, late.outputs.deploy.outcome], ['failure', 'superseded'], late.log);
+  assert.match(late.log, new RegExp(`production has ${newer.sha} already, which is newer`));
+  assert.deepEqual(told(late).statuses, ['deploy / production: failure']);
+  assert.equal(await stage.production(), `from ${newer.sha}`);
+  const meant = await stage.run('deploy.yml', { sha: older, run_attempt: '2' });
+  assert.equal(meant.result, 'success', meant.log);
+  assert.equal(await stage.production(), `from ${older}`);
+});
+
+test('a cleanup that names no target there is, or too little of one, removes nothing', async () => {
+  const before = stage.previews();
+  const cleanup = (values) => `on: [schedule]\npermissions: { contents: read, deployments: write }\njobs:\n  cleanup:\n    uses: ${CALL('private-cloud-preview-cleanup')}\n    with: ${values}\n`;
+  const told_by = async (values) => {
+    stage.commit('main', { '.github/workflows/cleanup.yml': cleanup(values) });
+    const report = await stage.run('cleanup.yml', { event_name: 'schedule' });
+    assert.deepEqual([report.result, result_of(report, 'reap')], ['failure', 'skipped'], report.log);
+    return report.jobs['cleanup / plan'].annotations.map(({ message }) => message.replace(/[.] .*/, ''));
+  };
+  assert.deepEqual(await told_by('{ targets: "swarmhosts, host" }'), ['targets: there is no target "swarmhosts"', 'host: missing', 'path: missing']);
+  assert.deepEqual(await told_by('{ targets: ", " }'), ['targets: empty']);
+  assert.deepEqual(await told_by('{ targets: proxmox, proxmox-api: pve1.example.com }'), ['proxmox-previews: missing']);
+  assert.deepEqual(stage.previews(), before);
 });
 
 test('a caller that grants too little is told which permission is missing', async () => {

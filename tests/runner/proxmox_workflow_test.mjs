@@ -138,9 +138,9 @@ test('what Proxmox VE does not take, the hosts give back', async () => {
 });
 
 test('all that is missing is told together', async () => {
-  stage.commit('main', { '.github/workflows/wrong.yml': `on: push\n${PERMISSIONS}jobs:\n  deploy:\n    uses: ${CALL('private-cloud')}\n    with: { targets: proxmox }\n` });
-  const wrong = await stage.run('wrong.yml');
-  assert.deepEqual(annotations(wrong).map((message) => message.split(':')[0]), ['proxmox-api', 'proxmox-template', 'proxmox-health-url']);
+  stage.commit('feature/wrong', { '.github/workflows/wrong.yml': `on: push\n${PERMISSIONS}jobs:\n  deploy:\n    uses: ${CALL('private-cloud')}\n    with: { targets: proxmox }\n` });
+  const wrong = await stage.run('wrong.yml', { branch: 'feature/wrong', vars: {} });
+  assert.deepEqual(annotations(wrong).map((message) => message.split(':')[0]), ['proxmox-template', 'proxmox-api', 'proxmox-health-url']);
 });
 
 test('the template for an immutable VM', async () => {

@@ -258,7 +258,7 @@ TEST_F(SwarmOverSsh, ADeployThatChangesNothingTakesFewRoundTrips) {
 }
 
 // A channel, the Engine's version, whether it manages a swarm, and all that is read.
-TEST_F(SwarmOverSsh, ThroughAnOpenSessionItTakesFour) {
+TEST_F(SwarmOverSsh, ThroughAnOpenSessionItTakesFourRoundTrips) {
   ASSERT_EQ(run("deploy", stack_of("one")).code, 0);
   StepForTests session(*host_);
   use("RUNNER_TEMP", session.folder().path());

@@ -153,3 +153,25 @@ test('the template for an immutable VM', async () => {
   assert.equal(report.result, 'success', report.log);
   assert.equal(await version(report), 'the first');
 });
+
+test('the template for a container, whose data outlive each release', async () => {
+  stage.start_repository();
+  const changes = {
+    'docker build --output type=tar,dest=- . |': 'tar --create root |', 'http://{ip}:8080/healthz': stage.proxmox.health_url, 'runs-on: self-hosted': 'runs-on: ubuntu-latest', 'keep: 5': 'keep: 1',
+  };
+  const active = () => Object.keys(stage.guests()).find((name) => name.startsWith('acme-shop-prod-web-') && name.endsWith('*'));
+  const release = async (files) => {
+    const sha = stage.commit('main', { ...files, ...stage.template('proxmox-lxc', changes) });
+    return { ...(await stage.run('proxmox-lxc.yml')), sha };
+  };
+  const first = await release({ 'root/version': 'the first' });
+  assert.equal(first.result, 'success', first.log);
+  assert.equal(active(), guest_of('acme-shop-prod-web', first.sha));
+  const second = await release({ 'root/version': 'the second' });
+  assert.equal(second.result, 'success', second.log);
+  assert.equal(active(), guest_of('acme-shop-prod-web', second.sha));
+  assert.deepEqual(told(second).statuses, ['deploy / production: success']);
+  const { data, archives } = stage.of_containers();
+  assert.deepEqual(data, [guest_of('acme-shop-prod-web', second.sha, '')], 'the data are in one container, the active one');
+  assert.deepEqual(archives, [`shop_${second.sha}.tar.gz`]);
+});

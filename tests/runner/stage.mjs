@@ -154,11 +154,20 @@ export class Stage {
     this.secrets.PROXMOX_TOKEN = PROXMOX_TOKEN;
     Object.assign(this.vars, { PROXMOX_API: api, PROXMOX_CA: fs.readFileSync(this.file('proxmox.pem'), 'utf8') });
   }
+  proxmox_state() {
+    return JSON.parse(execFileSync('curl', ['--silent', '--fail', '--cacert', this.file('proxmox.pem'), `https://${this.proxmox.api}/sandbox/state`], { encoding: 'utf8' }));
+  }
   // Guests of applications: {name: status}, the active ones with a star.
   guests() {
-    const text = execFileSync('curl', ['--silent', '--fail', '--cacert', this.file('proxmox.pem'), `https://${this.proxmox.api}/sandbox/state`], { encoding: 'utf8' });
-    const all = Object.values(JSON.parse(text).guests).map(({ config, status }) => ({ name: config.name, status, tags: (config.tags ?? '').split(';') }));
+    const all = Object.values(this.proxmox_state().guests).map(({ config, status }) => ({ name: config.name ?? config.hostname, status, tags: (config.tags ?? '').split(';') }));
     return Object.fromEntries(all.filter(({ tags }) => tags.some((tag) => tag.startsWith('app-'))).map(({ name, status, tags }) => [name + (tags.includes('active') ? '*' : ''), status]));
+  }
+
+  // The containers that have data, and the archives of ours that containers can be made of.
+  of_containers() {
+    const { guests, storages } = this.proxmox_state();
+    const data = Object.values(guests).filter(({ config }) => config.mp0).map(({ config }) => config.hostname);
+    return { data, archives: [...new Set(JSON.stringify(storages).match(/(?<=vztmpl\/)shop_[^ "]+/g))] };
   }
 
   // With app:v1 and app:v2 in a registry that asks for a login.

@@ -100,6 +100,16 @@ test('the same again changes nothing, and is a release of its own', async () => 
   assert.deepEqual(told(again).deployments, ['production']);
 });
 
+test('Compass is sent events where nothing else tells it of deployments', async () => {
+  const text = fs.readFileSync(stage.file('repository/.github/workflows/deploy.yml'), 'utf8').replace('      compass-url:', '      compass-via: rest\n      compass-url:');
+  const sent = await deploy('main', { '.github/workflows/rest.yml': text }, { workflow: 'rest.yml' });
+  assert.equal(sent.result, 'success', sent.log);
+  const events = sent.compass.filter(({ method }) => method === 'POST').map(({ body }) => (typeof body === 'string' ? body : JSON.stringify(body)));
+  const states = events.flatMap((each) => /"(IN_PROGRESS|SUCCESSFUL|FAILED)"/.exec(each)?.[1] ?? []);
+  assert.deepEqual(states, ['IN_PROGRESS', 'SUCCESSFUL'], JSON.stringify(sent.compass));
+  newest = sent;
+});
+
 test('a branch gets a preview of its own', async () => {
   const preview = await deploy('feature/cart', { 'service/more.txt': 'more' }, { workflow: both });
   assert.equal(preview.result, 'success', preview.log);

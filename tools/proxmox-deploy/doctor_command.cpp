@@ -120,6 +120,7 @@ class Doctor {
     }
     if (!inputs_.bridge.empty()) bridges_.insert(inputs_.bridge);
     if (is_archive(inputs_.source)) {
+      if (bridges_.empty()) bridges_.insert("vmbr0");  // of a container whose `net` says nothing
       look_at_archive(budget);
     } else if (!inputs_.source.empty()) {
       PCA_CHECK(look_at_template(budget));
@@ -380,7 +381,7 @@ CommandSpec doctor_command() {
              .placeholder = "POOL",
              .group = group},
             {.name = "bridge",
-             .help = "A bridge besides those of the template",
+             .help = "A bridge besides those of the template; for containers the default is vmbr0",
              .placeholder = "BRIDGE",
              .group = group},
             {.name = "runs-commands",

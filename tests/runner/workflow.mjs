@@ -144,7 +144,7 @@ async function run_one(name, id, definition, run, contexts) {
   try {
     contexts.github = { ...contexts.github, token, workspace: job.workspace };
     const environment = environment_of(definition, contexts, run);
-    contexts.secrets = { ...contexts.secrets, ...environment?.secrets, GITHUB_TOKEN: token };
+    contexts.secrets = { ...contexts.secrets, ...(run.reads_only ? {} : environment?.secrets), GITHUB_TOKEN: token };
     contexts.vars = { ...contexts.vars, ...environment?.vars };
     Object.values({ ...run.all_secrets, ...contexts.secrets }).forEach((secret) => job.log.hide(secret));
     const env = {};
@@ -153,7 +153,7 @@ async function run_one(name, id, definition, run, contexts) {
     }
     contexts.env = env;
     const concurrency = turn_of(definition.concurrency, contexts);
-    leave = concurrency && (await run.concurrency.enter(concurrency.group, concurrency.cancels_older, () => job.stopping.abort()));
+    leave = concurrency && (await run.concurrency.enter(concurrency.group, concurrency.cancels_older, () => job.stopping.abort(), concurrency.queues));
     if (concurrency && !leave) job.report.result = 'cancelled';
     else await run_steps(job, definition, { contexts, env, environment }, run);
   } catch (error) {
@@ -166,8 +166,10 @@ async function run_one(name, id, definition, run, contexts) {
 
 function turn_of(written, contexts) {
   if (written === undefined) return undefined;
-  const { group, 'cancel-in-progress': cancels = false } = typeof written === 'string' ? { group: written } : written;
-  return { group: fill_in(group, contexts, 'success'), cancels_older: truthy(value_in(cancels, contexts, 'success')) };
+  const { group, 'cancel-in-progress': cancels = false, queue = 'single' } = typeof written === 'string' ? { group: written } : written;
+  const cancels_older = truthy(value_in(cancels, contexts, 'success'));
+  if (cancels_older && queue === 'max') throw new Error("'queue: max' cannot be combined with 'cancel-in-progress: true'");
+  return { group: fill_in(group, contexts, 'success'), cancels_older, queues: queue === 'max' };
 }
 
 // All that a matrix stands for.

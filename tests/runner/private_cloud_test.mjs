@@ -300,8 +300,13 @@ test('a push that was built more slowly does not take the place of a newer one',
   const late = await stage.run('deploy.yml', { sha: older });
   assert.deepEqual([late.result, late.outputs.deploy.outcome], ['failure', 'superseded'], late.log);
   assert.match(late.log, new RegExp(`production has ${newer.sha} already, which is newer`));
-  assert.deepEqual(told(late).statuses, ['deploy / production: failure']);
+  assert.deepEqual(told(late).statuses, [], 'what was said of the commit before');
   assert.equal(await stage.production(), `from ${newer.sha}`);
+  const forced = await stage.run('deploy.yml', { sha: older, event: { forced: true } });
+  assert.equal(forced.result, 'success', forced.log);
+  assert.equal(await stage.production(), `from ${older}`);
+  const back = await stage.run('deploy.yml', { sha: newer.sha });
+  assert.equal(back.result, 'success', back.log);
   const meant = await stage.run('deploy.yml', { sha: older, run_attempt: '2' });
   assert.equal(meant.result, 'success', meant.log);
   assert.equal(await stage.production(), `from ${older}`);

@@ -319,6 +319,7 @@ TEST_F(TunnelSshSession, ConnectsAgainWhenTheConnectionDrops) {
   const std::string said = step_->folder().read("session.log");
   EXPECT_NE(said.find("; connecting again"), std::string::npos) << said;
   EXPECT_NE(said.find("connected again"), std::string::npos) << said;
+  HostForTests::end_running("sleep 3902");
 }
 
 TEST_F(TunnelSshSession, AnEdgeThatGoesAwayMidwayLeavesTheOutcomeUnknownAndTheSessionTrying) {
@@ -337,6 +338,7 @@ TEST_F(TunnelSshSession, AnEdgeThatGoesAwayMidwayLeavesTheOutcomeUnknownAndTheSe
   EXPECT_NE(step.out.find("so this call connects by itself"), std::string::npos) << step.out;
   EXPECT_EQ(run_alone({"session", "close"}).code, 0);
   EXPECT_TRUE(ends(holder));
+  HostForTests::end_running("sleep 3904");
 }
 
 TEST_F(TunnelSshSession, AHolderThatIsKilledLeavesTheOutcomeUnknownAndLaterCallsConnect) {
@@ -354,6 +356,7 @@ TEST_F(TunnelSshSession, AHolderThatIsKilledLeavesTheOutcomeUnknownAndLaterCalls
   EXPECT_EQ(logins(), 2);
   EXPECT_TRUE(sockets().empty());
   EXPECT_GT(open(), 0);
+  HostForTests::end_running("sleep 3903");
 }
 
 TEST_F(TunnelSshSession, AHolderThatDoesNotAnswerIsPassedByAndClosedAllTheSame) {

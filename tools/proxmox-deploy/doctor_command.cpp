@@ -120,7 +120,7 @@ class Doctor {
     }
     if (!inputs_.bridge.empty()) bridges_.insert(inputs_.bridge);
     if (is_archive(inputs_.source)) {
-      if (bridges_.empty()) bridges_.insert("vmbr0");  // of a container whose `net` says nothing
+      if (bridges_.empty()) bridges_.insert(PropertyString(default_net).get("bridge"));
       look_at_archive(budget);
     } else if (!inputs_.source.empty()) {
       PCA_CHECK(look_at_template(budget));

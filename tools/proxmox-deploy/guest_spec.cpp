@@ -309,7 +309,7 @@ class SpecReader {
   }
 
   void read_nets() {
-    if (inputs_.list("net").empty()) add("net0", "name=eth0,bridge=vmbr0,ip=dhcp");
+    if (inputs_.list("net").empty()) add("net0", default_net);
     int place = 0;
     for (const std::string& text : inputs_.list("net")) {
       const PropertyString net(text);
@@ -701,7 +701,7 @@ std::vector<Option> container_options() {
        .group = group},
       {.name = "net",
        .type = OptionType::list,
-       .help = "net0, net1, ..., one a line; default: name=eth0,bridge=vmbr0,ip=dhcp",
+       .help = std::string("net0, net1, ..., one a line; default: ") + default_net,
        .placeholder = "NET",
        .group = group},
       {.name = "swap", .type = OptionType::size, .help = "Swap; default: 512MiB", .group = group},

@@ -15,6 +15,8 @@
 namespace pca::proxmox_deploy {
 
 inline constexpr std::size_t longest_app = 55;  // of 63; the revision is put behind it
+// Of a container whose `net` says nothing.
+inline constexpr const char* default_net = "name=eth0,bridge=vmbr0,ip=dhcp";
 
 enum class CloneKind : std::uint8_t { automatic, linked, full };
 

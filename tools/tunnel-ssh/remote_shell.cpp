@@ -100,14 +100,25 @@ std::unique_ptr<SshChannel> RemoteShell::begin_beside(std::string_view code) {
   return session_->begin_exec(fmt::format("{}sh -c '{}'", sudo_, code));
 }
 
+// As much as there is: every write is a packet, and sshd moves all that it has not passed on yet for
+// each, up to 2 MiB. True at the input's end.
+Result<bool> RemoteShell::fill(std::string& pending, const RemoteInput& input) {
+  std::size_t filled = 0;
+  ByteStream::Read got{1, false};
+  pending.resize(chunk_size);
+  while (got.bytes > 0 && !got.end && filled < pending.size()) {
+    PCA_TRY(got, input(std::span(pending).subspan(filled)));
+    filled += got.bytes;
+  }
+  pending.resize(filled);
+  return got.end;
+}
+
 Result<bool> RemoteShell::send(std::string& pending, const RemoteInput& input, bool& input_ended) {
   bool sent = false;
   while (true) {
     if (pending.empty() && !input_ended) {
-      pending.resize(chunk_size);
-      PCA_TRY(const ByteStream::Read got, input({pending.data(), pending.size()}));
-      pending.resize(got.bytes);
-      input_ended = got.end;
+      PCA_TRY(input_ended, fill(pending, input));
     }
     if (pending.empty()) return sent;
     const auto taken = channel_->write(pending);

@@ -67,6 +67,7 @@ class RemoteShell {
  private:
   RemoteShell(SshSession& session, std::unique_ptr<SshChannel> channel, std::string token,
               std::string who);
+  static Result<bool> fill(std::string& pending, const RemoteInput& input);
   Result<bool> send(std::string& pending, const RemoteInput& input, bool& input_ended);
   Result<bool> receive();
   Result<> drain(const RemoteSink& sink);

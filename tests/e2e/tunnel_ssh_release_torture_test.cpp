@@ -300,5 +300,73 @@ TEST_F(TunnelSshReleaseTorture, KilledAtAnyMomentTheOldOrTheNewReleaseIsCurrent)
   make_it(++version);
 }
 
+// ---- a release that is sent over several channels
+
+class TunnelSshReleaseLanes : public TunnelSshReleaseTorture {
+ protected:
+  static constexpr std::uint64_t size = std::uint64_t{12} << 20U;
+
+  void SetUp() override {
+    TunnelSshReleaseTorture::SetUp();
+    if (IsSkipped()) return;
+    make_it(1);
+    before_ = tree_picture(app("current/."));
+    ours_.write("big", noise());
+  }
+  static std::string noise() {
+    std::mt19937 random(7);
+    std::string text(size, '\0');
+    for (char& c : text) c = static_cast<char>(random());
+    return text;
+  }
+  // Over a long way, cut after so many bytes up.
+  StepResult deploy_from_afar(std::uint64_t cut = CountingProxy::endless) {
+    const CountingProxy counting(host_->sshd().port(), cut);
+    const pca::testing::SandboxDelay delay(
+        {"--to", "127.0.0.1:" + std::to_string(counting.port()), "--rtt", "30ms"});
+    go_through(delay.port());
+    StepResult step = deploy(2);
+    sent_ = counting.up();
+    return step;
+  }
+  [[nodiscard]] std::size_t commands() const {
+    std::size_t count = 0;
+    for (const std::string& line : split_lines(host_->sshd().log())) {
+      if (line.starts_with("Starting session: command")) ++count;
+    }
+    return count;
+  }
+  std::string before_;
+  std::uint64_t sent_ = 0;
+};
+
+TEST_F(TunnelSshReleaseLanes, CarryItOverALongWay) {
+  const std::size_t commands_before = commands();
+  const StepResult step = deploy_from_afar();
+  ASSERT_EQ(step.code, 0) << step.err;
+  EXPECT_TRUE(tree_picture(app("current/.")) == tree_picture(ours_.path()));
+  EXPECT_GE(commands() - commands_before, 3U);  // the shell, and more than one lane
+  expect_nothing_left();
+}
+
+TEST_F(TunnelSshReleaseLanes, LeaveNothingBehindWhereverTheConnectionIsCut) {
+  for (std::uint64_t part = 1; part <= 5; part += 2) {
+    SCOPED_TRACE(part);
+    const StepResult step = deploy_from_afar(size * part / 6);
+    EXPECT_EQ(step.code, 6) << step.err;
+    expect_nothing_left();
+    EXPECT_TRUE(tree_picture(app("current/.")) == before_);
+  }
+}
+
+TEST_F(TunnelSshReleaseLanes, CarryWhatIsPackedWhereTheHostCanUnpack) {
+  ours_.write("big", std::string(size, 'x'));
+  const StepResult step = deploy_from_afar();
+  ASSERT_EQ(step.code, 0) << step.err;
+  EXPECT_TRUE(tree_picture(app("current/.")) == tree_picture(ours_.path()));
+  EXPECT_LT(sent_, size / 10);
+  expect_nothing_left();
+}
+
 }  // namespace
 }  // namespace pca::test

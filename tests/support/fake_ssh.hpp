@@ -25,7 +25,8 @@ struct ChannelScript {
   std::size_t window = std::string::npos;  // how many bytes it takes in all
   std::optional<Error> write_error;        // once the window is used up
 
-  std::string received;  // what was written to it
+  std::string received;    // what was written to it
+  std::size_t writes = 0;  // that took something
   bool got_eof = false;
   bool closed = false;
   std::vector<std::string> signals;
@@ -49,6 +50,7 @@ class FakeChannel : public SshChannel {
     const std::size_t room = std::min(script_.window, from.size());
     if (room == 0 && script_.write_error) return *script_.write_error;
     script_.received.append(from.data(), room);
+    if (room > 0) ++script_.writes;
     if (script_.window != std::string::npos) script_.window -= room;
     return room;
   }

@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "deploy/provenance.hpp"
 #include "deploy/release_records.hpp"
+#include "tunnel-ssh/archive_upload.hpp"
 #include "tunnel-ssh/release_code.hpp"
 #include "tunnel-ssh/release_manifest.hpp"
 #include "tunnel-ssh/remote_code.hpp"
@@ -122,7 +123,7 @@ clean_up() {
   done
   for left in "$deploy"/lock.*; do [ "$left" = "$mine" ] || rm -f -- "$left"; done
 }
-# Records: the current release, the hold, the lock, the history, the releases; then the paths whose
+# Records: the current release, the hold, the lock (ours, with "gzip" where that is), the history, the releases; then the paths whose
 # content is not what the manifest says, one empty, and the manifest.
 look() {
   if [ -e "$path/current" ] && [ ! -L "$path/current" ]; then
@@ -142,7 +143,7 @@ look() {
   printf '%s\0' "$current"
   cat "$deploy/hold" 2>/dev/null
   printf '\0'
-  if holds_lock; then printf ours; else cat "$deploy/lock" 2>/dev/null; fi
+  if holds_lock; then printf ours; ! command -v gzip >/dev/null || printf ' gzip'; else cat "$deploy/lock" 2>/dev/null; fi
   printf '\0'
   tail -n 500 "$deploy/history.jsonl" 2>/dev/null
   printf '\0'
@@ -389,7 +390,8 @@ Result<ReleaseState> parse_release_state(std::string_view text) {
     state.hold = *std::move(json);
   }
   PCA_TRY(const std::string_view lock, take_record(text));
-  state.is_locked = lock == "ours";
+  state.has_gzip = lock == "ours gzip";
+  state.is_locked = lock == "ours" || state.has_gzip;
   if (!state.is_locked) state.lock = trim(lock);
   PCA_TRY(const std::string_view history, take_record(text));
   state.history = parse_history(history);
@@ -429,12 +431,13 @@ void ReleaseFolder::set_variable(const char* name, const std::string& value) {
 
 Result<std::string> ReleaseFolder::run(const Budget& budget, const std::string& code,
                                        const RemoteInput& input) {
-  if (std::exchange(has_functions_, true)) return shell_.run(budget, code, input);
-  return shell_.run(
-      budget,
-      assignment("path", path_) + assignment("token", token_) +
-          fmt::format("renewals={}\n{}{}", lease_ / renewal, apart_functions, functions) + code,
-      input);
+  return shell_.run(budget, with_functions(code), input);
+}
+
+std::string ReleaseFolder::with_functions(const std::string& code) {
+  if (std::exchange(has_functions_, true)) return code;
+  return assignment("path", path_) + assignment("token", token_) +
+         fmt::format("renewals={}\n{}{}", lease_ / renewal, apart_functions, functions) + code;
 }
 
 Result<ReleaseState> ReleaseFolder::look(const Budget& budget) {
@@ -482,7 +485,7 @@ Result<> ReleaseFolder::stage(
   TarStream archive({}, {}, release.uploads);
   const std::string manifest = write_manifest(release.tree);
   const std::string linked = as_records(release.linked);
-  std::string code = assignment("id", release.id) + R"sh(
+  std::string code = std::string(upload_pieces) + assignment("id", release.id) + R"sh(
 staged=$path/releases/.$id.part
 # Known before it is there: who is ended behind the rename takes it back too.
 [ -e "$path/releases/$id" ] || placed=$path/releases/$id
@@ -494,10 +497,9 @@ new_manifest=$deploy/manifests/.$id.part
   code += fmt::format("  head -c {} >\"$tmp/linked\"\n", linked.size());
   code += fmt::format("  head -c {} >\"$new_manifest\"\n", manifest.size());
   if (!release.secrets.empty()) code += "(\n" + receive_secrets(release.secrets) + ")\n";
-  code += fmt::format("  head -c {} | tar -x -o -m -f - -C \"$staged\"\n", archive.size());
   code += R"sh(
-  read -r last || :
-  if [ "$last" != "$id" ]; then echo 'what was sent was cut short' >&2; exit 1; fi
+  cd "$tmp"
+  unpack_pieces "$staged"
   if [ -s "$tmp/linked" ]; then
     cd "$path/releases/$current"
     xargs -0 cp -l --parents -t "$staged" -- <"$tmp/linked"
@@ -517,22 +519,8 @@ code=$?
 )sh";
   WipedText before(linked + manifest);
   append_contents(before.text, release.secrets);
-  std::string_view first = before.text;
-  const std::string after = release.id + "\n";
-  std::uint64_t sent = 0;
-  const auto input = [&](std::span<char> into) -> Result<ByteStream::Read> {
-    if (!first.empty()) {
-      PCA_TRY(const ByteStream::Read got, input_of(first)(into));
-      return ByteStream::Read{got.bytes, false};
-    }
-    PCA_TRY(const std::size_t count, archive.read(into));
-    if (count == 0) return ByteStream::Read{after.copy(into.data(), into.size()), true};
-    sent += count;
-    if (progress) progress(sent, archive.size());
-    return ByteStream::Read{count, false};
-  };
-  PCA_CHECK(run(budget, code, input));
-  return {};
+  return ArchiveUpload(shell_, archive, release.host_has_gzip, progress)
+      .run(budget, with_functions(code), before.text);
 }
 
 namespace {

@@ -35,6 +35,7 @@ struct ReleaseState {
   std::vector<HistoryEntry> history;  // from the oldest, the last 500
   std::optional<Json> hold;           // why newer deploys are refused
   bool is_locked = false;             // by this very process
+  bool has_gzip = false;              // on the host; known once it is locked
   std::string lock;                   // by whom else, a line of JSON; empty = by nobody
   // Of the current release, as it was made. A file that has been written to since has no digest.
   FileTree tree;
@@ -65,6 +66,7 @@ struct NewRelease {
   std::vector<std::string> linked;  // files to be had from the current release
   std::vector<std::string> shared;  // paths that lead to shared/ of the folder
   std::span<const SecretFile> secrets;
+  bool host_has_gzip = false;
 };
 
 // A file of the host that sends requests to one of two instances.
@@ -177,9 +179,10 @@ class ReleaseFolder {
   Result<> clean(const Budget& budget, const std::vector<std::string>& releases, bool break_lock);
 
  private:
-  // With the functions of ours in front, the first time.
   Result<std::string> run(const Budget& budget, const std::string& code,
                           const RemoteInput& input = {});
+  // With our functions in front, the first time.
+  std::string with_functions(const std::string& code);
   [[nodiscard]] std::string arming(const Switch& how) const;
   // For the user's commands.
   void set_variable(const char* name, const std::string& value);

@@ -346,8 +346,9 @@ class Worker {
 
   Result<> stage(ReleaseFolder& folder) {
     if (!is_deploy()) return {};
-    NewRelease fresh{release_, *shared_.tree,         {},
-                     {},       shared_.inputs.shared, shared_.inputs.secrets};
+    NewRelease fresh{
+        release_,       *shared_.tree, {}, {}, shared_.inputs.shared, shared_.inputs.secrets,
+        state_.has_gzip};
     std::unordered_map<std::string_view, const TreeEntry*> there;
     for (const TreeEntry& entry : state_.tree) there.emplace(entry.path, &entry);
     for (const TreeEntry& entry : fresh.tree) {

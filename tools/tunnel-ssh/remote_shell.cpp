@@ -100,8 +100,8 @@ std::unique_ptr<SshChannel> RemoteShell::begin_beside(std::string_view code) {
   return session_->begin_exec(fmt::format("{}sh -c '{}'", sudo_, code));
 }
 
-// As much as there is: every write is a packet, and sshd moves all that it has not passed on yet for
-// each, up to 2 MiB. True at the input's end.
+// As much as there is: every write is a packet, and sshd moves all that it has not passed on yet
+// for each, up to 2 MiB. True at the input's end.
 Result<bool> RemoteShell::fill(std::string& pending, const RemoteInput& input) {
   std::size_t filled = 0;
   ByteStream::Read got{1, false};

@@ -8,9 +8,9 @@
 #include "base/digest.hpp"
 #include "base/gzip.hpp"
 #include "base/text.hpp"
+#include "tunnel-ssh/archive_upload.hpp"
 #include "tunnel-ssh/folder_lists.hpp"
 #include "tunnel-ssh/remote_code.hpp"
-#include "tunnel-ssh/tar_upload.hpp"
 
 namespace pca::tunnel_ssh {
 
@@ -126,8 +126,7 @@ fetch() (
 )sh";
 
 // Reads an archive in pieces from its input (see upload_lanes.hpp): orders/ of what to do, and
-// new/. Nothing is touched before all of it has come: tar takes an archive that ends between two
-// entries for a whole one.
+// new/. Nothing is touched before all of it has come.
 constexpr std::string_view apply_code = R"sh(
 room() { df -Pk "$staging" | tail -n 1; }
 # Ends it unless there are $1 KiB.
@@ -151,10 +150,8 @@ carry_out() (
   mkdir -p -- "$dst"
   mkdir -- "$staging" "$staging/old"
   cd "$work"
-  rm -f whole
   need_room "$need"
-  { pieces | $unpack_archive | tar -x -o -m -f - -C "$staging"; } 3>&1 || { need_room 64; exit 1; }
-  if [ ! -e whole ]; then echo 'what was sent was cut short' >&2; exit 1; fi
+  unpack_pieces "$staging" || { need_room 64; exit 1; }
   sync -f "$staging"
   cd "$dst"
   orders=$staging/orders
@@ -324,19 +321,9 @@ Result<> RemoteTree::apply(const Budget& budget, const SyncPlan& plan,
                      {"orders/delete-files", as_records(plan.delete_files)},
                      {"orders/delete-folders", as_records(plan.delete_folders)}},
                     "new/", plan.uploads);
-  const int level = has_gzip_ ? compression_level(plan.uploads, shell_.round_trip()) : 0;
-  UploadLanes lanes(shell_, lanes_for(archive.size(), shell_.round_trip()));
-  const std::string code =
-      fmt::format("{}need={}\nunpack_archive={}\nupload_lanes='{}'\napply", variables(),
-                  needed_kib(plan), level == 0 ? "cat" : "'gzip -dc'", lanes.numbers());
-  TarUpload upload(archive, lanes, level, progress);
-  const auto done = shell_.run(
-      budget, code, [&](std::span<char> into) { return upload.read(into); },
-      [&](std::string_view said) -> Result<> {
-        lanes.hear(said);
-        return {};
-      },
-      [&]() -> Result<bool> { return lanes.step(); });
+  ArchiveUpload upload(shell_, archive, has_gzip_, progress);
+  const auto done =
+      upload.run(budget, fmt::format("{}need={}\napply", variables(), needed_kib(plan)));
   if (done) return {};
   Error error = done.error();
   // With the archive cut short nothing is renamed.

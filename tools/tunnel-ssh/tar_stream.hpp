@@ -27,6 +27,7 @@ class TarStream {
   TarStream(const std::vector<TarText>& texts, std::string folder, std::vector<TreeEntry> entries);
 
   [[nodiscard]] std::uint64_t size() const { return size_; }  // bytes; of all of it
+  [[nodiscard]] const std::vector<TreeEntry>& entries() const { return entries_; }
   // The next bytes; 0 only at the end. Errors: failed (a file is gone, or has changed since its
   // digest was taken).
   Result<std::size_t> read(std::span<char> into);

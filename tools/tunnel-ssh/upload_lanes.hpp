@@ -61,10 +61,13 @@ class UploadLanes {
 // How many lanes it takes beside the shell's channel for so many bytes with this round trip.
 [[nodiscard]] int lanes_for(std::uint64_t bytes, Clock::duration round_trip);
 
-// The function `pieces` of POSIX sh: prints the pieces, and makes the file "whole" in the current
-// folder at their end. Given: $upload_lanes, and stdout of the block as its descriptor 3. A lane's
-// FIFO is first opened for both, which waits for nobody, and for reading only when it has a writer:
-// so whichever end is left over sees that the other is gone.
+// Functions of POSIX sh. Given: $upload_lanes, $unpack_archive (a command), and a current folder of
+// their own.
+// pieces: prints the pieces, and makes the file "whole" at their end; descriptor 3 is the block's
+// stdout. A lane's FIFO is first opened for both, which waits for nobody, and for reading only when
+// it has a writer: so whichever end is left over sees that the other is gone.
+// unpack_pieces: unpacks the archive that they are into the folder $1. tar takes an archive that
+// ends between two entries for a whole one, so it looks for the file.
 constexpr std::string_view upload_pieces = R"sh(
 pieces() {
   for lane in $upload_lanes; do
@@ -79,6 +82,11 @@ pieces() {
       *) eval "head -c \$n <&${lane:-0}" || return;;
     esac
   done
+}
+unpack_pieces() {
+  rm -f whole
+  { pieces | $unpack_archive | tar -x -o -m -f - -C "$1"; } 3>&1 || return
+  [ -e whole ] || { echo 'what was sent was cut short' >&2; return 1; }
 }
 )sh";
 

@@ -110,6 +110,16 @@ TEST(ReleaseStateTest, AnAlteredFileIsAsIfItWereNotThere) {
   EXPECT_EQ(state->tree[1].digest, digest_a);
 }
 
+TEST(ReleaseStateTest, TellsWhoseTheLockIsAndWhetherTheHostCanUnpack) {
+  const auto state = [](const std::string& lock) {
+    return parse_release_state("\0\0"s + lock + "\0\0\0\0"s).value();
+  };
+  EXPECT_TRUE(state("ours").is_locked && !state("ours").has_gzip);
+  EXPECT_TRUE(state("ours gzip").is_locked && state("ours gzip").has_gzip);
+  EXPECT_FALSE(state("{}").is_locked || state("{}").has_gzip);
+  EXPECT_EQ(state("{}").lock, "{}");
+}
+
 TEST(ReleaseStateTest, WhatMakesNoSenseIsRefused) {
   for (const std::string& text : {""s, "r1"s, "../r1\0\0\0\0\0\0"s, "r1\0no json\0\0\0\0\0"s,
                                   "r1\0\0\0\0\0"s, "r1\0\0\0\0\0\0rest"s}) {

@@ -340,3 +340,20 @@ test("a fork's run is told by a workflow that runs nothing of it", async () => {
   assert.deepEqual(told(await report(run_of({ conclusion: 'timed_out', name: 'ci' }))).statuses, ['ci: error']);
   assert.deepEqual(told(await report(run_of({ head_repository: { full_name: 'acme/shop' } }))).statuses, []);
 });
+
+test('the button asks whom the environment asks, unless it is told of another', async () => {
+  const { '.github/workflows/rollback.yml': text } = stage.template('rollback');
+  const before = await stage.production();
+  const reviewed = { production: { branches: ['release/*'] }, emergency: {} };
+  const press = (workflow) => {
+    stage.commit('main', { '.github/workflows/button.yml': workflow });
+    return stage.run('button.yml', { event_name: 'workflow_dispatch', inputs: { reason: 'a try' }, environments: reviewed });
+  };
+  const refused = await press(text);
+  assert.equal(refused.result, 'failure');
+  assert.match(refused.log, /Branch "main" is not allowed to deploy to production/);
+  assert.equal(await stage.production(), before);
+  const at_once = await press(text.replace('      target: host', '      target: host\n      secrets-environment: emergency'));
+  assert.equal(at_once.result, 'success', at_once.log);
+  assert.notEqual(await stage.production(), before);
+});

@@ -187,6 +187,25 @@ TEST_F(ProxmoxGuest, WhyItCannotRunIsTold) {
   EXPECT_NE(other.all().find("nobody"), std::string::npos) << other.all();
 }
 
+TEST_F(ProxmoxGuest, AnAgentThatIsNotUpYetIsWaitedFor) {
+  for (const char* power : {"stop", "start"}) {
+    ASSERT_EQ(cluster.run_task("POST", std::string("/nodes/pve1/qemu/100/status/") + power, ""),
+              "OK");
+  }
+  const auto booting = run({"--command", "echo here"});
+  EXPECT_EQ(booting.code, 0) << booting.all();
+  EXPECT_EQ(booting.outputs.at("stdout"), "here\n");
+  EXPECT_NE(booting.all().find("Waiting for the agent of guest 100"), std::string::npos)
+      << booting.all();
+  cluster.guest(R"({"vmid": 100, "agent": {"state": "dead"}})");
+  const auto dead = push({"--upload", files.write("x", "x") + " -> /x", "--timeout", "2s"});
+  EXPECT_EQ(dead.code, 6) << dead.all();
+  EXPECT_NE(dead.all().find("QEMU guest agent is not running"), std::string::npos) << dead.all();
+  EXPECT_NE(dead.all().find("Check that qemu-guest-agent is installed"), std::string::npos)
+      << dead.all();
+  cluster.guest(R"({"vmid": 100, "agent": {"state": "answers"}})");
+}
+
 TEST_F(ProxmoxGuest, AContainerHasNoAgent) {
   ASSERT_EQ(
       cluster.run_task("POST", "/nodes/pve1/lxc",

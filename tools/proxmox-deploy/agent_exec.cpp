@@ -13,6 +13,7 @@ namespace pca::proxmox_deploy {
 namespace {
 
 constexpr std::size_t longest_words = 300;
+constexpr Milliseconds agent_pause{1'000};  // one that is away takes three seconds to say so
 
 // What the agent says of a command whose end it has told: from QEMU 8.2 on, and before.
 bool is_forgotten(const Error& error) {
@@ -47,6 +48,30 @@ std::optional<AgentExit> parse_exec_status(const Json& status) {
     end.code = by_signal + static_cast<int>(*signal);
   }
   return end;
+}
+
+ApiResult<> wait_for_agent(const Budget& budget, ProxmoxApi& api, const Guest& guest,
+                           const std::function<void(const Error&)>& on_first_wait) {
+  for (bool is_first = true;; is_first = false) {
+    const auto answer =
+        api.ask(budget, {.method = "POST",
+                         .path = guest_path(guest.node, guest.type, guest.vmid, "/agent/ping"),
+                         .node = guest.node});
+    if (answer) return {};
+    const ApiFailure& error = answer.error();
+    const bool may_come = error.trouble == Trouble::agent_away ||
+                          error.kind == ErrorKind::outcome_unknown ||
+                          error.kind == ErrorKind::unreachable;
+    if (!may_come) return error;
+    if (is_first && on_first_wait) on_first_wait(error);
+    if (!pause_for(budget, agent_pause)) {
+      Error over =
+          budget.check(fmt::format("waiting for the agent of guest {}", guest.text())).error();
+      if (!budget.is_cancelled()) over.message += ": " + error.message;
+      over.hint = error.hint;
+      return {ApiFailure(std::move(over))};
+    }
+  }
 }
 
 ApiResult<std::int64_t> agent_start(const Budget& budget, ProxmoxApi& api, const Guest& guest,

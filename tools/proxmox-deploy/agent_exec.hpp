@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +31,12 @@ struct AgentExit {
 
 // The last line of what a guest printed, made visible and short; empty where there is none.
 [[nodiscard]] std::string last_line(std::string_view text);
+
+// Waits until the guest's agent answers; `on_first_wait` hears why it does not yet. Errors: those
+// that no waiting cures at once; unreachable at the budget's end, with what was heard last.
+[[nodiscard]] ApiResult<> wait_for_agent(
+    const Budget& budget, ProxmoxApi& api, const Guest& guest,
+    const std::function<void(const Error&)>& on_first_wait = {});
 
 // Starts a program in a guest by its agent; its number there. Errors: failed (no agent, exec is
 // disabled in the guest), permission, outcome_unknown (it may run), unreachable.

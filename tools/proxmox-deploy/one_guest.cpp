@@ -2,9 +2,16 @@
 
 #include <fmt/format.h>
 
+#include "proxmox-deploy/agent_exec.hpp"
 #include "proxmox-deploy/contract.hpp"
 
 namespace pca::proxmox_deploy {
+
+namespace {
+
+constexpr Milliseconds longest_boot{120'000};  // as far as its agent
+
+}  // namespace
 
 Option guest_option() {
   return {.name = "guest",
@@ -39,7 +46,14 @@ ApiResult<FoundGuest> find_one_guest(const Budget& budget, ToolContext& context,
 ApiResult<FoundGuest> find_one_machine(const Budget& budget, ToolContext& context,
                                        const ApiWay& way, const std::string& name) {
   PCA_TRY(FoundGuest found, find_one_guest(budget, context, way, name));
-  if (found.guest.type == "qemu") return found;
+  if (found.guest.type == "qemu") {
+    PCA_CHECK(wait_for_agent(
+        budget.at_most(longest_boot), *found.api, found.guest, [&](const Error& error) {
+          context.reporter.info(fmt::format("Waiting for the agent of guest {}: {}",
+                                            found.guest.text(), error.message));
+        }));
+    return found;
+  }
   return {ApiFailure(
       failed(fmt::format("guest {} is a container, and these have no agent", found.guest.text()),
              fmt::format(

@@ -25,7 +25,8 @@ struct FoundGuest {
 [[nodiscard]] ApiResult<FoundGuest> find_one_guest(const Budget& budget, ToolContext& context,
                                                    const ApiWay& way, const std::string& name);
 
-// The same of one that has an agent: a container has none. Errors: failed.
+// The same of one that has an agent, for which it waits for up to two minutes, as it has just been
+// started maybe. Errors: failed (a container has none; it is not configured, or powered off).
 [[nodiscard]] ApiResult<FoundGuest> find_one_machine(const Budget& budget, ToolContext& context,
                                                      const ApiWay& way, const std::string& name);
 

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "base/backoff.hpp"
 #include "base/digest.hpp"
 #include "cli/script_inputs.hpp"
+#include "proxmox-deploy/agent_exec.hpp"
 #include "proxmox-deploy/run_command.hpp"
 
 namespace pca::proxmox_deploy {
@@ -12,26 +12,6 @@ namespace pca::proxmox_deploy {
 namespace {
 
 constexpr Milliseconds reading_limit{30'000};  // for files among the inputs
-constexpr Milliseconds agent_pause{1'000};     // one that is away takes three seconds to say so
-
-ApiResult<> wait_for_agent(const Budget& budget, ProxmoxApi& api, const Guest& guest) {
-  while (true) {
-    const auto answer =
-        api.ask(budget, {.method = "POST",
-                         .path = guest_path(guest.node, guest.type, guest.vmid, "/agent/ping"),
-                         .node = guest.node});
-    if (answer) return {};
-    const ApiFailure& error = answer.error();
-    const bool may_come = error.trouble == Trouble::agent_away ||
-                          error.kind == ErrorKind::outcome_unknown ||
-                          error.kind == ErrorKind::unreachable;
-    if (!may_come) return error;
-    if (const auto waited = pause_for(budget, agent_pause); !waited) {
-      return {ApiFailure(
-          budget.check(fmt::format("waiting for the agent of guest {}", guest.text())).error())};
-    }
-  }
-}
 
 }  // namespace
 

@@ -188,17 +188,16 @@ TEST_F(ProxmoxGuest, WhyItCannotRunIsTold) {
 }
 
 TEST_F(ProxmoxGuest, AnAgentThatIsNotUpYetIsWaitedFor) {
-  for (const char* power : {"stop", "start"}) {
-    ASSERT_EQ(cluster.run_task("POST", std::string("/nodes/pve1/qemu/100/status/") + power, ""),
-              "OK");
-  }
-  const auto booting = run({"--command", "echo here"});
-  EXPECT_EQ(booting.code, 0) << booting.all();
-  EXPECT_EQ(booting.outputs.at("stdout"), "here\n");
-  EXPECT_NE(booting.all().find("Waiting for the agent of guest 100"), std::string::npos)
-      << booting.all();
   cluster.guest(R"({"vmid": 100, "agent": {"state": "dead"}})");
-  const auto dead = push({"--upload", files.write("x", "x") + " -> /x", "--timeout", "2s"});
+  Process process = step.start("run --guest legacy", {"--command", "echo here"});
+  EXPECT_TRUE(process.wait_for("Waiting for the agent of guest 100", 60s)) << process.err();
+  cluster.guest(R"({"vmid": 100, "agent": {"state": "answers"}})");
+  const auto booted = step.result_of(process);
+  EXPECT_EQ(booted.code, 0) << booted.all();
+  EXPECT_EQ(booted.outputs.at("stdout"), "here\n");
+
+  cluster.guest(R"({"vmid": 100, "agent": {"state": "dead"}})");
+  const auto dead = push({"--upload", files.write("x", "x") + " -> /x", "--timeout", "10s"});
   EXPECT_EQ(dead.code, 6) << dead.all();
   EXPECT_NE(dead.all().find("QEMU guest agent is not running"), std::string::npos) << dead.all();
   EXPECT_NE(dead.all().find("Check that qemu-guest-agent is installed"), std::string::npos)

@@ -52,7 +52,8 @@ std::optional<AgentExit> parse_exec_status(const Json& status) {
 
 ApiResult<> wait_for_agent(const Budget& budget, ProxmoxApi& api, const Guest& guest,
                            const std::function<void(const Error&)>& on_first_wait) {
-  for (bool is_first = true;; is_first = false) {
+  std::optional<ApiFailure> why;  // it does not answer, as far as it could say so
+  while (true) {
     const auto answer =
         api.ask(budget, {.method = "POST",
                          .path = guest_path(guest.node, guest.type, guest.vmid, "/agent/ping"),
@@ -63,12 +64,13 @@ ApiResult<> wait_for_agent(const Budget& budget, ProxmoxApi& api, const Guest& g
                           error.kind == ErrorKind::outcome_unknown ||
                           error.kind == ErrorKind::unreachable;
     if (!may_come) return error;
-    if (is_first && on_first_wait) on_first_wait(error);
+    if (!why && on_first_wait) on_first_wait(error);
+    if (!why || !budget.is_over()) why = error;
     if (!pause_for(budget, agent_pause)) {
       Error over =
           budget.check(fmt::format("waiting for the agent of guest {}", guest.text())).error();
-      if (!budget.is_cancelled()) over.message += ": " + error.message;
-      over.hint = error.hint;
+      if (!budget.is_cancelled()) over.message += ": " + why->message;
+      over.hint = why->hint;
       return {ApiFailure(std::move(over))};
     }
   }

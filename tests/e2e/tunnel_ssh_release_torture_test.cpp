@@ -359,6 +359,27 @@ TEST_F(TunnelSshReleaseLanes, LeaveNothingBehindWhereverTheConnectionIsCut) {
   }
 }
 
+TEST_F(TunnelSshReleaseLanes, EndWithADeployThatIsCancelled) {
+  const CountingProxy counting(host_->sshd().port());
+  const pca::testing::SandboxDelay delay(
+      {"--to", "127.0.0.1:" + std::to_string(counting.port()), "--rtt", "30ms"});
+  go_through(delay.port());
+  for (std::uint64_t part = 1; part <= 3; ++part) {
+    SCOPED_TRACE(part);
+    const std::uint64_t enough = counting.up() + size * part / 4;
+    make_ours(2);
+    Process process = step_->start(deploy_arguments(2));
+    ASSERT_TRUE(comes_true([&] {
+      (void)process.wait_for("never said", std::chrono::milliseconds(1));
+      return counting.up() >= enough;
+    }));
+    process.interrupt();
+    EXPECT_EQ(process.wait(std::chrono::seconds(8)), 130) << process.err();
+    expect_nothing_left();
+    EXPECT_TRUE(tree_picture(app("current/.")) == before_);
+  }
+}
+
 TEST_F(TunnelSshReleaseLanes, CarryWhatIsPackedWhereTheHostCanUnpack) {
   ours_.write("big", std::string(size, 'x'));
   const StepResult step = deploy_from_afar();

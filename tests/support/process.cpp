@@ -21,6 +21,7 @@
 #include <functional>
 #include <stdexcept>
 
+#include "base/system_error.hpp"
 #include "base/text.hpp"
 #include "net/file_descriptor.hpp"
 
@@ -154,6 +155,10 @@ struct Process::Impl {
     const std::filesystem::path executable = executable_for(spec.argv.at(0));
     const std::vector<std::string> arguments(spec.argv.begin() + 1, spec.argv.end());
     const std::filesystem::path folder = spec.folder.empty() ? "." : spec.folder;
+    // ThreadSanitizer makes a fork of vfork, where no word comes back of what went wrong.
+    if (::access((folder / executable).c_str(), X_OK) != 0) {
+      throw std::runtime_error("cannot start " + spec.argv[0] + ": " + errno_text(errno));
+    }
     boost::system::error_code error;
     int problem = 0;
     auto process = launcher(context.get_executor(), error, executable, arguments,

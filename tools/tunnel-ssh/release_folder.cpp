@@ -123,8 +123,9 @@ clean_up() {
   done
   for left in "$deploy"/lock.*; do [ "$left" = "$mine" ] || rm -f -- "$left"; done
 }
-# Records: the current release, the hold, the lock (ours, with "gzip" where that is), the history, the releases; then the paths whose
-# content is not what the manifest says, one empty, and the manifest.
+# Records: the current release, the hold, the lock (where it is ours, also whether gzip is here), the
+# history, the releases; then the paths whose content is not what the manifest says, one empty, and
+# the manifest.
 look() {
   if [ -e "$path/current" ] && [ ! -L "$path/current" ]; then
     echo "$path/current is no link: move it away first, with mv $path/current $path/before" >&2
@@ -143,7 +144,12 @@ look() {
   printf '%s\0' "$current"
   cat "$deploy/hold" 2>/dev/null
   printf '\0'
-  if holds_lock; then printf ours; ! command -v gzip >/dev/null || printf ' gzip'; else cat "$deploy/lock" 2>/dev/null; fi
+  if holds_lock; then
+    printf ours
+    ! command -v gzip >/dev/null || printf ' gzip'
+  else
+    cat "$deploy/lock" 2>/dev/null
+  fi
   printf '\0'
   tail -n 500 "$deploy/history.jsonl" 2>/dev/null
   printf '\0'
@@ -316,15 +322,6 @@ std::string share_secrets(std::span<const SecretFile> secrets) {
   return code;
 }
 
-// For a block that takes `rest`, piece by piece.
-RemoteInput input_of(std::string_view& rest) {
-  return [&rest](std::span<char> into) -> Result<ByteStream::Read> {
-    const std::size_t count = rest.copy(into.data(), into.size());
-    rest.remove_prefix(count);
-    return ByteStream::Read{count, rest.empty()};
-  };
-}
-
 void append_contents(std::string& text, std::span<const SecretFile> secrets) {
   std::size_t size = text.size();
   for (const SecretFile& secret : secrets) size += secret.content.size();
@@ -474,8 +471,8 @@ Result<bool> ReleaseFolder::has_secrets(const Budget& budget, std::span<const Se
   }
   WipedText contents;
   append_contents(contents.text, secrets);
-  std::string_view rest = contents.text;
-  PCA_TRY(const std::string same, run(budget, code + "printf %s \"$same\"\n", input_of(rest)));
+  PCA_TRY(const std::string same,
+          run(budget, code + "printf %s \"$same\"\n", text_input(contents.text)));
   return same == "yes";
 }
 

@@ -88,12 +88,14 @@ CommandSpec run_command() {
   return {
       .name = "run",
       .summary = "Runs a script in a guest by its agent, and shows what it prints while it runs",
-      .options = joined({{guest_option()},
-                         guest_script_options("Script"),
-                         {timeout_option("30m",
-                                         "How long it may take; then the script gets TERM, "
-                                         "and KILL after 2 s")},
-                         api_options()}),
+      .options =
+          joined({{guest_option()},
+                  guest_script_options("Script"),
+                  {timeout_option("30m",
+                                  "How long it may take, with at most 2 minutes of waiting for "
+                                  "the guest's agent; then the script gets TERM, and KILL after "
+                                  "2 s")},
+                  api_options()}),
       .positionals = {"guest"},
       .words = "command",
       .outputs =
@@ -118,7 +120,9 @@ CommandSpec push_command() {
           "when all of it is there",
       .options = joined({{guest_option()},
                          std::move(files),
-                         {timeout_option("15m", "How long all of it may take")},
+                         {timeout_option("15m",
+                                         "How long all of it may take, with at most 2 minutes of "
+                                         "waiting for the guest's agent")},
                          api_options()}),
       .positionals = {"guest", "upload"},
       .outputs = {{contract::vmid, "The guest's ID"},

@@ -49,7 +49,7 @@ void make_non_blocking(const FileDescriptor& file) {
 }
 
 // By vfork, because a fork copies the tables of all of a test's memory, of which AddressSanitizer
-// takes much: that was a tenth of the time of all tests.
+// takes much: that was a tenth of the time of tests that start many.
 using Launcher = boost_process::posix::vfork_launcher;
 
 // What the child changes about itself before it becomes the program. Until then it has the test's
@@ -58,7 +58,6 @@ using Launcher = boost_process::posix::vfork_launcher;
 struct ChildSetup {
   pid_t parent;
   bool close_stdout;
-  int& problem;  // an errno
 
   boost::system::error_code on_exec_setup(Launcher& launcher,
                                           const std::filesystem::path& executable,
@@ -76,7 +75,6 @@ struct ChildSetup {
     ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     ::execve(executable.c_str(), const_cast<char* const*>(argv),
              const_cast<char* const*>(launcher.env));
-    problem = errno;
     ::_exit(126);
   }
 };
@@ -155,21 +153,14 @@ struct Process::Impl {
     const std::filesystem::path executable = executable_for(spec.argv.at(0));
     const std::vector<std::string> arguments(spec.argv.begin() + 1, spec.argv.end());
     const std::filesystem::path folder = spec.folder.empty() ? "." : spec.folder;
-    // ThreadSanitizer makes a fork of vfork, where no word comes back of what went wrong.
     if (::access((folder / executable).c_str(), X_OK) != 0) {
       throw std::runtime_error("cannot start " + spec.argv[0] + ": " + errno_text(errno));
     }
     boost::system::error_code error;
-    int problem = 0;
     auto process = launcher(context.get_executor(), error, executable, arguments,
                             boost_process::process_stdio{input, output, error_output},
                             boost_process::process_start_dir(folder),
-                            ChildSetup{::getpid(), spec.close_stdout, problem});
-    if (problem != 0) {
-      ::waitpid(process.id(), nullptr, 0);
-      process.detach();
-      error.assign(problem, boost::system::system_category());
-    }
+                            ChildSetup{::getpid(), spec.close_stdout});
     if (error) {
       throw std::runtime_error("cannot start " + spec.argv[0] + ": " + error.message());
     }

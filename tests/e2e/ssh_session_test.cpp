@@ -12,6 +12,7 @@
 #include "base/text.hpp"
 #include "support/delay_proxy.hpp"
 #include "support/loopback.hpp"
+#include "support/noise.hpp"
 #include "support/process.hpp"
 #include "support/require.hpp"
 #include "support/ssh_client.hpp"
@@ -21,19 +22,6 @@ namespace pca {
 namespace {
 
 using namespace test;
-
-// Bytes that do not repeat, so that a lost or doubled packet shows.
-std::string noise(std::size_t size) {
-  std::string bytes(size, '\0');
-  std::uint64_t state = 88172645463325252U;
-  for (char& byte : bytes) {
-    state ^= state << 13U;
-    state ^= state >> 7U;
-    state ^= state << 17U;
-    byte = static_cast<char>(state);
-  }
-  return bytes;
-}
 
 // An sshd that one Ed25519 key opens.
 class SshSessionTest : public ::testing::Test {

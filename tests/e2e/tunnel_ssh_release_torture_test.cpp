@@ -13,6 +13,8 @@
 #include "base/text.hpp"
 #include "support/comes_true.hpp"
 #include "support/counting_proxy.hpp"
+#include "support/long_way.hpp"
+#include "support/noise.hpp"
 #include "support/require.hpp"
 #include "support/tree_picture.hpp"
 #include "support/tunnel_ssh.hpp"
@@ -79,18 +81,6 @@ class TunnelSshReleaseTorture : public ::testing::Test {
       EXPECT_FALSE(entry.path().filename().native().starts_with(".")) << entry.path();
     }
   }
-  void go_through(std::uint16_t port) {
-    const std::string own = "]:" + std::to_string(host_->sshd().port()) + " ";
-    std::string known = host_->sshd().known_hosts();
-    known.replace(known.find(own), own.size(), "]:" + std::to_string(port) + " ");
-    step_->inputs["INPUT_HOST"] = host_->sshd().user() + "@127.0.0.1:" + std::to_string(port);
-    step_->inputs["INPUT_KNOWN_HOSTS"] = known;
-  }
-  void go_straight() {
-    step_->inputs["INPUT_HOST"] = host_->address();
-    step_->inputs["INPUT_KNOWN_HOSTS"] = host_->sshd().known_hosts();
-  }
-
   // What hangs in release 2 only: makes the file `hangs`, and is one long sleep.
   [[nodiscard]] std::string hang() const {
     return "if [ \"$(cat version)\" = 2 ]; then touch " + theirs_.path("hangs") + "; exec " +
@@ -147,7 +137,7 @@ TEST_F(TunnelSshReleaseTorture, WhereverTheConnectionIsCutTheOldOrTheNewReleaseI
   std::uint64_t all = 0;
   {
     const CountingProxy proxy(host_->sshd().port());
-    go_through(proxy.port());
+    step_->go_by(*host_, proxy.port());
     make_it(++version);
     all = proxy.up();
   }
@@ -162,7 +152,7 @@ TEST_F(TunnelSshReleaseTorture, WhereverTheConnectionIsCutTheOldOrTheNewReleaseI
     StepResult step;
     {
       const CountingProxy proxy(host_->sshd().port(), cut);
-      go_through(proxy.port());
+      step_->go_by(*host_, proxy.port());
       step = deploy(++version);
     }
     expect_nothing_left();
@@ -175,7 +165,7 @@ TEST_F(TunnelSshReleaseTorture, WhereverTheConnectionIsCutTheOldOrTheNewReleaseI
     if (is_old) ++old_ones;
   }
   EXPECT_GT(old_ones, 20);
-  go_straight();
+  step_->go_straight(*host_);
   make_it(++version);
 }
 
@@ -311,41 +301,26 @@ class TunnelSshReleaseLanes : public TunnelSshReleaseTorture {
     if (IsSkipped()) return;
     make_it(1);
     before_ = tree_picture(app("current/."));
-    ours_.write("big", noise());
-  }
-  static std::string noise() {
-    std::mt19937 random(7);
-    std::string text(size, '\0');
-    for (char& c : text) c = static_cast<char>(random());
-    return text;
+    ours_.write("big", noise(size));
   }
   // Over a long way, cut after so many bytes up.
   StepResult deploy_from_afar(std::uint64_t cut = CountingProxy::endless) {
-    const CountingProxy counting(host_->sshd().port(), cut);
-    const pca::testing::SandboxDelay delay(
-        {"--to", "127.0.0.1:" + std::to_string(counting.port()), "--rtt", "30ms"});
-    go_through(delay.port());
+    const LongWay way(host_->sshd().port(), cut);
+    step_->go_by(*host_, way.port());
     StepResult step = deploy(2);
-    sent_ = counting.up();
+    sent_ = way.up();
     return step;
-  }
-  [[nodiscard]] std::size_t commands() const {
-    std::size_t count = 0;
-    for (const std::string& line : split_lines(host_->sshd().log())) {
-      if (line.starts_with("Starting session: command")) ++count;
-    }
-    return count;
   }
   std::string before_;
   std::uint64_t sent_ = 0;
 };
 
 TEST_F(TunnelSshReleaseLanes, CarryItOverALongWay) {
-  const std::size_t commands_before = commands();
+  const std::size_t commands_before = host_->commands();
   const StepResult step = deploy_from_afar();
   ASSERT_EQ(step.code, 0) << step.err;
   EXPECT_TRUE(tree_picture(app("current/.")) == tree_picture(ours_.path()));
-  EXPECT_GE(commands() - commands_before, 3U);  // the shell, and more than one lane
+  EXPECT_GE(host_->commands() - commands_before, 3U);  // the shell, and more than one lane
   expect_nothing_left();
 }
 
@@ -360,18 +335,16 @@ TEST_F(TunnelSshReleaseLanes, LeaveNothingBehindWhereverTheConnectionIsCut) {
 }
 
 TEST_F(TunnelSshReleaseLanes, EndWithADeployThatIsCancelled) {
-  const CountingProxy counting(host_->sshd().port());
-  const pca::testing::SandboxDelay delay(
-      {"--to", "127.0.0.1:" + std::to_string(counting.port()), "--rtt", "30ms"});
-  go_through(delay.port());
+  const LongWay way(host_->sshd().port());
+  step_->go_by(*host_, way.port());
   for (std::uint64_t part = 1; part <= 3; ++part) {
     SCOPED_TRACE(part);
-    const std::uint64_t enough = counting.up() + size * part / 4;
+    const std::uint64_t enough = way.up() + size * part / 4;
     make_ours(2);
     Process process = step_->start(deploy_arguments(2));
     ASSERT_TRUE(comes_true([&] {
       (void)process.wait_for("never said", std::chrono::milliseconds(1));
-      return counting.up() >= enough;
+      return way.up() >= enough;
     }));
     process.interrupt();
     EXPECT_EQ(process.wait(std::chrono::seconds(8)), 130) << process.err();

@@ -13,6 +13,8 @@
 #include "base/text.hpp"
 #include "support/counting_proxy.hpp"
 #include "support/edge.hpp"
+#include "support/long_way.hpp"
+#include "support/noise.hpp"
 #include "support/require.hpp"
 #include "support/tree_picture.hpp"
 #include "support/tunnel_ssh.hpp"
@@ -29,6 +31,7 @@ class TunnelSshSyncTorture : public ::testing::Test {
     PCA_REQUIRE(Sshd::missing());
     host_ = std::make_unique<HostForTests>();
     step_ = std::make_unique<StepForTests>(*host_);
+    step_->inputs["INPUT_TRIES"] = "1";
     for (const TempFolder* tree : {&old_, &new_}) {
       for (int i = 0; i < 40; ++i) {
         fs::create_directories(tree->path("d" + std::to_string(i % 5)));
@@ -37,27 +40,16 @@ class TunnelSshSyncTorture : public ::testing::Test {
       tree->write("empty", "");
     }
     for (int i = 0; i < 20; ++i)
-      new_.write("d0/" + std::to_string(5 * i), noise(static_cast<unsigned>(i), 3000));
+      new_.write("d0/" + std::to_string(5 * i), noise(3000, static_cast<unsigned>(i)));
     for (int i = 1; i < 5; ++i) fs::remove(new_.path("d1/" + std::to_string(5 * i + 1)));
     fs::create_directories(new_.path("new folder/sub"));
-    new_.write("new folder/sub/x", noise(99, 20'000));
+    new_.write("new folder/sub/x", noise(20'000, 99));
     fs::create_symlink("d0", new_.path("link"));
     old_.write("kind", "a file");
     fs::create_directory(new_.path("kind"));
     new_.write("kind/now a folder", "x");
     // Both must be as wide as sync brings them over.
     fs::permissions(new_.path("empty"), fs::perms::owner_all);
-  }
-
-  // Nothing that a compressor could make small.
-  static std::string noise(unsigned seed, std::size_t size) {
-    std::string text(size, '\0');
-    std::uint32_t state = seed * 2654435761U + 1;
-    for (char& c : text) {
-      state = state * 1664525U + 1013904223U;
-      c = static_cast<char>(state >> 24U);
-    }
-    return text;
   }
 
   [[nodiscard]] std::string there() const { return theirs_.path("site"); }
@@ -79,25 +71,6 @@ class TunnelSshSyncTorture : public ::testing::Test {
     }
   }
 
-  // Where the connection goes through `proxy`.
-  void go_through(const CountingProxy& proxy) { go_by(proxy.port()); }
-  void go_by(std::uint16_t proxy_port) {
-    const std::string port = std::to_string(host_->sshd().port());
-    const std::string other = std::to_string(proxy_port);
-    step_->inputs["INPUT_HOST"] = host_->sshd().user() + "@127.0.0.1:" + other;
-    step_->inputs["INPUT_KNOWN_HOSTS"] =
-        replaced(host_->sshd().known_hosts(), "]:" + port + " ", "]:" + other + " ");
-    step_->inputs["INPUT_TRIES"] = "1";
-  }
-  void go_straight() {
-    step_->inputs["INPUT_HOST"] = host_->address();
-    step_->inputs["INPUT_KNOWN_HOSTS"] = host_->sshd().known_hosts();
-  }
-  static std::string replaced(std::string text, const std::string& what, const std::string& by) {
-    const std::size_t at = text.find(what);
-    return at == std::string::npos ? text : text.replace(at, what.size(), by);
-  }
-
   TempFolder old_;
   TempFolder new_;
   TempFolder theirs_;
@@ -112,7 +85,7 @@ TEST_F(TunnelSshSyncTorture, WhereverTheConnectionIsCutTheTreeIsTheOldOrTheNewOn
   std::uint64_t all = 0;
   {
     const CountingProxy proxy(host_->sshd().port());
-    go_through(proxy);
+    step_->go_by(*host_, proxy.port());
     make_it(new_);
     all = proxy.up();
   }
@@ -123,13 +96,13 @@ TEST_F(TunnelSshSyncTorture, WhereverTheConnectionIsCutTheTreeIsTheOldOrTheNewOn
   std::size_t old_ones = 0;
   for (const std::uint64_t cut : cuts) {
     SCOPED_TRACE("cut after " + std::to_string(cut) + " of " + std::to_string(all));
-    go_straight();
+    step_->go_straight(*host_);
     ASSERT_TRUE(host_->falls_silent());
     make_it(old_);
     StepResult step;
     {
       const CountingProxy proxy(host_->sshd().port(), cut);
-      go_through(proxy);
+      step_->go_by(*host_, proxy.port());
       step = sync(new_);
     }
     expect_nothing_left();
@@ -150,7 +123,7 @@ TEST_F(TunnelSshSyncTorture, WhereverTheConnectionIsCutTheTreeIsTheOldOrTheNewOn
     if (now == before) ++old_ones;
   }
   EXPECT_GT(old_ones, 20U);
-  go_straight();
+  step_->go_straight(*host_);
   make_it(new_);
 }
 
@@ -194,24 +167,12 @@ class TunnelSshSyncLanes : public TunnelSshSyncTorture {
     if (IsSkipped()) return;
     make_it(old_);
     before_ = tree_picture(there());
-    new_.write("big", noise(7, size));
+    new_.write("big", noise(size));
   }
-  // How many commands sshd has started so far.
-  [[nodiscard]] std::size_t commands() const {
-    std::size_t count = 0;
-    const std::string log = host_->sshd().log();
-    for (std::size_t at = 0; (at = log.find("Starting session: command", at)) != std::string::npos;
-         ++at) {
-      ++count;
-    }
-    return count;
-  }
-  // Over a long way, cut after so many bytes up where that is not 0.
-  StepResult sync_from_afar(std::uint64_t cut = 0) {
-    const CountingProxy counting(host_->sshd().port(), cut == 0 ? CountingProxy::endless : cut);
-    const pca::testing::SandboxDelay delay(
-        {"--to", "127.0.0.1:" + std::to_string(counting.port()), "--rtt", "30ms"});
-    go_by(delay.port());
+  // Over a long way, cut after so many bytes up.
+  StepResult sync_from_afar(std::uint64_t cut = CountingProxy::endless) {
+    const LongWay way(host_->sshd().port(), cut);
+    step_->go_by(*host_, way.port());
     return sync(new_);
   }
   // A process of the host whose command line begins so; 0 after 10 s without one.
@@ -229,26 +190,26 @@ class TunnelSshSyncLanes : public TunnelSshSyncTorture {
 };
 
 TEST_F(TunnelSshSyncLanes, CarryALargeFileOverALongWay) {
-  const std::size_t commands_before = commands();
+  const std::size_t commands_before = host_->commands();
   const StepResult step = sync_from_afar();
   ASSERT_EQ(step.code, 0) << step.err;
   EXPECT_TRUE(tree_picture(there()) == tree_picture(new_.path()));
-  EXPECT_GE(commands() - commands_before,
+  EXPECT_GE(host_->commands() - commands_before,
             3U);  // the shell and lanes, how many depends on the time it takes
   expect_nothing_left();
 }
 
 TEST_F(TunnelSshSyncLanes, CarryWhatIsPackedToo) {
   std::string text;  // digits: four bits in each byte
-  for (const char c : noise(8, size / 2)) {
+  for (const char c : noise(size / 2)) {
     text += "0123456789abcdef"[(static_cast<unsigned char>(c) >> 4U) & 15U];
   }
   new_.write("big", text);
-  const std::size_t commands_before = commands();
+  const std::size_t commands_before = host_->commands();
   const StepResult step = sync_from_afar();
   ASSERT_EQ(step.code, 0) << step.err;
   EXPECT_TRUE(tree_picture(there()) == tree_picture(new_.path()));
-  EXPECT_GE(commands() - commands_before, 3U);
+  EXPECT_GE(host_->commands() - commands_before, 3U);
   expect_nothing_left();
 }
 
@@ -258,7 +219,7 @@ TEST_F(TunnelSshSyncLanes, AreDoneWithoutWhereTheHostAllowsOneChannel) {
   const StepResult step = sync_from_afar();
   ASSERT_EQ(step.code, 0) << step.err;
   EXPECT_TRUE(tree_picture(there()) == tree_picture(new_.path()));
-  EXPECT_EQ(commands(), 1U);
+  EXPECT_EQ(host_->commands(), 1U);
   expect_nothing_left();
 }
 

@@ -129,6 +129,13 @@ void HostForTests::end_running(const std::string& text) {
   }
 }
 
+std::size_t HostForTests::commands() const {
+  const std::vector<std::string> lines = split_lines(sshd_->log());
+  return static_cast<std::size_t>(std::count_if(lines.begin(), lines.end(), [](const auto& line) {
+    return line.starts_with("Starting session: command");
+  }));
+}
+
 void HostForTests::cut() const {
   for (const int pid : descendants_of(sshd_->pid())) {
     // OpenSSH 9.8 and later serve a connection by sshd-session.
@@ -140,9 +147,8 @@ void HostForTests::cut() const {
 }
 
 StepForTests::StepForTests(const HostForTests& host) {
-  inputs["INPUT_HOST"] = host.address();
+  go_straight(host);
   inputs["INPUT_KEY"] = host.key();
-  inputs["INPUT_KNOWN_HOSTS"] = host.sshd().known_hosts();
   inputs["INPUT_CONNECT_TIMEOUT"] = "20s";
 }
 
@@ -151,6 +157,19 @@ StepForTests::StepForTests(const SystemdHost& host) {
   inputs["INPUT_KEY"] = host.key();
   inputs["INPUT_KNOWN_HOSTS"] = host.known_hosts();
   inputs["INPUT_CONNECT_TIMEOUT"] = "20s";
+}
+
+void StepForTests::go_straight(const HostForTests& host) {
+  inputs["INPUT_HOST"] = host.address();
+  inputs["INPUT_KNOWN_HOSTS"] = host.sshd().known_hosts();
+}
+
+void StepForTests::go_by(const HostForTests& host, std::uint16_t port) {
+  const std::string own = "]:" + std::to_string(host.sshd().port()) + " ";
+  std::string known = host.sshd().known_hosts();
+  known.replace(known.find(own), own.size(), "]:" + std::to_string(port) + " ");
+  inputs["INPUT_HOST"] = host.sshd().user() + "@127.0.0.1:" + std::to_string(port);
+  inputs["INPUT_KNOWN_HOSTS"] = known;
 }
 
 void StepForTests::go_through(const pca::testing::SandboxEdge& edge) {

@@ -36,6 +36,8 @@ class HostForTests {
   // Ends every process with `text` in its command line and all of its process group: what a test
   // left running on purpose. `text` is the test's own.
   static void end_running(const std::string& text);
+  // How many commands sshd has started so far.
+  [[nodiscard]] std::size_t commands() const;
   // Cuts all connections from the host's side, as a crash would.
   void cut() const;
 
@@ -66,6 +68,9 @@ class StepForTests {
 
   std::map<std::string, std::string> inputs;  // by INPUT_ name
   ProcessEnvironment variables;               // further ones
+  void go_straight(const HostForTests& host);
+  // By a port of loopback that leads to the host.
+  void go_by(const HostForTests& host, std::uint16_t port);
   // Through the edge instead of straight.
   void go_through(const pca::testing::SandboxEdge& edge);
   // As GitHub's runner sets it up, workflow commands included.

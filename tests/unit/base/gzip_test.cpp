@@ -2,20 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include "support/noise.hpp"
+
 namespace pca {
 namespace {
 
 constexpr std::size_t plenty = std::size_t{8} << 20U;
 
-std::string noise(std::size_t size) {
-  std::string text(size, '\0');
-  std::uint32_t state = 1;
-  for (char& c : text) {
-    state = state * 1664525U + 1013904223U;
-    c = static_cast<char>(state >> 24U);
-  }
-  return text;
-}
+using test::noise;
 
 TEST(Gzip, GivesBackWhatWasCompressed) {
   for (const std::string& text :

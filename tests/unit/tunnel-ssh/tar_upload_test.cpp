@@ -7,6 +7,7 @@
 
 #include "base/text.hpp"
 #include "support/fake_ssh.hpp"
+#include "support/noise.hpp"
 #include "support/temp_folder.hpp"
 
 namespace pca::tunnel_ssh {
@@ -108,10 +109,7 @@ TEST_F(TarUploads, OnlyWhatCanBeMadeSmallOnASlowWayIsCompressed) {
   constexpr Milliseconds far{50};
   EXPECT_EQ(compression_level(entries_, far), 1);
   EXPECT_EQ(compression_level(entries_, Milliseconds{1}), 0);
-  std::string noise(3'000'000, '\0');
-  std::uint32_t state = 1;
-  for (char& c : noise) c = static_cast<char>((state = state * 1664525U + 1013904223U) >> 24U);
-  folder_.write("big", noise);
+  folder_.write("big", test::noise(3'000'000));
   EXPECT_EQ(compression_level(entries_, far), 0);
   entries_.front().size = 1000;
   EXPECT_EQ(compression_level(entries_, Milliseconds{1}), 9);
